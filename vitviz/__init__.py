@@ -1,0 +1,51 @@
+"""vitviz: look inside vision transformers.
+
+The public API is resolved lazily: `import vitviz` imports neither torch nor Qt.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "read_image": "vitviz.images",
+    "Image": "vitviz.images",
+    "load_model": "vitviz.models.loading",
+    "Model": "vitviz.models.model",
+    "trace": "vitviz.attention.trace",
+    "Trace": "vitviz.attention.trace",
+    "attention_map": "vitviz.attention.maps",
+    "head_maps": "vitviz.attention.maps",
+    "Map": "vitviz.attention.maps",
+    "Selection": "vitviz.attention.maps",
+    "Place": "vitviz.attention.maps",
+    "overlay": "vitviz.render.overlay",
+    "Style": "vitviz.render.style",
+    "VitvizError": "vitviz.errors",
+}
+__all__ = ["__version__", *_WHERE]
+
+if TYPE_CHECKING:
+    from vitviz.attention.maps import Map, Place, Selection, attention_map, head_maps
+    from vitviz.attention.trace import Trace, trace
+    from vitviz.errors import VitvizError
+    from vitviz.images import Image, read_image
+    from vitviz.models.loading import load_model
+    from vitviz.models.model import Model
+    from vitviz.render.overlay import overlay
+    from vitviz.render.style import Style
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'vitviz' has no attribute {name!r}")
+    value = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

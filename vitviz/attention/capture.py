@@ -1,0 +1,293 @@
+"""One forward pass with every attention call seen: q, k, bias and scale by reference, or the model's own softmax.
+
+A `torch.overrides.TorchFunctionMode` is the only point of interception; no model is rewritten. Hooks on the modules
+name each call and carry progress and cancellation. Mode and hooks are gone when `capture` returns or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from vitviz.errors import Cancelled
+
+_SOFTMAX = (torch.softmax, F.softmax, Tensor.softmax)
+_MATMUL = (torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm)
+_PROOF_ROWS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A module that was running when attention was called: its name, itself, the shape of its first argument."""
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One attention call. Shapes: q (B, H, Nq, d), k (B, H, Nk, d), bias broadcastable to (B, H, Nq, Nk).
+
+    Either q, k, scale, bias and causal are there, or `probabilities` (B, H, Nq, Nk) after the model's own softmax.
+    `error` is max |A v - output| over a few rows, against what the model itself computed; None where v was not seen.
+    """
+
+    frames: tuple[Frame, ...]
+    q: Tensor | None = None
+    k: Tensor | None = None
+    scale: float = 1.0
+    bias: Tensor | None = None
+    causal: bool = False
+    probabilities: Tensor | None = None
+    error: Tensor | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """The innermost module with parameters of its own: the attention module."""
+        return next((f for f in reversed(self.frames) if any(True for _ in f.module.parameters())), self.frames[-1])
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(batch, heads, queries, keys)."""
+        if self.probabilities is not None:
+            b, h, n, m = self.probabilities.shape
+            return b, h, n, m
+        assert self.q is not None and self.k is not None
+        return self.q.shape[0], self.q.shape[1], self.q.shape[2], self.k.shape[2]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captured:
+    """What a forward pass left: the output, the calls in order, and modules whose softmax weighs no values directly."""
+
+    output: Any
+    calls: tuple[Call, ...]
+    unused: tuple[str, ...]
+
+
+def capture(
+    module: nn.Module,
+    view: Tensor,
+    *,
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
+    cancel: Callable[[], bool] = lambda: False,
+) -> Captured:
+    """Run `module(view)` once and keep what its attention calls were given.
+
+    Args:
+        module: any network in eval mode.
+        view: (1, C, h, w) on the module's device.
+        progress: called with (fraction, name of the layer) at every attention call.
+        cancel: asked at every module; True raises Cancelled.
+    """
+    with torch.inference_mode(), _watched(module, progress, cancel) as stack:
+        mode = _Interception(stack.frames, lambda name: progress(stack.fraction, name))
+        with mode:
+            output = module(view)
+        mode.settle()
+    return Captured(output, tuple(mode.calls), tuple(mode.unused))
+
+
+class _Stack:
+    """The modules that are running, and how far the pass has come."""
+
+    def __init__(self, total: int) -> None:
+        self.frames: list[Frame] = []
+        self._entered, self._total = 0, max(total, 1)
+
+    def enter(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self._entered += 1
+
+    @property
+    def fraction(self) -> float:
+        return min(self._entered / self._total, 1.0)
+
+
+@contextmanager
+def _watched(
+    module: nn.Module, progress: Callable[[float, str], None], cancel: Callable[[], bool]
+) -> Iterator[_Stack]:
+    named = list(module.named_modules())
+    stack = _Stack(len(named))
+    handles = []
+
+    def before(name: str) -> Callable[..., None]:
+        def hook(child: nn.Module, args: tuple[Any, ...]) -> None:
+            if cancel():
+                raise Cancelled("The pass through the model was cancelled.")
+            first = args[0] if args else None
+            stack.enter(Frame(name, child, tuple(first.shape) if isinstance(first, Tensor) else ()))
+
+        return hook
+
+    def after(child: nn.Module, args: Any, output: Any) -> None:
+        if stack.frames and stack.frames[-1].module is child:
+            stack.frames.pop()
+
+    try:
+        for name, child in named:
+            handles.append(child.register_forward_pre_hook(before(name)))
+            handles.append(child.register_forward_hook(after))
+        yield stack
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Interception(TorchFunctionMode):
+    """Sees the attention calls and hands each on unchanged."""
+
+    def __init__(self, frames: list[Frame], seen: Callable[[str], None]) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+        self.unused: list[str] = []
+        self._frames, self._seen = frames, seen
+        self._pending: Call | None = None
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            return self._fused(args, kwargs)
+        if func is F.multi_head_attention_forward:
+            return self._packed(args, kwargs)
+        output = func(*args, **kwargs)
+        if func in _SOFTMAX:
+            self._softmax(output, args, kwargs)
+        elif self._pending is not None and func in _MATMUL:
+            self._weighed(args, output)
+        return output
+
+    def settle(self) -> None:
+        """Name a softmax that was never used to weigh values: its rows are not what the tokens took."""
+        if self._pending is not None:
+            self.unused.append(self._pending.frame.name)
+            self._pending = None
+
+    def _add(self, call: Call) -> None:
+        self.settle()
+        self.calls.append(call)
+        self._seen(call.frame.name)
+
+    def _fused(self, args: Any, kwargs: Any) -> Tensor:
+        output: Tensor = F.scaled_dot_product_attention(*args, **kwargs)
+        given = dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), args, strict=False)) | kwargs
+        q, k, v = given["query"], given["key"], given["value"]
+        scale = given.get("scale")
+        if k.shape[-3] != q.shape[-3]:
+            k, v = (t.repeat_interleave(q.shape[-3] // t.shape[-3], -3) for t in (k, v))
+        q, k, v, out = (t if t.dim() == 4 else t.unsqueeze(0) for t in (q, k, v, output))
+        if q.dim() != 4:
+            self.unused.append(self._frames[-1].name)
+            return output
+        call = Call(
+            tuple(self._frames),
+            q=_own(q),
+            k=_own(k),
+            scale=q.shape[-1] ** -0.5 if scale is None else float(scale),
+            bias=given.get("attn_mask"),
+            causal=bool(given.get("is_causal", False)),
+        )
+        call.error = _proof(call, v, out)
+        self._add(call)
+        return output
+
+    def _packed(self, args: Any, kwargs: Any) -> Any:
+        """nn.MultiheadAttention: q and k from its own packed projection, so that nothing of size N x N is made."""
+        output = F.multi_head_attention_forward(*args, **kwargs)
+        names = ("query", "key", "value", "embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias")
+        given = dict(zip(names, args, strict=False)) | kwargs
+        query, key, heads = given["query"], given["key"], given["num_heads"]
+        if given.get("use_separate_proj_weight"):
+            weights = (given["q_proj_weight"], given["k_proj_weight"])
+        else:
+            weights = given["in_proj_weight"].chunk(3)[:2]
+        bias = given["in_proj_bias"]
+        biases = (None, None) if bias is None else bias.chunk(3)[:2]
+        if given.get("bias_k") is not None or given.get("add_zero_attn") or query.dim() not in (2, 3):
+            self.unused.append(self._frames[-1].name)
+            return output
+        q, k = (
+            F.linear(x if x.dim() == 3 else x.unsqueeze(1), w, b).unflatten(-1, (heads, -1)).permute(1, 2, 0, 3)
+            for x, w, b in zip((query, key), weights, biases, strict=True)
+        )
+        mask = given.get("attn_mask")
+        if mask is not None and mask.dim() == 3:
+            mask = mask.unflatten(0, (-1, heads))
+        self._add(
+            Call(
+                tuple(self._frames),
+                q=q.contiguous(),
+                k=k.contiguous(),
+                scale=q.shape[-1] ** -0.5,
+                bias=~mask if mask is not None and mask.dtype == torch.bool else mask,
+            )
+        )
+        return output
+
+    def _softmax(self, output: Tensor, args: Any, kwargs: Any) -> None:
+        dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
+        if output.dim() not in (3, 4) or dim not in (-1, output.dim() - 1) or not self._frames:
+            return
+        self.settle()
+        self._pending = Call(tuple(self._frames), probabilities=output if output.dim() == 4 else output.unsqueeze(0))
+
+    def _weighed(self, args: Any, output: Tensor) -> None:
+        call = self._pending
+        assert call is not None and call.probabilities is not None
+        pointer, count = call.probabilities.data_ptr(), call.probabilities.numel()
+        for operand, other, transposed in ((args[0], args[1], False), (args[1], args[0], True)):
+            if isinstance(operand, Tensor) and operand.data_ptr() == pointer and operand.numel() == count:
+                self._pending = None
+                values, out = (other.mT, output.mT) if transposed else (other, output)
+                if values.dim() == 3:
+                    values, out = values.unsqueeze(0), out.unsqueeze(0)
+                call.error = _proof(call, values, out)
+                self._add(call)
+                return
+
+
+def _own(tensor: Tensor) -> Tensor:
+    # q and k are mostly views into one fused qkv: keeping the view would keep v alive too, half as much again. A copy
+    # costs about a hundredth of the pass and leaves rows contiguous, which makes every later look at them faster.
+    shared = tensor.untyped_storage().nbytes() > 1.05 * tensor.numel() * tensor.element_size()
+    return tensor.clone(memory_format=torch.contiguous_format) if shared else tensor.detach()
+
+
+def attend(
+    q: Tensor, k: Tensor, scale: float, bias: Tensor | None = None, causal_from: Tensor | None = None
+) -> Tensor:
+    """softmax(q k^T * scale + bias) in float32, (..., n, Nk); `causal_from` (n,) are the positions of causal queries."""
+    scores = (q.float() * scale) @ k.float().mT
+    if bias is not None:
+        scores = scores.masked_fill(~bias, -torch.inf) if bias.dtype == torch.bool else scores + bias.float()
+    if causal_from is not None:
+        ahead = torch.arange(k.shape[-2], device=k.device)[None] > causal_from[:, None]
+        scores = scores.masked_fill(ahead, -torch.inf)
+    return scores.softmax(-1)
+
+
+def rows_of(tensor: Tensor, rows: Tensor) -> Tensor:
+    """Rows of the last but one dimension; a dimension of size 1 there stands for all rows."""
+    return tensor if tensor.shape[-2] == 1 else tensor.index_select(-2, rows)
+
+
+def _proof(call: Call, values: Tensor, output: Tensor) -> Tensor:
+    """max |A v - output| over a few query rows of every head and window."""
+    count = output.shape[-2]
+    rows = torch.linspace(0, count - 1, min(_PROOF_ROWS, count), device=output.device).long()
+    if call.probabilities is not None:
+        weights = call.probabilities.index_select(-2, rows).float()
+    else:
+        assert call.q is not None and call.k is not None
+        bias = None if call.bias is None else rows_of(call.bias, rows)
+        weights = attend(call.q.index_select(-2, rows), call.k, call.scale, bias, rows if call.causal else None)
+    return (weights @ values.float() - output.index_select(-2, rows).float()).abs().max()

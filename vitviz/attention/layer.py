@@ -1,0 +1,244 @@
+"""One attention layer of a trace: any row, column or mean row of any head, recomputed when someone looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vitviz.attention.capture import Call, attend, rows_of
+from vitviz.models.layout import Grid, Windows
+
+Kind = Literal["global", "window", "pool", "pooled keys"]
+_CHUNK_BYTES = 64 * 2**20
+
+
+@dataclass(slots=True, eq=False)
+class Layer:
+    """Attention of one layer, on demand. All results are float32 on the layer's device.
+
+    Attributes:
+        index: position in the trace, 0 nearest the image.
+        name: name of its module, such as "blocks.3.attn".
+        kind: "global" (every token sees every token), "window" (within windows), "pool" (a learned query reads the
+            tokens), "pooled keys" (the keys lie on a coarser grid than the queries).
+        num_heads: number of heads.
+        grid: the patches that are looked at; `query_grid`: those that look (the same but for pooled keys).
+        prefix_tokens: names of the tokens before the patches.
+        error: max |A v - output| against the model's own computation, over sampled rows; None where v is not seen.
+    """
+
+    index: int
+    name: str
+    kind: Kind
+    num_heads: int
+    grid: Grid
+    query_grid: Grid
+    prefix_tokens: tuple[str, ...]
+    call: Call = field(repr=False)
+    windows: Windows | None = None
+    stage: int = 0
+    error: float | None = None
+    _places: tuple[Tensor, Tensor, Tensor] | None = field(default=None, repr=False)
+    _margins: tuple[Tensor | None, Tensor] | None = field(default=None, repr=False)
+
+    @property
+    def num_prefix_tokens(self) -> int:
+        """Number of tokens before the patches."""
+        return len(self.prefix_tokens)
+
+    @property
+    def num_keys(self) -> int:
+        """Number of tokens that can be looked at: prefix tokens and patches."""
+        return self.num_prefix_tokens + self.grid.size
+
+    @property
+    def num_queries(self) -> int:
+        """Number of tokens that look."""
+        return self.call.shape[2] if self.kind == "pool" else self.num_prefix_tokens + self.query_grid.size
+
+    @property
+    def window_size(self) -> tuple[int, int] | None:
+        """(height, width) of the windows in patches, None for attention over the whole grid."""
+        return self.windows.window if self.windows else None
+
+    @property
+    def shift(self) -> tuple[int, int]:
+        """How far the windows are shifted, (down, right) in patches."""
+        return self.windows.shift if self.windows else (0, 0)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that this layer keeps."""
+        kept = (self.call.q, self.call.k, self.call.probabilities, self.call.bias)
+        return sum(t.numel() * t.element_size() for t in kept if t is not None)
+
+    @property
+    def _device(self) -> torch.device:
+        tensor = self.call.q if self.call.q is not None else self.call.probabilities
+        assert tensor is not None
+        return tensor.device
+
+    @torch.inference_mode()
+    def rows(self, heads: Tensor | None, queries: Tensor) -> Tensor:
+        """What the tokens `queries` (n,) look at: (heads, n, num_keys), each row sums to 1.
+
+        In a windowed layer the keys are in grid order and 0 outside the window of the query; weight on padding is
+        taken away and the row normalised (see `padding`).
+        """
+        if self.windows is None:
+            return self._block(0, heads, queries)
+        weights, tokens = self._in_window(heads, queries)
+        spread = self._spread(weights, tokens)
+        return spread / spread.sum(-1, keepdim=True)
+
+    @torch.inference_mode()
+    def padding(self, heads: Tensor | None, queries: Tensor) -> Tensor:
+        """The share of each row that the model spends on padding, (heads, n); 0 but in windowed layers."""
+        if self.windows is None:
+            count = self.num_heads if heads is None else len(heads)
+            return torch.zeros(count, len(queries), device=self._device)
+        weights, tokens = self._in_window(heads, queries)
+        return (weights * (tokens < 0)).sum(-1)
+
+    @torch.inference_mode()
+    def column(self, heads: Tensor | None, key: int) -> Tensor:
+        """How much every token looks at token `key`: (heads, num_queries)."""
+        if self.windows is not None:
+            index, window, place = self._window_places()
+            inside = self._block(int(window[key]), heads, None)
+            real = index[window[key]] >= 0
+            kept = inside * real
+            column = (kept / kept.sum(-1, keepdim=True))[..., place[key]]
+            return self._spread(column.unsqueeze(1), index[window[key]].unsqueeze(0)).squeeze(1)
+        if self.call.probabilities is not None:
+            return _pick(self.call.probabilities[0], heads)[..., key].float()
+        lse = _pick(self._margin_sums()[0], heads)
+        scores = self._scores_to(heads, key)
+        return (scores - lse).exp()
+
+    @torch.inference_mode()
+    def mean_row(self, heads: Tensor | None = None) -> Tensor:
+        """The mean over all patches as queries, (heads, num_keys); computed in chunks, once."""
+        return _pick(self._margin_sums()[1], heads)
+
+    def _block(self, batch: int, heads: Tensor | None, queries: Tensor | None) -> Tensor:
+        call = self.call
+        if call.probabilities is not None:
+            block = _pick(call.probabilities[batch], heads)
+            return (block if queries is None else block.index_select(-2, queries)).float()
+        assert call.q is not None and call.k is not None
+        q, k = _pick(call.q[batch], heads), _pick(call.k[batch], heads)
+        bias = self._bias(batch, heads)
+        if queries is not None:
+            q = q.index_select(-2, queries)
+            bias = None if bias is None else rows_of(bias, queries)
+        positions = queries if queries is not None else torch.arange(q.shape[-2], device=q.device)
+        return attend(q, k, call.scale, bias, positions if call.causal else None)
+
+    def _bias(self, batch: int, heads: Tensor | None) -> Tensor | None:
+        bias = self.call.bias
+        if bias is None:
+            return None
+        while bias.dim() < 4:
+            bias = bias.unsqueeze(0)
+        bias = bias[batch if bias.shape[0] > 1 else 0]
+        return bias if bias.shape[0] == 1 else _pick(bias, heads)
+
+    def _scores_to(self, heads: Tensor | None, key: int) -> Tensor:
+        call = self.call
+        assert call.q is not None and call.k is not None
+        q, k = _pick(call.q[0], heads), _pick(call.k[0], heads)
+        scores = ((q.float() * call.scale) @ k[:, key].float().unsqueeze(-1)).squeeze(-1)
+        bias = self._bias(0, heads)
+        if bias is not None:
+            bias = bias[..., key] if bias.shape[-1] > 1 else bias[..., 0]
+            scores = scores.masked_fill(~bias, -torch.inf) if bias.dtype == torch.bool else scores + bias.float()
+        if call.causal:
+            scores = scores.masked_fill(torch.arange(scores.shape[-1], device=scores.device) < key, -torch.inf)
+        return scores
+
+    def _window_places(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(windows, places) token or -1; and for every token its window and its place in it."""
+        if self._places is None:
+            assert self.windows is not None
+            index = self.windows.index()
+            window, place = np.nonzero(index >= 0)
+            where = np.zeros((2, self.grid.size), dtype=np.int64)
+            where[:, index[window, place]] = window, place
+            self._places = tuple(torch.from_numpy(a).to(self._device) for a in (index, *where))  # type: ignore[assignment]
+        assert self._places is not None
+        return self._places
+
+    def _in_window(self, heads: Tensor | None, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows inside the windows of the queries (heads, n, places), and the tokens at these places (n, places)."""
+        index, window, place = self._window_places()
+        blocks, places = window[queries], place[queries]
+        call = self.call
+        if call.probabilities is not None:
+            weights = call.probabilities[blocks, :, places].transpose(0, 1)
+            return _pick(weights, heads).float(), index[blocks]
+        assert call.q is not None and call.k is not None
+        q = call.q[blocks, :, places].unsqueeze(-2)
+        bias = call.bias
+        if bias is not None:
+            while bias.dim() < 4:
+                bias = bias.unsqueeze(0)
+            full = bias.expand(call.q.shape[0], -1, call.q.shape[2], -1)
+            bias = full[blocks, :, places].unsqueeze(-2)
+        weights = attend(q, call.k[blocks], call.scale, bias).squeeze(-2).transpose(0, 1)
+        return _pick(weights, heads), index[blocks]
+
+    def _spread(self, weights: Tensor, tokens: Tensor) -> Tensor:
+        """Weights at places (heads, n, places) -> weights at tokens (heads, n, tokens); padding is dropped."""
+        target = weights.new_zeros(*weights.shape[:2], self.grid.size + 1)
+        index = torch.where(tokens < 0, self.grid.size, tokens).expand_as(weights)
+        return target.scatter_add_(-1, index, weights)[..., :-1]
+
+    def _margin_sums(self) -> tuple[Tensor, Tensor]:
+        """(log of each row's normaliser (H, Nq), mean row over the patches (H, num_keys)), one chunked pass."""
+        if self._margins is None:
+            self._margins = self._window_margins() if self.windows is not None else self._global_margins()
+        lse, mean = self._margins
+        return lse if lse is not None else mean, mean
+
+    def _window_margins(self) -> tuple[Tensor | None, Tensor]:
+        index, _, _ = self._window_places()
+        total = torch.zeros(self.num_heads, 1, self.grid.size, device=self._device)
+        for window, tokens in enumerate(index):
+            real = tokens >= 0
+            inside = self._block(window, None, None) * real
+            inside = inside / inside.sum(-1, keepdim=True)
+            total += self._spread(inside[:, real].sum(1, keepdim=True), tokens.unsqueeze(0))
+        return None, total.squeeze(1) / self.grid.size
+
+    def _global_margins(self) -> tuple[Tensor | None, Tensor]:
+        call, first = self.call, 0 if self.kind == "pool" else self.num_prefix_tokens
+        count, keys = self.num_queries, self.num_keys
+        if call.probabilities is not None:
+            return None, call.probabilities[0, :, first:].float().mean(1)
+        assert call.q is not None and call.k is not None
+        total = torch.zeros(self.num_heads, keys, device=self._device)
+        lse = torch.empty(self.num_heads, count, device=self._device)
+        step = max(1, _CHUNK_BYTES // (4 * self.num_heads * keys))
+        keys_t = call.k[0].float().mT
+        bias = self._bias(0, None)
+        for start in range(0, count, step):
+            rows = torch.arange(start, min(start + step, count), device=self._device)
+            scores = (call.q[0, :, rows].float() * call.scale) @ keys_t
+            if bias is not None:
+                part = rows_of(bias, rows)
+                scores = scores.masked_fill(~part, -torch.inf) if part.dtype == torch.bool else scores + part.float()
+            if call.causal:
+                scores = scores.masked_fill(torch.arange(keys, device=rows.device)[None] > rows[:, None], -torch.inf)
+            lse[:, rows] = scores.logsumexp(-1)
+            weights = (scores - lse[:, rows].unsqueeze(-1)).exp_()
+            total += weights[:, rows >= first].sum(1)
+        return lse, total / max(count - first, 1)
+
+
+def _pick(tensor: Tensor, heads: Tensor | None) -> Tensor:
+    return tensor if heads is None else tensor.index_select(0, heads)

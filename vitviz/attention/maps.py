@@ -1,0 +1,257 @@
+"""(Trace, Selection) -> Map: what a query looks at, or is looked at by, laid on the grid of patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import torch
+
+from vitviz.attention.layer import Layer
+from vitviz.attention.trace import Trace
+from vitviz.errors import AttentionError
+from vitviz.images import View
+from vitviz.models.layout import Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A point of the picture in its own pixels, x to the right and y down."""
+
+    x: float
+    y: float
+
+
+Query = str | tuple[int, int] | Place
+Head = int | Literal["mean", "max", "min"]
+Direction = Literal["from", "to"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is to be shown.
+
+    Attributes:
+        layer: index of the layer.
+        head: index of the head, or "mean", "max", "min" over the heads.
+        query: a named token ("cls", "dist", "reg0", "mean" over the patches), a patch (row, column) of the layer's
+            own grid, or a Place in the picture; None is the token that the model's output is made from.
+        direction: "from" the query (what it looks at) or "to" it (what looks at it).
+        method: "attention".
+    """
+
+    layer: int = 0
+    head: Head = "mean"
+    query: Query | None = None
+    direction: Direction = "from"
+    method: str = "attention"
+    target: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Map:
+    """Values over a grid of patches, with the selection that made them.
+
+    Attributes:
+        values: (gh, gw) float32. Attention weights; with "from" they and `prefix_mass` sum to 1.
+        prefix_mass: the share of the row that went to class token and registers.
+        prefix_weights: the same per token, by name.
+        padding_mass: the share that a windowed layer spent on padding, before the row was normalised.
+        query_cell: the patch that looks (or is looked at), None for named tokens.
+    """
+
+    values: np.ndarray = field(repr=False)
+    selection: Selection
+    grid: Grid
+    view: View
+    layer_name: str
+    model_name: str
+    image_name: str
+    prefix_mass: float = 0.0
+    prefix_weights: dict[str, float] = field(default_factory=dict)
+    padding_mass: float = 0.0
+    query_cell: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadMaps:
+    """The maps of every head of every layer for one query, computed together.
+
+    Attributes:
+        values: per layer (H, gh, gw) float32.
+        prefix: per layer (H, P) float32, the weight on each prefix token.
+        padding: per layer (H,) float32.
+        cells: per layer the patch of the query, None for named tokens.
+    """
+
+    query: Query
+    direction: Direction
+    values: tuple[np.ndarray, ...] = field(repr=False)
+    prefix: tuple[np.ndarray, ...] = field(repr=False)
+    padding: tuple[np.ndarray, ...] = field(repr=False)
+    cells: tuple[tuple[int, int] | None, ...] = ()
+
+
+def attention_map(
+    trace: Trace,
+    *,
+    layer: int,
+    head: Head = "mean",
+    query: Query | None = None,
+    direction: Direction = "from",
+) -> Map:
+    """The attention of one head (or the mean, max or min over heads) of one layer as a map over the picture.
+
+    Raises AttentionError where the layer, head or query does not exist in this trace.
+    """
+    return map_of(trace, Selection(layer, head, query, direction))
+
+
+def map_of(trace: Trace, selection: Selection, maps: HeadMaps | None = None) -> Map:
+    """The map of a selection, taken from `maps` where these hold the same query already."""
+    found = trace.layer(selection.layer)
+    selection = replace(selection, layer=found.index, query=trace.default_query if selection.query is None else selection.query)
+    if maps is not None and (maps.query, maps.direction) == (selection.query, selection.direction):
+        values, prefix, padding = (part[found.index] for part in (maps.values, maps.prefix, maps.padding))
+        cell = maps.cells[found.index]
+    else:
+        values, prefix, padding, cell = _numbers(_head_rows(trace, found, selection.query, selection.direction))
+    fuse = _fusion(selection.head, found)
+    shares = fuse(prefix)
+    return Map(
+        values=np.ascontiguousarray(fuse(values), dtype=np.float32),
+        selection=selection,
+        grid=found.grid if selection.direction == "from" else found.query_grid,
+        view=trace.view,
+        layer_name=found.name,
+        model_name=trace.model_name,
+        image_name=trace.image_name,
+        prefix_mass=float(shares.sum()),
+        prefix_weights={name: float(w) for name, w in zip(found.prefix_tokens, shares, strict=False)},
+        padding_mass=float(fuse(padding)),
+        query_cell=cell,
+    )
+
+
+def head_maps(trace: Trace, query: Query | None = None, direction: Direction = "from") -> HeadMaps:
+    """All heads of all layers for one query; on a GPU only what is drawn comes back, in one copy."""
+    query = trace.default_query if query is None else query
+    if isinstance(query, tuple):
+        query = place_of(trace, trace.layers[0], query)
+    found = [_head_rows(trace, layer, query, direction, lenient=True) for layer in trace.layers]
+    device = found[0].values.device
+    if device.type != "cpu":
+        sizes = [t.numel() for rows in found for t in (rows.values, rows.prefix, rows.padding)]
+        flat = torch.cat([t.reshape(-1) for rows in found for t in (rows.values, rows.prefix, rows.padding)]).cpu()
+        parts = iter(flat.split(sizes))
+        found = [
+            replace(
+                rows,
+                values=next(parts).view(rows.values.shape),
+                prefix=next(parts).view(rows.prefix.shape),
+                padding=next(parts).view(rows.padding.shape),
+            )
+            for rows in found
+        ]
+    numbers = [_numbers(rows) for rows in found]
+    return HeadMaps(
+        query,
+        direction,
+        values=tuple(n[0] for n in numbers),
+        prefix=tuple(n[1] for n in numbers),
+        padding=tuple(n[2] for n in numbers),
+        cells=tuple(n[3] for n in numbers),
+    )
+
+
+def tokens_of(trace: Trace) -> tuple[str, ...]:
+    """The named queries that this trace offers: prefix tokens, then "mean"."""
+    return (*trace.prefix_tokens, "mean")
+
+
+def place_of(trace: Trace, layer: Layer, cell: tuple[int, int]) -> Place:
+    """The point of the picture in the middle of a patch (row, column) of a layer's grid."""
+    row, col = cell
+    if not (0 <= row < layer.query_grid.rows and 0 <= col < layer.query_grid.cols):
+        raise AttentionError(
+            f"There is no patch {cell}: the grid of this layer is {layer.query_grid.rows} x {layer.query_grid.cols}."
+        )
+    return Place(*trace.view.to_picture(*layer.query_grid.centre(row, col)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    values: torch.Tensor
+    prefix: torch.Tensor
+    padding: torch.Tensor
+    cell: tuple[int, int] | None
+
+
+def _head_rows(trace: Trace, layer: Layer, query: Query, direction: Direction, lenient: bool = False) -> _Rows:
+    """One row (or column) per head of a layer: values (H, gh, gw), prefix (H, P), padding (H,)."""
+    none = torch.zeros(layer.num_heads, device=layer._device)
+    token, cell = _token(trace, layer, query, direction, lenient)
+    padding = none
+    if layer.kind == "pool":
+        row = layer.rows(None, torch.zeros(1, dtype=torch.long, device=layer._device))[:, 0]
+        cell = None
+    elif token is None:
+        row = layer.mean_row() if direction == "from" else _mean_column(layer)
+    elif direction == "from":
+        index = torch.tensor([token], device=layer._device)
+        row = layer.rows(None, index)[:, 0]
+        padding = layer.padding(None, index)[:, 0] if layer.windows else none
+    else:
+        row = layer.column(None, token)
+    count = layer.num_prefix_tokens
+    grid = layer.grid if direction == "from" or layer.kind == "pool" else layer.query_grid
+    return _Rows(row[:, count:].reshape(-1, *grid.shape), row[:, :count], padding, cell)
+
+
+def _mean_column(layer: Layer) -> torch.Tensor:
+    # Looked at by: how much each token looks at the patches as a whole, as a mean over the patches.
+    return (1.0 - _prefix_weight(layer)) / layer.grid.size
+
+
+def _prefix_weight(layer: Layer) -> torch.Tensor:
+    total = torch.zeros(layer.num_heads, layer.num_queries, device=layer._device)
+    for key in range(layer.num_prefix_tokens):
+        total += layer.column(None, key)
+    return total
+
+
+def _token(
+    trace: Trace, layer: Layer, query: Query, direction: Direction, lenient: bool
+) -> tuple[int | None, tuple[int, int] | None]:
+    """The token of a query in a layer (None for the mean over patches), and its patch."""
+    if layer.kind == "pool" or query == "mean":
+        return None, None
+    if isinstance(query, str):
+        if query in layer.prefix_tokens:
+            return layer.prefix_tokens.index(query), None
+        if lenient and query in trace.prefix_tokens:
+            return None, None
+        raise AttentionError(
+            f"Layer {layer.index} of {trace.model_name} has no token {query!r}: "
+            f"it has {', '.join((*layer.prefix_tokens, 'mean'))} and patches."
+        )
+    if isinstance(query, tuple):
+        query = place_of(trace, layer, query)
+    grid = layer.query_grid if direction == "from" else layer.grid
+    cell = grid.cell_at(*trace.view.to_view(query.x, query.y))
+    return layer.num_prefix_tokens + cell[0] * grid.cols + cell[1], cell
+
+
+def _numbers(rows: _Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int] | None]:
+    return rows.values.cpu().numpy(), rows.prefix.cpu().numpy(), rows.padding.cpu().numpy(), rows.cell
+
+
+def _fusion(head: Head, layer: Layer):  # type: ignore[no-untyped-def]
+    if isinstance(head, int):
+        if not 0 <= head < layer.num_heads:
+            raise AttentionError(f"There is no head {head}: layer {layer.index} has {layer.num_heads}, numbered from 0.")
+        return lambda a: a[head]
+    if head not in ("mean", "max", "min"):
+        raise AttentionError(f"The head {head!r} is unknown: give a number, 'mean', 'max' or 'min'.")
+    return lambda a: getattr(a, head)(axis=0)

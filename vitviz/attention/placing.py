@@ -1,0 +1,113 @@
+"""Attention calls -> layers: which tokens a call is between, and where in the picture they lie."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from vitviz.attention.capture import Call, Captured
+from vitviz.attention.layer import Kind, Layer
+from vitviz.models.layout import Grid, Windows
+
+
+def place(
+    captured: Captured, view_size: tuple[int, int], prefix_tokens: tuple[str, ...], prefix_known: bool
+) -> tuple[list[Layer], list[str]]:
+    """The layers that can be shown, and a sentence on each call that can't.
+
+    Args:
+        captured: the calls of one pass.
+        view_size: (h, w) of the model's view in pixels.
+        prefix_tokens: names of the tokens before the patches.
+        prefix_known: False where the network does not say how many prefix tokens it has.
+    """
+    layers: list[Layer] = []
+    gaps = [f"{name}: its softmax is mixed with others before it weighs the values" for name in captured.unused]
+    stages: list[tuple[int, int]] = []
+    for call in captured.calls:
+        layer = _layer(call, len(layers), view_size, prefix_tokens, prefix_known)
+        if isinstance(layer, str):
+            gaps.append(f"{call.frame.name or 'the model'}: {layer}")
+            continue
+        if layer.query_grid.shape not in stages:
+            stages.append(layer.query_grid.shape)
+        layer.stage = stages.index(layer.query_grid.shape)
+        layers.append(layer)
+    return layers, gaps
+
+
+def _layer(
+    call: Call, index: int, view_size: tuple[int, int], prefix_tokens: tuple[str, ...], prefix_known: bool
+) -> Layer | str:
+    batch, heads, queries, keys = call.shape
+
+    def made(kind: Kind, grid: Grid, looking: Grid, prefix: tuple[str, ...], windows: Windows | None = None) -> Layer:
+        return Layer(index, call.frame.name, kind, heads, grid, looking, prefix, call, windows)
+
+    partition = _partition(call)
+    if isinstance(partition, str):
+        return partition
+    if partition is not None:
+        grid = Grid.over(view_size, *partition.grid)
+        return made("window", grid, grid, (), partition)
+    if batch != 1:
+        return f"attention within {batch} groups of {queries} tokens whose place in the picture is not known"
+    if queries == keys and not _is_sequence(queries, call.frame.shape):
+        return f"attention between {queries} channels, not between tokens"
+    counts = [len(prefix_tokens)] if prefix_known else [len(prefix_tokens), *range(9)]
+    for prefix_count in [*counts, 0]:
+        grid = Grid.of_tokens(view_size, keys - prefix_count) if keys > prefix_count else None
+        if grid is None:
+            continue
+        prefix = tuple([*prefix_tokens, *(f"prefix{i}" for i in range(prefix_count))][:prefix_count])
+        if queries == keys:
+            return made("global", grid, grid, prefix)
+        looking = Grid.of_tokens(view_size, queries - prefix_count) if queries > max(prefix_count, 8) else None
+        if looking is not None:
+            return made("pooled keys", grid, looking, prefix)
+        if queries <= 8:
+            return made("pool", grid, grid, prefix)
+    return f"attention of {queries} x {keys} tokens, which fit no grid over a view of {view_size[0]} x {view_size[1]}"
+
+
+def _is_sequence(count: int, shape: tuple[int, ...]) -> bool:
+    """Whether an input of this shape (B, N, C), (N, B, C), (B, H, W, C) or (B, C, H, W) is `count` tokens long."""
+    if len(shape) == 4:
+        return count in (shape[1] * shape[2], shape[2] * shape[3])
+    return count in shape[:-1]
+
+
+def _partition(call: Call) -> Windows | str | None:
+    """The windows of a call, from the attributes of the module that cuts them; None for attention over all tokens."""
+    batch, _, places, _ = call.shape
+    for frame in reversed(call.frames):
+        module: Any = frame.module
+        if hasattr(module, "partition_size"):  # timm's MaxViT
+            block = getattr(module, "partition_block", None)
+            if block is None:  # its parallel variant has two attentions in one module
+                block = ".attn_block" in call.frame.name
+            size, kind, shift, pad_first = module.partition_size, "window" if block else "dilated", (0, 0), False
+        elif hasattr(module, "shift_size") and hasattr(module, "window_size"):  # Swin of timm and torchvision
+            size, kind, shift = module.window_size, "window", _pair(module.shift_size)
+            # torchvision's attention holds its own bias and cuts its own windows, padding before it rolls.
+            pad_first = hasattr(module, "relative_position_bias_table") or hasattr(module, "cpb_mlp")
+        elif _pair(getattr(module, "window_size", None) or 0) != (0, 0) and len(frame.shape) == 4:
+            size, kind, shift, pad_first = module.window_size, "window", (0, 0), False  # SAM, ViTDet
+        else:
+            continue
+        high, wide = _pair(size)
+        for rows, cols in _grids(frame.shape):
+            if math.ceil(rows / high) * math.ceil(cols / wide) == batch and high * wide == places:
+                if pad_first:  # torchvision does not shift a side that one window covers
+                    shift = (0 if high >= rows else shift[0], 0 if wide >= cols else shift[1])
+                return Windows((rows, cols), (high, wide), shift, kind, pad_first)
+        return f"windows of {high} x {wide} in an input of shape {frame.shape}, which do not fit each other"
+    return None
+
+
+def _grids(shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    return [(shape[1], shape[2]), (shape[2], shape[3])] if len(shape) == 4 else []
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))

@@ -1,0 +1,179 @@
+"""Model + Image -> Trace: one forward pass, and any row of any head on demand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from vitviz.attention.capture import capture
+from vitviz.attention.layer import Layer
+from vitviz.attention.placing import place
+from vitviz.errors import AttentionError, Cancelled, ModelError
+from vitviz.images import Image, View
+from vitviz.models.model import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """What one forward pass left.
+
+    Attributes:
+        layers: the attention layers, 0 nearest the image.
+        logits: (K,) float32, empty where the model has no classes.
+        labels: names of the classes.
+        view: where the model's view lies in the picture.
+        prefix_tokens: names of the tokens before the patches.
+        default_query: "cls" or "mean".
+        gaps: a sentence on each attention call that can't be shown.
+        seconds: wall time of the pass.
+    """
+
+    layers: tuple[Layer, ...]
+    logits: np.ndarray = field(repr=False)
+    labels: tuple[str, ...] = field(repr=False)
+    view: View
+    image_name: str
+    model_name: str
+    prefix_tokens: tuple[str, ...]
+    default_query: str
+    gaps: tuple[str, ...]
+    seconds: float
+    device: str
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the trace keeps on its device."""
+        return sum(layer.bytes for layer in self.layers)
+
+    @property
+    def error(self) -> float | None:
+        """The largest max |A v - output| of all layers; None where no layer's values were seen."""
+        return max((layer.error for layer in self.layers if layer.error is not None), default=None)
+
+    def layer(self, index: int) -> Layer:
+        """Layer `index`; AttentionError where there is none."""
+        if not -len(self.layers) <= index < len(self.layers):
+            raise AttentionError(f"There is no layer {index}: {self.model_name} has layers 0 to {len(self.layers) - 1}.")
+        return self.layers[index]
+
+    def weights(
+        self, layer: int, heads: int | Sequence[int] | None = None, queries: int | Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Attention weights (heads, queries, N) float32; rows sum to 1.
+
+        Args:
+            layer: index of the layer.
+            heads, queries: indices (token indices in the order of the sequence), all of them where None.
+        In windowed layers tokens are in grid order, with 0 outside the window of the query.
+        """
+        found = self.layer(layer)
+        device = found._device
+        chosen = None if heads is None else torch.tensor(_indices(heads, found.num_heads, "head"), device=device)
+        rows = range(found.num_queries) if queries is None else _indices(queries, found.num_queries, "query")
+        result: np.ndarray = found.rows(chosen, torch.tensor(list(rows), device=device)).cpu().numpy()
+        return result
+
+    def top_k(self, k: int = 5) -> list[tuple[str, float]]:
+        """The k most probable classes as (label, probability), empty where the model has no classes."""
+        if self.logits.size < 2:
+            return []
+        powers = np.exp(self.logits - self.logits.max())
+        shares = powers / powers.sum()
+        best = np.argsort(-shares)[:k]
+        return [(self.labels[i] if i < len(self.labels) else f"class {i}", float(shares[i])) for i in best]
+
+
+def trace(
+    model: Model,
+    image: Image,
+    *,
+    progress: Callable[[float | None, str], None] = lambda fraction, text: None,
+    cancel: Callable[[], bool] = lambda: False,
+) -> Trace:
+    """Run the model once on a picture and keep what is needed to see any attention row of it.
+
+    Args:
+        model: as load_model gives it.
+        image: as read_image gives it.
+        progress: called with (fraction, text) at every layer.
+        cancel: asked at every module; True raises Cancelled.
+
+    Raises:
+        AttentionError: the model has no attention between tokens, or none that can be seen.
+        ModelError: the pass failed, for example for want of memory.
+    """
+    progress(0.0, f"Preparing {image.name}")
+    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
+    start = time.perf_counter()
+    try:
+        view = model.preprocess(image).to(device=model.device.name, dtype=dtype)
+        captured = capture(model.module, view, progress=lambda f, name: progress(f, f"Layer {name}"), cancel=cancel)
+        logits = _logits(captured.output)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{model.device.title} has not enough memory for {model.name} on a view of "
+            f"{view_text(model)}: choose a smaller view, half precision or the CPU."
+        ) from error
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+        if isinstance(error, Cancelled):
+            raise
+        raise ModelError(f"{model.name} failed on a view of {view_text(model)}: {_line(error)}") from error
+    seconds = time.perf_counter() - start
+    known = isinstance(getattr(model.module, "num_prefix_tokens", None), int)
+    layers, gaps = place(captured, model.preprocessing.input_size, model.prefix_tokens, known)
+    for layer in layers:
+        layer.error = None if layer.call.error is None else float(layer.call.error)
+    if not any(layer.kind != "pool" for layer in layers):
+        raise AttentionError(_nothing(model, gaps, bool(captured.calls)))
+    return Trace(
+        layers=tuple(layers),
+        logits=logits,
+        labels=model.labels,
+        view=model.view(image),
+        image_name=image.name,
+        model_name=model.name,
+        prefix_tokens=layers[0].prefix_tokens if layers[0].kind != "window" else model.prefix_tokens,
+        default_query=model.default_query,
+        gaps=tuple(gaps),
+        seconds=seconds,
+        device=model.device.name,
+    )
+
+
+def view_text(model: Model) -> str:
+    """The size of the model's view in words, "224 x 320 px"."""
+    height, width = model.preprocessing.input_size
+    return f"{height} x {width} px"
+
+
+def _nothing(model: Model, gaps: list[str], called: bool) -> str:
+    if not gaps and not called:
+        return (
+            f"{model.name} made no attention call on its way through: it is no transformer, or hides its attention. "
+            "Open a ViT or Swin."
+        )
+    return f"{model.name} has no attention between tokens that can be shown ({'; '.join(gaps[:2]) or 'a pool only'})."
+
+
+def _logits(output: object) -> np.ndarray:
+    if not isinstance(output, torch.Tensor) or output.dim() != 2:
+        return np.empty(0, dtype=np.float32)
+    logits: np.ndarray = output[0].float().cpu().numpy()
+    return logits
+
+
+def _indices(chosen: int | Sequence[int], count: int, what: str) -> list[int]:
+    found = [chosen] if isinstance(chosen, int) else [int(i) for i in chosen]
+    for index in found:
+        if not 0 <= index < count:
+            raise AttentionError(f"There is no {what} {index}: this layer has {count}, numbered from 0.")
+    return found
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:300] or type(error).__name__

@@ -1,0 +1,53 @@
+"""Which device a model runs on, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from vitviz.errors import ModelError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A torch device name ("cpu", "cuda:0", "mps"), its full name, and the reason for the choice."""
+
+    name: str
+    title: str
+    reason: str = ""
+
+
+def available() -> list[Device]:
+    """Every device that torch can use here, the fastest kind first, the CPU last."""
+    found = [
+        Device(f"cuda:{i}", f"{torch.cuda.get_device_name(i)}, {torch.cuda.mem_get_info(i)[1] / 2**30:.0f} GiB")
+        for i in range(torch.cuda.device_count())
+    ]
+    if torch.backends.mps.is_available():
+        found.append(Device("mps", "Apple GPU"))
+    return [*found, Device("cpu", f"CPU, {torch.get_num_threads()} threads")]
+
+
+def choose(wish: str = "auto") -> Device:
+    """The device for a wish such as "auto", "cpu", "cuda", "cuda:1" or "mps"; ModelError where it is not there."""
+    devices = available()
+    if wish == "auto":
+        best = devices[0]
+        reason = "chosen automatically" if best.name != "cpu" else "no CUDA device found"
+        return Device(best.name, best.title, reason)
+    for device in devices:
+        if wish in (device.name, device.name.split(":")[0]):
+            return Device(device.name, device.title, "chosen by you")
+    raise ModelError(
+        f"There is no device {wish!r} here; there are {', '.join(d.name for d in devices)}: choose one, or 'auto'."
+    )
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """The torch dtype of a precision's name; ModelError for an unknown one."""
+    if name not in DTYPES:
+        raise ModelError(f"The precision {name!r} is unknown: use one of {', '.join(DTYPES)}.")
+    return DTYPES[name]

@@ -1,0 +1,74 @@
+"""Weights from the model hub: one file into the shared cache, with bytes, speed and cancellation.
+
+Only called when the user asked for a hub name; a file that is cached already is used without a network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vitviz.errors import Cancelled, SourceError
+
+Progress = Callable[[float | None, str], None]
+_NAMES = ("model.safetensors", "pytorch_model.bin")
+
+
+def fetch(repository: str, filename: str | None, *, progress: Progress, cancel: Callable[[], bool]) -> Path:
+    """The cached path of a repository's weights, downloaded where needed.
+
+    Raises SourceError in one sentence where the hub can't be reached or lacks the file, Cancelled on request.
+    """
+    from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
+
+    name, _, revision = repository.partition("@")
+    names = (filename,) if filename else _NAMES
+    for candidate in names:
+        cached = try_to_load_from_cache(name, candidate, revision=revision or None)
+        if isinstance(cached, str):
+            return Path(cached)
+    for candidate in names:
+        try:
+            bar = _bar(f"{name}/{candidate}", progress, cancel)
+            return Path(hf_hub_download(name, candidate, revision=revision or None, tqdm_class=bar))
+        except (errors.RepositoryNotFoundError, errors.GatedRepoError) as error:
+            raise SourceError(
+                f"The hub has no repository {name} that you may read: check the name, or log in with 'hf auth login'."
+            ) from error
+        except errors.LocalEntryNotFoundError as error:
+            raise SourceError(
+                f"The weights of {name} are not on this machine and the hub can't be reached: "
+                "connect to the network and try again, open a file, or use random weights."
+            ) from error
+        except errors.EntryNotFoundError:
+            continue
+        except (errors.HfHubHTTPError, OSError) as error:
+            raise SourceError(f"The download of {name} failed ({type(error).__name__}): try again later.") from error
+    raise SourceError(f"The repository {name} holds none of {', '.join(str(n) for n in names)}.")
+
+
+def _bar(title: str, progress: Progress, cancel: Callable[[], bool]) -> type[Any]:
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc, type-arg]
+        """Hands the bytes to our progress instead of drawing; the hub's own hook for that is its tqdm class."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)
+            kwargs["disable"] = True
+            super().__init__(*args, **kwargs)
+            self._done, self._size, self._start = kwargs.get("initial", 0), kwargs.get("total"), time.monotonic()
+
+        def update(self, n: float | None = 1) -> bool | None:
+            if cancel():
+                raise Cancelled(f"The download of {title} was cancelled.")
+            self._done += n or 0
+            speed = self._done / max(time.monotonic() - self._start, 1e-3)
+            share = self._done / self._size if self._size else None
+            size = f" of {self._size / 1e6:.1f}" if self._size else ""
+            progress(share, f"Fetching {title}: {self._done / 1e6:.1f}{size} MB, {speed / 1e6:.1f} MB/s")
+            return None
+
+    return Bar

@@ -1,0 +1,103 @@
+"""A loaded network with its preprocessing, prefix tokens, labels and report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from vitviz.images import Image, Preprocessing, View, model_input, view_of
+from vitviz.models.devices import Device
+from vitviz.models.report import Report
+
+
+@dataclass(slots=True, eq=False)
+class Model:
+    """A network ready to be looked into.
+
+    Attributes:
+        module: the torch module, in eval mode, on its device.
+        name: what a person calls it, such as "vit_base_patch16_224.augreg2_in21k_ft_in1k".
+        source: what the user named: file, folder, hub name, "demo".
+        architecture: timm's name of the architecture.
+        preprocessing: how a picture becomes the view.
+        labels: name of each class, empty where the model has no classes.
+        report: everything found and assumed while it was opened.
+        prefix_tokens: names of the tokens before the patches, such as ("cls", "reg0", "reg1").
+        default_query: the token that the model's output is made from: "cls", or "mean" for pooled models.
+        random: True where the weights are random.
+    """
+
+    module: nn.Module
+    name: str
+    source: str
+    architecture: str
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
+    report: Report
+    prefix_tokens: tuple[str, ...]
+    default_query: str
+    device: Device
+    precision: str = "float32"
+    patch_size: tuple[int, int] | None = None
+    random: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def view(self, image: Image) -> View:
+        """Where the model's view lies in this picture."""
+        return view_of(image.size, self.preprocessing)
+
+    def preprocess(self, image: Image) -> torch.Tensor:
+        """The view as a (1, C, h, w) float32 tensor on the CPU, as timm's own evaluation transform makes it."""
+        return torch.from_numpy(model_input(image, self.preprocessing))
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return sum(p.numel() for p in self.module.parameters())
+
+    def label(self, index: int) -> str:
+        """The name of class `index`, "class 17" where none is known."""
+        return self.labels[index] if index < len(self.labels) else f"class {index}"
+
+
+def prefix_tokens_of(module: nn.Module) -> tuple[str, ...]:
+    """The names of the tokens before the patches, in the order of the sequence: class, distillation, registers."""
+    names: list[str] = []
+    if any(getattr(module, key, None) is not None for key in ("cls_token", "class_token")) and not isinstance(
+        getattr(module, "class_token", None), bool
+    ):
+        names.append("cls")
+    if getattr(module, "dist_token", None) is not None:
+        names.append("dist")
+    for key in ("reg_token", "register_tokens"):
+        registers = getattr(module, key, None)
+        if isinstance(registers, torch.Tensor):
+            names += [f"reg{i}" for i in range(registers.shape[-2])]
+            break
+    expected = getattr(module, "num_prefix_tokens", None)
+    if not isinstance(expected, int):
+        return tuple(names)
+    names += [f"prefix{i}" for i in range(len(names), expected)]
+    return tuple(names[:expected])
+
+
+def default_query_of(module: nn.Module, prefix_tokens: Sequence[str]) -> str:
+    """ "cls" where the model's output is read from the class token, "mean" where it is pooled."""
+    pool = getattr(module, "global_pool", None)
+    pooled = isinstance(pool, str) and pool not in ("token", "")
+    return "cls" if "cls" in prefix_tokens and not pooled else "mean"
+
+
+def patch_size_of(module: nn.Module) -> tuple[int, int] | None:
+    """The patch size (height, width) in view pixels of a plain patch embedding, None where there is none."""
+    embed = getattr(module, "patch_embed", None)
+    size = getattr(embed, "patch_size", None)
+    if isinstance(size, int):
+        return size, size
+    if isinstance(size, Sequence) and len(size) == 2 and all(isinstance(s, int) for s in size):
+        return size[0], size[1]
+    return None

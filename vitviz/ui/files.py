@@ -1,0 +1,145 @@
+"""Files on their way in and out of the window: dialogs, drops and the clipboard."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from vitviz.errors import ImageError
+
+Kind = Literal["picture", "checkpoint", "folder", "unknown"]
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npz", ".ckpt")
+PICTURE_FILTER = f"Pictures ({' '.join('*' + each for each in PICTURE_SUFFIXES)})"
+CHECKPOINT_FILTER = f"Checkpoints ({' '.join('*' + each for each in CHECKPOINT_SUFFIXES)})"
+ALL_FILTER = "All files (*)"
+MOST_PIXELS = 64_000_000  # of a pasted picture, as for one from a file
+
+_PICTURE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_CHECKPOINT_MAGIC = (b"PK\x03\x04", *(bytes((0x80, protocol)) for protocol in range(2, 6)))
+
+
+def kind_of(path: str | os.PathLike[str]) -> Kind:
+    """What a path names, by its extension, then by its first bytes. Opens ordinary files only; never raises."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return "folder"
+        suffix = path.suffix.lower()
+        if suffix in PICTURE_SUFFIXES:
+            return "picture"
+        if suffix in CHECKPOINT_SUFFIXES:
+            return "checkpoint"
+        return _kind_of_bytes(*_head(path))
+    except (OSError, ValueError):
+        return "unknown"
+
+
+def dropped_paths(mime: QMimeData) -> list[Path]:
+    """The files on this machine that a drop or a paste names, in its order."""
+    # A host makes it a network share, which nothing but the user's own word may open.
+    local = [url for url in mime.urls() if url.isLocalFile() and not url.host()]
+    return [Path(url.toLocalFile()) for url in local]
+
+
+def image_from_clipboard() -> NDArray[np.uint8] | None:
+    """The picture on the clipboard as (H, W, 3), or (H, W, 4) with straight alpha; None where there is none.
+
+    Raises ImageError for more than MOST_PIXELS.
+    """
+    image = QGuiApplication.clipboard().image()
+    return None if image.isNull() else image_to_array(image)
+
+
+def image_to_array(image: QImage) -> NDArray[np.uint8]:
+    """The pixels of a QImage of any format as (H, W, 3) or, with alpha, (H, W, 4); a copy."""
+    height, width = image.height(), image.width()
+    if height * width > MOST_PIXELS:
+        raise ImageError(
+            f"The picture on the clipboard has {width} x {height} pixels; "
+            f"at most {MOST_PIXELS // 1_000_000} megapixels are read: scale it down first."
+        )
+    channels = 4 if image.hasAlphaChannel() else 3
+    wanted = QImage.Format.Format_RGBA8888 if channels == 4 else QImage.Format.Format_RGB888
+    image = image.convertToFormat(wanted)
+    # Rows are padded to four bytes, and the memory is Qt's: hence the slice and the copy.
+    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(height, image.bytesPerLine())
+    return rows[:, : width * channels].reshape(height, width, channels).copy()
+
+
+def ask_open(
+    parent: QWidget,
+    kind: Literal["picture", "checkpoint", "folder"],
+    *,
+    folder: str = "",
+    then: Callable[[list[Path]], object],
+) -> QFileDialog:
+    """Ask for pictures, for one checkpoint or for one folder without blocking; `then` gets what was chosen."""
+    titles = {"picture": "Open pictures", "checkpoint": "Open model", "folder": "Open model folder"}
+    dialog = QFileDialog(parent, titles[kind], folder)
+    if kind == "folder":
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+    else:
+        many = kind == "picture"
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles if many else QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters([PICTURE_FILTER if many else CHECKPOINT_FILTER, ALL_FILTER])
+    return _open(dialog, then)
+
+
+def ask_save(
+    parent: QWidget,
+    suggestion: str,
+    filters: list[str],
+    *,
+    title: str = "Export",
+    then: Callable[[list[Path]], object],
+) -> QFileDialog:
+    """Ask for one file to write without blocking; `suggestion` is a path, overwriting is confirmed by the dialog."""
+    dialog = QFileDialog(parent, title, str(Path(suggestion).parent))
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.setNameFilters(filters)
+    dialog.selectFile(Path(suggestion).name)
+    suffix = Path(suggestion).suffix.lstrip(".")
+    if suffix:
+        dialog.setDefaultSuffix(suffix)
+    return _open(dialog, then)
+
+
+def _open(dialog: QFileDialog, then: Callable[[list[Path]], object]) -> QFileDialog:
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.filesSelected.connect(lambda names: then([Path(each) for each in names]))
+    dialog.open()
+    return dialog
+
+
+def _head(path: Path) -> tuple[bytes, int]:
+    """The first 16 bytes of an ordinary file, and its size; ValueError for anything else."""
+    # Told apart before opening, since opening a device may act on it; and again after, without blocking.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("not an ordinary file")
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("not an ordinary file")
+        return file.read(16), status.st_size
+
+
+def _kind_of_bytes(head: bytes, size: int) -> Kind:
+    if head.startswith(_PICTURE_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return "picture"
+    # safetensors: the length of a JSON header, then the header.
+    is_safetensors = head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= size - 8
+    return "checkpoint" if head.startswith(_CHECKPOINT_MAGIC) or is_safetensors else "unknown"
