@@ -19,18 +19,35 @@ _WHERE = {
     "Trace": "vitviz.attention.trace",
     "attention_map": "vitviz.attention.maps",
     "head_maps": "vitviz.attention.maps",
-    "Map": "vitviz.attention.maps",
-    "Selection": "vitviz.attention.maps",
-    "Place": "vitviz.attention.maps",
+    "Map": "vitviz.attention.values",
+    "Selection": "vitviz.attention.values",
+    "Place": "vitviz.attention.values",
     "overlay": "vitviz.render.overlay",
     "Style": "vitviz.render.style",
     "VitvizError": "vitviz.errors",
 }
-__all__ = ["__version__", *_WHERE]
+__all__ = [
+    "Image",
+    "Map",
+    "Model",
+    "Place",
+    "Selection",
+    "Style",
+    "Trace",
+    "VitvizError",
+    "__version__",
+    "attention_map",
+    "head_maps",
+    "load_model",
+    "overlay",
+    "read_image",
+    "trace",
+]
 
 if TYPE_CHECKING:
-    from vitviz.attention.maps import Map, Place, Selection, attention_map, head_maps
+    from vitviz.attention.maps import attention_map, head_maps
     from vitviz.attention.trace import Trace, trace
+    from vitviz.attention.values import Map, Place, Selection
     from vitviz.errors import VitvizError
     from vitviz.images import Image, read_image
     from vitviz.models.loading import load_model

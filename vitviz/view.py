@@ -40,16 +40,14 @@ class Preprocessing:
         )
         for is_wrong, what in wrong:
             if is_wrong:
-                raise ImageError(
-                    f"The model asks for {what} {getattr(self, what)!r}, which no view can have; check its configuration."
-                )
+                came = repr(getattr(self, what))[:60]
+                raise ImageError(f"The model asks for {what} {came}, which no view can have; check its configuration.")
 
-    def statistics(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and std, (channels,) each; three for one channel are averaged."""
-        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and std, one of each for every channel; three for one channel are averaged."""
         if self.channels == 1:
-            mean, std = mean.mean(keepdims=True), std.mean(keepdims=True)
-        return np.broadcast_to(mean, self.channels), np.broadcast_to(std, self.channels)
+            return (sum(self.mean) / len(self.mean),), (sum(self.std) / len(self.std),)
+        return self.mean * (3 // len(self.mean)), self.std * (3 // len(self.std))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def lay_out(pixels: NDArray[np.uint8], asked: Preprocessing) -> PIL.Image.Image:
     picture = PIL.Image.fromarray(pixels)
     picture = picture.convert("L") if asked.channels == 1 else picture
     filter_ = PIL.Image.Resampling[asked.interpolation.upper()]
-    fill = tuple(int(np.clip(round(255 * v), 0, 255)) for v in asked.statistics()[0].tolist())
+    fill = tuple(min(max(round(255 * mean), 0), 255) for mean in asked.statistics()[0])
     view = PIL.Image.new(picture.mode, (width, height), fill if asked.crop_mode == "border" else 0)
     if high * wide <= MAX_RESIZED_PIXELS:
         view.paste(picture.resize((wide, high), filter_), (-left, -top))

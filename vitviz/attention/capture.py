@@ -6,6 +6,7 @@ name each call and carry progress and cancellation. Mode and hooks are gone when
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from vitviz.errors import Cancelled
 
 _SOFTMAX = (torch.softmax, F.softmax, Tensor.softmax)
 _MATMUL = (torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm)
+_PACKED = inspect.signature(F.multi_head_attention_forward)
 _PROOF_ROWS = 4
 
 
@@ -113,9 +115,7 @@ class _Stack:
 
 
 @contextmanager
-def _watched(
-    module: nn.Module, progress: Callable[[float, str], None], cancel: Callable[[], bool]
-) -> Iterator[_Stack]:
+def _watched(module: nn.Module, progress: Callable[[float, str], None], cancel: Callable[[], bool]) -> Iterator[_Stack]:
     named = list(module.named_modules())
     stack = _Stack(len(named))
     handles = []
@@ -203,34 +203,36 @@ class _Interception(TorchFunctionMode):
     def _packed(self, args: Any, kwargs: Any) -> Any:
         """nn.MultiheadAttention: q and k from its own packed projection, so that nothing of size N x N is made."""
         output = F.multi_head_attention_forward(*args, **kwargs)
-        names = ("query", "key", "value", "embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias")
-        given = dict(zip(names, args, strict=False)) | kwargs
-        query, key, heads = given["query"], given["key"], given["num_heads"]
-        if given.get("use_separate_proj_weight"):
-            weights = (given["q_proj_weight"], given["k_proj_weight"])
-        else:
-            weights = given["in_proj_weight"].chunk(3)[:2]
-        bias = given["in_proj_bias"]
-        biases = (None, None) if bias is None else bias.chunk(3)[:2]
-        if given.get("bias_k") is not None or given.get("add_zero_attn") or query.dim() not in (2, 3):
+        given = _PACKED.bind(*args, **kwargs).arguments
+        unusual = any(given.get(key) is not None for key in ("bias_k", "static_k", "static_v"))
+        if unusual or given["add_zero_attn"] or given["query"].dim() not in (2, 3):
             self.unused.append(self._frames[-1].name)
             return output
-        q, k = (
-            F.linear(x if x.dim() == 3 else x.unsqueeze(1), w, b).unflatten(-1, (heads, -1)).permute(1, 2, 0, 3)
-            for x, w, b in zip((query, key), weights, biases, strict=True)
+        if given.get("use_separate_proj_weight"):
+            weights = [given[f"{part}_proj_weight"] for part in "qkv"]
+        else:
+            weights = given["in_proj_weight"].chunk(3)
+        biases = (None,) * 3 if given["in_proj_bias"] is None else given["in_proj_bias"].chunk(3)
+        q, k, v = (
+            F.linear(x if x.dim() == 3 else x.unsqueeze(1), w, b)
+            .unflatten(-1, (given["num_heads"], -1))
+            .permute(1, 2, 0, 3)
+            for x, w, b in zip((given["query"], given["key"], given["value"]), weights, biases, strict=True)
         )
-        mask = given.get("attn_mask")
+        mask = _additive(given.get("attn_mask"), q.dtype)
         if mask is not None and mask.dim() == 3:
-            mask = mask.unflatten(0, (-1, heads))
-        self._add(
-            Call(
-                tuple(self._frames),
-                q=q.contiguous(),
-                k=k.contiguous(),
-                scale=q.shape[-1] ** -0.5,
-                bias=~mask if mask is not None and mask.dtype == torch.bool else mask,
-            )
-        )
+            mask = mask.unflatten(0, (-1, given["num_heads"]))
+        padding = _additive(given.get("key_padding_mask"), q.dtype)
+        if padding is not None:
+            padding = padding.reshape(-1, 1, 1, padding.shape[-1])
+            mask = padding if mask is None else mask + padding
+        call = Call(tuple(self._frames), q=q.contiguous(), k=k.contiguous(), scale=q.shape[-1] ** -0.5, bias=mask)
+        rows, shares = _sampled(call)
+        taken = (shares.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+        out = output[0] if output[0].dim() == 3 else output[0].unsqueeze(1)
+        taken = F.linear(taken, given["out_proj_weight"], given["out_proj_bias"])
+        call.error = (taken - out.transpose(0, 1).index_select(1, rows)).abs().max().float()
+        self._add(call)
         return output
 
     def _softmax(self, output: Tensor, args: Any, kwargs: Any) -> None:
@@ -262,10 +264,8 @@ def _own(tensor: Tensor) -> Tensor:
     return tensor.clone(memory_format=torch.contiguous_format) if shared else tensor.detach()
 
 
-def attend(
-    q: Tensor, k: Tensor, scale: float, bias: Tensor | None = None, causal_from: Tensor | None = None
-) -> Tensor:
-    """softmax(q k^T * scale + bias) in float32, (..., n, Nk); `causal_from` (n,) are the positions of causal queries."""
+def attend(q: Tensor, k: Tensor, scale: float, bias: Tensor | None = None, causal_from: Tensor | None = None) -> Tensor:
+    """softmax(q k^T * scale + bias) in float32, (..., n, Nk); `causal_from` (n,): the positions of causal queries."""
     scores = (q.float() * scale) @ k.float().mT
     if bias is not None:
         scores = scores.masked_fill(~bias, -torch.inf) if bias.dtype == torch.bool else scores + bias.float()
@@ -280,14 +280,27 @@ def rows_of(tensor: Tensor, rows: Tensor) -> Tensor:
     return tensor if tensor.shape[-2] == 1 else tensor.index_select(-2, rows)
 
 
+def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """A mask of nn.MultiheadAttention, where True means hidden, as numbers to add to the scores."""
+    if mask is None or mask.dtype != torch.bool:
+        return mask
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(mask, -torch.inf)
+
+
+def _sampled(call: Call) -> tuple[Tensor, Tensor]:
+    """A few query rows (n,) and their weights in every head and window, (B, H, n, Nk) float32."""
+    _, _, count, _ = call.shape
+    rows = torch.linspace(0, count - 1, min(_PROOF_ROWS, count)).long()
+    if call.probabilities is not None:
+        rows = rows.to(call.probabilities.device)
+        return rows, call.probabilities.index_select(-2, rows).float()
+    assert call.q is not None and call.k is not None
+    rows = rows.to(call.q.device)
+    bias = None if call.bias is None else rows_of(call.bias, rows)
+    return rows, attend(call.q.index_select(-2, rows), call.k, call.scale, bias, rows if call.causal else None)
+
+
 def _proof(call: Call, values: Tensor, output: Tensor) -> Tensor:
     """max |A v - output| over a few query rows of every head and window."""
-    count = output.shape[-2]
-    rows = torch.linspace(0, count - 1, min(_PROOF_ROWS, count), device=output.device).long()
-    if call.probabilities is not None:
-        weights = call.probabilities.index_select(-2, rows).float()
-    else:
-        assert call.q is not None and call.k is not None
-        bias = None if call.bias is None else rows_of(call.bias, rows)
-        weights = attend(call.q.index_select(-2, rows), call.k, call.scale, bias, rows if call.causal else None)
+    rows, weights = _sampled(call)
     return (weights @ values.float() - output.index_select(-2, rows).float()).abs().max()

@@ -77,6 +77,11 @@ class Layer:
         return sum(t.numel() * t.element_size() for t in kept if t is not None)
 
     @property
+    def margins_known(self) -> bool:
+        """Whether the sums over all rows, which mean rows and columns need, are there already."""
+        return self._margins is not None or self.kind == "pool"
+
+    @property
     def _device(self) -> torch.device:
         tensor = self.call.q if self.call.q is not None else self.call.probabilities
         assert tensor is not None
@@ -93,7 +98,7 @@ class Layer:
             return self._block(0, heads, queries)
         weights, tokens = self._in_window(heads, queries)
         spread = self._spread(weights, tokens)
-        return spread / spread.sum(-1, keepdim=True)
+        return _normalised(spread)
 
     @torch.inference_mode()
     def padding(self, heads: Tensor | None, queries: Tensor) -> Tensor:
@@ -112,7 +117,7 @@ class Layer:
             inside = self._block(int(window[key]), heads, None)
             real = index[window[key]] >= 0
             kept = inside * real
-            column = (kept / kept.sum(-1, keepdim=True))[..., place[key]]
+            column = _normalised(kept)[..., place[key]]
             return self._spread(column.unsqueeze(1), index[window[key]].unsqueeze(0)).squeeze(1)
         if self.call.probabilities is not None:
             return _pick(self.call.probabilities[0], heads)[..., key].float()
@@ -207,13 +212,30 @@ class Layer:
 
     def _window_margins(self) -> tuple[Tensor | None, Tensor]:
         index, _, _ = self._window_places()
-        total = torch.zeros(self.num_heads, 1, self.grid.size, device=self._device)
-        for window, tokens in enumerate(index):
+        count, places = index.shape
+        total = torch.zeros(self.num_heads, self.grid.size + 1, device=self._device)
+        step = max(1, _CHUNK_BYTES // (4 * self.num_heads * places * places))
+        for start in range(0, count, step):
+            tokens = index[start : start + step]
             real = tokens >= 0
-            inside = self._block(window, None, None) * real
-            inside = inside / inside.sum(-1, keepdim=True)
-            total += self._spread(inside[:, real].sum(1, keepdim=True), tokens.unsqueeze(0))
-        return None, total.squeeze(1) / self.grid.size
+            inside = self._windows(start, start + step) * real[:, None, None, :]
+            inside = _normalised(inside)
+            summed = (inside * real[:, None, :, None]).sum(2).transpose(0, 1).flatten(1)
+            total.index_add_(1, torch.where(real, tokens, self.grid.size).flatten(), summed)
+        return None, total[:, :-1] / self.grid.size
+
+    def _windows(self, start: int, end: int) -> Tensor:
+        """The whole attention of windows start..end: (windows, heads, places, places)."""
+        call = self.call
+        if call.probabilities is not None:
+            return call.probabilities[start:end].float()
+        assert call.q is not None and call.k is not None
+        bias = call.bias
+        while bias is not None and bias.dim() < 4:
+            bias = bias.unsqueeze(0)
+        if bias is not None and bias.shape[0] > 1:
+            bias = bias[start:end]
+        return attend(call.q[start:end], call.k[start:end], call.scale, bias)
 
     def _global_margins(self) -> tuple[Tensor | None, Tensor]:
         call, first = self.call, 0 if self.kind == "pool" else self.num_prefix_tokens
@@ -238,6 +260,11 @@ class Layer:
             weights = (scores - lse[:, rows].unsqueeze(-1)).exp_()
             total += weights[:, rows >= first].sum(1)
         return lse, total / max(count - first, 1)
+
+
+def _normalised(weights: Tensor) -> Tensor:
+    # A row that lies wholly on padding has nothing left: it stays 0, where dividing would make it NaN.
+    return weights / weights.sum(-1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 def _pick(tensor: Tensor, heads: Tensor | None) -> Tensor:

@@ -2,95 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from vitviz.attention.layer import Layer
 from vitviz.attention.trace import Trace
+from vitviz.attention.values import Direction, Head, HeadMaps, Map, Place, Query, Selection
 from vitviz.errors import AttentionError
-from vitviz.images import View
-from vitviz.models.layout import Grid
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A point of the picture in its own pixels, x to the right and y down."""
-
-    x: float
-    y: float
-
-
-Query = str | tuple[int, int] | Place
-Head = int | Literal["mean", "max", "min"]
-Direction = Literal["from", "to"]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What is to be shown.
-
-    Attributes:
-        layer: index of the layer.
-        head: index of the head, or "mean", "max", "min" over the heads.
-        query: a named token ("cls", "dist", "reg0", "mean" over the patches), a patch (row, column) of the layer's
-            own grid, or a Place in the picture; None is the token that the model's output is made from.
-        direction: "from" the query (what it looks at) or "to" it (what looks at it).
-        method: "attention".
-    """
-
-    layer: int = 0
-    head: Head = "mean"
-    query: Query | None = None
-    direction: Direction = "from"
-    method: str = "attention"
-    target: int | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Map:
-    """Values over a grid of patches, with the selection that made them.
-
-    Attributes:
-        values: (gh, gw) float32. Attention weights; with "from" they and `prefix_mass` sum to 1.
-        prefix_mass: the share of the row that went to class token and registers.
-        prefix_weights: the same per token, by name.
-        padding_mass: the share that a windowed layer spent on padding, before the row was normalised.
-        query_cell: the patch that looks (or is looked at), None for named tokens.
-    """
-
-    values: np.ndarray = field(repr=False)
-    selection: Selection
-    grid: Grid
-    view: View
-    layer_name: str
-    model_name: str
-    image_name: str
-    prefix_mass: float = 0.0
-    prefix_weights: dict[str, float] = field(default_factory=dict)
-    padding_mass: float = 0.0
-    query_cell: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeadMaps:
-    """The maps of every head of every layer for one query, computed together.
-
-    Attributes:
-        values: per layer (H, gh, gw) float32.
-        prefix: per layer (H, P) float32, the weight on each prefix token.
-        padding: per layer (H,) float32.
-        cells: per layer the patch of the query, None for named tokens.
-    """
-
-    query: Query
-    direction: Direction
-    values: tuple[np.ndarray, ...] = field(repr=False)
-    prefix: tuple[np.ndarray, ...] = field(repr=False)
-    padding: tuple[np.ndarray, ...] = field(repr=False)
-    cells: tuple[tuple[int, int] | None, ...] = ()
+_QUICK = 2e7
 
 
 def attention_map(
@@ -111,12 +35,13 @@ def attention_map(
 def map_of(trace: Trace, selection: Selection, maps: HeadMaps | None = None) -> Map:
     """The map of a selection, taken from `maps` where these hold the same query already."""
     found = trace.layer(selection.layer)
-    selection = replace(selection, layer=found.index, query=trace.default_query if selection.query is None else selection.query)
-    if maps is not None and (maps.query, maps.direction) == (selection.query, selection.direction):
+    query = trace.default_query if selection.query is None else selection.query
+    selection = replace(selection, layer=found.index, query=query)
+    if maps is not None and (maps.query, maps.direction) == (query, selection.direction):
         values, prefix, padding = (part[found.index] for part in (maps.values, maps.prefix, maps.padding))
         cell = maps.cells[found.index]
     else:
-        values, prefix, padding, cell = _numbers(_head_rows(trace, found, selection.query, selection.direction))
+        values, prefix, padding, cell = _numbers(_head_rows(trace, found, query, selection.direction))
     fuse = _fusion(selection.head, found)
     shares = fuse(prefix)
     return Map(
@@ -139,12 +64,13 @@ def head_maps(trace: Trace, query: Query | None = None, direction: Direction = "
     query = trace.default_query if query is None else query
     if isinstance(query, tuple):
         query = place_of(trace, trace.layers[0], query)
-    found = [_head_rows(trace, layer, query, direction, lenient=True) for layer in trace.layers]
+    with _quick_threads(cost(trace, query, direction)):
+        found = [_head_rows(trace, layer, query, direction, lenient=True) for layer in trace.layers]
     device = found[0].values.device
     if device.type != "cpu":
         sizes = [t.numel() for rows in found for t in (rows.values, rows.prefix, rows.padding)]
         flat = torch.cat([t.reshape(-1) for rows in found for t in (rows.values, rows.prefix, rows.padding)]).cpu()
-        parts = iter(flat.split(sizes))
+        parts = iter(torch.split(flat, sizes))
         found = [
             replace(
                 rows,
@@ -163,6 +89,33 @@ def head_maps(trace: Trace, query: Query | None = None, direction: Direction = "
         padding=tuple(n[2] for n in numbers),
         cells=tuple(n[3] for n in numbers),
     )
+
+
+def cost(trace: Trace, query: Query | None = None, direction: Direction = "from") -> float:
+    """About how many multiplications `head_maps` will take for this query: the window runs the cheap ones at once."""
+    query = trace.default_query if query is None else query
+    total = 0.0
+    for layer in trace.layers:
+        q = layer.call.q
+        width = layer.call.shape[3] if q is None else q.shape[-1]
+        every = query == "mean" or (direction == "to" and layer.windows is None)
+        rows = layer.num_queries if every and not layer.margins_known else 1
+        total += layer.num_heads * rows * width * (layer.call.shape[3] if layer.windows else layer.num_keys)
+    return total
+
+
+@contextmanager
+def _quick_threads(work: float) -> Iterator[None]:
+    # Waking the other threads for a row costs more than the row, and tens of milliseconds where the machine is busy.
+    threads = torch.get_num_threads()
+    if work > _QUICK or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def tokens_of(trace: Trace) -> tuple[str, ...]:
@@ -247,11 +200,14 @@ def _numbers(rows: _Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int
     return rows.values.cpu().numpy(), rows.prefix.cpu().numpy(), rows.padding.cpu().numpy(), rows.cell
 
 
-def _fusion(head: Head, layer: Layer):  # type: ignore[no-untyped-def]
+def _fusion(head: Head, layer: Layer) -> Callable[[np.ndarray], np.ndarray]:
     if isinstance(head, int):
         if not 0 <= head < layer.num_heads:
-            raise AttentionError(f"There is no head {head}: layer {layer.index} has {layer.num_heads}, numbered from 0.")
-        return lambda a: a[head]
+            raise AttentionError(
+                f"There is no head {head}: layer {layer.index} has {layer.num_heads}, numbered from 0."
+            )
+        return lambda a: np.asarray(a[head])
     if head not in ("mean", "max", "min"):
         raise AttentionError(f"The head {head!r} is unknown: give a number, 'mean', 'max' or 'min'.")
-    return lambda a: getattr(a, head)(axis=0)
+    fuse: Callable[..., np.ndarray] = getattr(np, head)
+    return lambda a: fuse(a, axis=0)

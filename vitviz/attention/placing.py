@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from torch import nn
+
 from vitviz.attention.capture import Call, Captured
 from vitviz.attention.layer import Kind, Layer
 from vitviz.models.layout import Grid, Windows
@@ -48,11 +50,12 @@ def _layer(
     if isinstance(partition, str):
         return partition
     if partition is not None:
-        grid = Grid.over(view_size, *partition.grid)
+        grid = Grid.over(view_size, *partition.grid, halving=True)
         return made("window", grid, grid, (), partition)
     if batch != 1:
         return f"attention within {batch} groups of {queries} tokens whose place in the picture is not known"
-    if queries == keys and not _is_sequence(queries, call.frame.shape):
+    # In a network of one single module the shape is that of the picture and says nothing.
+    if queries == keys and call.frame.name and not _is_sequence(queries, call.frame.shape):
         return f"attention between {queries} channels, not between tokens"
     counts = [len(prefix_tokens)] if prefix_known else [len(prefix_tokens), *range(9)]
     for prefix_count in [*counts, 0]:
@@ -85,7 +88,7 @@ def _partition(call: Call) -> Windows | str | None:
         if hasattr(module, "partition_size"):  # timm's MaxViT
             block = getattr(module, "partition_block", None)
             if block is None:  # its parallel variant has two attentions in one module
-                block = ".attn_block" in call.frame.name
+                block = "attn_block" in call.frame.name.split(".")
             size, kind, shift, pad_first = module.partition_size, "window" if block else "dilated", (0, 0), False
         elif hasattr(module, "shift_size") and hasattr(module, "window_size"):  # Swin of timm and torchvision
             size, kind, shift = module.window_size, "window", _pair(module.shift_size)
@@ -96,7 +99,7 @@ def _partition(call: Call) -> Windows | str | None:
         else:
             continue
         high, wide = _pair(size)
-        for rows, cols in _grids(frame.shape):
+        for rows, cols in _grids(module, frame.shape):
             if math.ceil(rows / high) * math.ceil(cols / wide) == batch and high * wide == places:
                 if pad_first:  # torchvision does not shift a side that one window covers
                     shift = (0 if high >= rows else shift[0], 0 if wide >= cols else shift[1])
@@ -105,8 +108,12 @@ def _partition(call: Call) -> Windows | str | None:
     return None
 
 
-def _grids(shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    return [(shape[1], shape[2]), (shape[2], shape[3])] if len(shape) == 4 else []
+def _grids(module: Any, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    if len(shape) != 4:
+        return []
+    # A block with convolutions has its channels first; the shape alone can't tell where it has as many as columns.
+    channels_first = any(isinstance(child, nn.Conv2d) for child in module.modules())
+    return [(shape[2], shape[3])] if channels_first else [(shape[1], shape[2])]
 
 
 def _pair(size: Any) -> tuple[int, int]:

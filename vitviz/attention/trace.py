@@ -57,7 +57,9 @@ class Trace:
     def layer(self, index: int) -> Layer:
         """Layer `index`; AttentionError where there is none."""
         if not -len(self.layers) <= index < len(self.layers):
-            raise AttentionError(f"There is no layer {index}: {self.model_name} has layers 0 to {len(self.layers) - 1}.")
+            raise AttentionError(
+                f"There is no layer {index}: {self.model_name} has layers 0 to {len(self.layers) - 1}."
+            )
         return self.layers[index]
 
     def weights(

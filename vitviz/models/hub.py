@@ -52,7 +52,7 @@ def fetch(repository: str, filename: str | None, *, progress: Progress, cancel: 
 def _bar(title: str, progress: Progress, cancel: Callable[[], bool]) -> type[Any]:
     from tqdm.auto import tqdm
 
-    class Bar(tqdm):  # type: ignore[misc, type-arg]
+    class Bar(tqdm):  # type: ignore[misc]
         """Hands the bytes to our progress instead of drawing; the hub's own hook for that is its tqdm class."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -40,13 +40,14 @@ class Grid:
         return (col + 0.5) * self.stride[1], (row + 0.5) * self.stride[0]
 
     @classmethod
-    def over(cls, view_size: tuple[int, int], rows: int, cols: int) -> Grid:
+    def over(cls, view_size: tuple[int, int], rows: int, cols: int, *, halving: bool = False) -> Grid:
         """The grid of `rows` x `cols` that a network with integer strides lays over a view of (h, w) pixels.
 
         Where the view does not divide, the network either drops the rest (floor) or pads (ceil): the stride is then
-        the integer with most factors of two that gives this number of patches one way or the other.
+        the integer with most factors of two that gives this number of patches one way or the other. `halving` says
+        that the network halves its grid from stage to stage and pads: 10 rows over 300 px are then 32 px each, not 30.
         """
-        return cls(rows, cols, (_stride(view_size[0], rows), _stride(view_size[1], cols)))
+        return cls(rows, cols, (_stride(view_size[0], rows, halving), _stride(view_size[1], cols, halving)))
 
     @classmethod
     def of_tokens(cls, view_size: tuple[int, int], count: int) -> Grid | None:
@@ -67,13 +68,13 @@ class Grid:
         return cls.over(view_size, best[1], best[2])
 
 
-def _stride(length: int, count: int) -> float:
-    if length % count == 0:
+def _stride(length: int, count: int, halving: bool) -> float:
+    if length % count == 0 and not halving:
         return length // count
-    near = length / count
+    near, most = length / count, length / max(count - 1, 0.5)
     fits = [
         stride
-        for stride in range(max(1, math.floor(near) - 1), math.ceil(near) + max(2, length // count**2 + 1))
+        for stride in range(max(1, math.floor(near) - 1), math.ceil(most) + 2)
         if count in (length // stride, math.ceil(length / stride))
     ]
     return max(fits, key=lambda stride: (stride & -stride, -abs(stride - near))) if fits else near
@@ -95,7 +96,7 @@ class Windows:
     pad_first: bool = False
 
     def index(self) -> np.ndarray:
-        """The token (row-major over the grid) at every place of every window, -1 on padding: (windows, places) int64."""
+        """The token (row-major over the grid) at every place of every window, (windows, places), -1 on padding."""
         rows, cols = self.grid
         high, wide = self.window
         tall, broad = math.ceil(rows / high) * high, math.ceil(cols / wide) * wide

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -70,8 +71,9 @@ def load_model(
     report.add("source", _described(found))
     target = choose(device)
     dtype = dtype_of(precision)
+    digest = None
     if pretrained:
-        module = _with_weights(found, report, image_size, patch_size, num_heads, step, cancel)
+        module, digest = _with_weights(found, report, image_size, patch_size, num_heads, step, cancel)
     else:
         step(0.3, f"Building {found.architecture}")
         args = {**found.model_args, **_sizes(image_size, patch_size, num_heads)}
@@ -81,29 +83,13 @@ def load_model(
     module = module.eval().to(device=target.name, dtype=dtype)
     if target.name.startswith("cuda"):
         torch.cuda.synchronize(target.name)
-    return _finish(module, found, report, target, precision, crop, labels, not pretrained, image_size, patch_size)
-
-
-def _finish(
-    module: Any,
-    found: Source,
-    report: Report,
-    target: Any,
-    precision: str,
-    crop: str | None,
-    labels: tuple[str, ...] | None,
-    random: bool,
-    image_size: Size | None,
-    patch_size: Size | None,
-) -> Model:
-    preprocessing = preprocessing_of(module, crop)
     prefix = prefix_tokens_of(module)
     model = Model(
         module=module,
         name=found.name,
         source=found.name if found.weights is None or found.kind == "demo" else str(found.weights),
         architecture=found.architecture,
-        preprocessing=preprocessing,
+        preprocessing=preprocessing_of(module, crop),
         labels=labels or found.labels or _imagenet_labels(module),
         report=report,
         prefix_tokens=prefix,
@@ -111,11 +97,27 @@ def _finish(
         device=target,
         precision=precision,
         patch_size=patch_size_of(module),
-        random=random,
-        options={"image_size": image_size, "patch_size": patch_size, "crop": crop, "precision": precision},
+        random=not pretrained,
+        sha256=digest,
+        options={
+            "architecture": architecture,
+            "image_size": image_size,
+            "patch_size": patch_size,
+            "crop": crop,
+            "num_heads": num_heads,
+            "precision": precision,
+            "pretrained": pretrained,
+        },
     )
+    _describe(model)
+    return model
+
+
+def _describe(model: Model) -> None:
+    """Add to the report what is known once the model stands."""
+    report, preprocessing, prefix = model.report, model.preprocessing, model.prefix_tokens
     height, width = preprocessing.input_size
-    report.add("architecture", f"{found.architecture}, {model.parameters:,} parameters")
+    report.add("architecture", f"{model.architecture}, {model.parameters:,} parameters")
     if model.patch_size:
         rows, cols = height // model.patch_size[0], width // model.patch_size[1]
         report.add("view", f"{height} x {width} px, patches of {model.patch_size[0]} x {model.patch_size[1]} px")
@@ -129,8 +131,7 @@ def _finish(
     )
     report.add("prefix tokens", ", ".join(prefix) or "none")
     report.add("output from", "the class token" if model.default_query == "cls" else "a pool over the patches")
-    report.add("device", f"{target.title} ({target.reason}), {precision}")
-    return model
+    report.add("device", f"{model.device.title} ({model.device.reason}), {model.precision}")
 
 
 def preprocessing_of(module: Any, crop: str | None = None) -> Preprocessing:
@@ -163,7 +164,7 @@ def _with_weights(
     num_heads: int | None,
     step: Callable[[float | None, str], None],
     cancel: Callable[[], bool],
-) -> Any:
+) -> tuple[Any, str]:
     from timm.models import PretrainedCfg, get_pretrained_cfg
 
     base = found.architecture.partition(".")[0]
@@ -185,6 +186,7 @@ def _with_weights(
     step(0.2, f"Reading {path.name}")
     if custom:
         overlay: dict[str, Any] = {"file": str(path), "custom_load": True}
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
     else:
         tensors, digest, notes = read_weights(path)
         report.add("weights", f"{path.name}, {len(tensors)} tensors, sha256 {digest[:16]}; {'; '.join(notes)}")
@@ -203,7 +205,7 @@ def _with_weights(
             "bicubic with antialias, patch embedding by pseudo-inverse resize (timm)",
             "converted",
         )
-    return module
+    return module, digest
 
 
 def _create(name: str, **kwargs: Any) -> Any:
@@ -220,7 +222,7 @@ def _create(name: str, **kwargs: Any) -> Any:
     except (RuntimeError, AssertionError, ValueError, KeyError) as error:
         text = " ".join(str(error).split())
         raise ModelError(
-            f"The weights or sizes don't fit {name}: {text[:400]}. Name the architecture that the weights were made for."
+            f"The weights or sizes don't fit {name}: {text[:400]}. Name the architecture that they were made for."
         ) from error
     finally:
         logger.setLevel(level)

@@ -29,6 +29,8 @@ class Model:
         prefix_tokens: names of the tokens before the patches, such as ("cls", "reg0", "reg1").
         default_query: the token that the model's output is made from: "cls", or "mean" for pooled models.
         random: True where the weights are random.
+        sha256: of the weights file, None for random weights.
+        options: the arguments of load_model that were not left to the model.
     """
 
     module: nn.Module
@@ -44,6 +46,7 @@ class Model:
     precision: str = "float32"
     patch_size: tuple[int, int] | None = None
     random: bool = False
+    sha256: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def view(self, image: Image) -> View:
@@ -59,6 +62,18 @@ class Model:
         """Number of parameters."""
         return sum(p.numel() for p in self.module.parameters())
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What it takes to load this model again, as JSON values: source, options, hash of the weights."""
+        return {
+            "source": self.source,
+            "name": self.name,
+            "architecture": self.architecture,
+            "random": self.random,
+            "sha256": self.sha256,
+            "options": {k: list(v) if isinstance(v, tuple) else v for k, v in self.options.items() if v is not None},
+        }
+
     def label(self, index: int) -> str:
         """The name of class `index`, "class 17" where none is known."""
         return self.labels[index] if index < len(self.labels) else f"class {index}"
@@ -67,14 +82,13 @@ class Model:
 def prefix_tokens_of(module: nn.Module) -> tuple[str, ...]:
     """The names of the tokens before the patches, in the order of the sequence: class, distillation, registers."""
     names: list[str] = []
-    if any(getattr(module, key, None) is not None for key in ("cls_token", "class_token")) and not isinstance(
-        getattr(module, "class_token", None), bool
-    ):
+    holder = getattr(module, "embeds", module)  # NaFlexViT keeps its tokens there
+    if any(isinstance(getattr(holder, key, None), torch.Tensor) for key in ("cls_token", "class_token")):
         names.append("cls")
-    if getattr(module, "dist_token", None) is not None:
+    if getattr(holder, "dist_token", None) is not None:
         names.append("dist")
     for key in ("reg_token", "register_tokens"):
-        registers = getattr(module, key, None)
+        registers = getattr(holder, key, None)
         if isinstance(registers, torch.Tensor):
             names += [f"reg{i}" for i in range(registers.shape[-2])]
             break
@@ -94,7 +108,7 @@ def default_query_of(module: nn.Module, prefix_tokens: Sequence[str]) -> str:
 
 def patch_size_of(module: nn.Module) -> tuple[int, int] | None:
     """The patch size (height, width) in view pixels of a plain patch embedding, None where there is none."""
-    embed = getattr(module, "patch_embed", None)
+    embed = getattr(module, "patch_embed", getattr(module, "embeds", None))
     size = getattr(embed, "patch_size", None)
     if isinstance(size, int):
         return size, size

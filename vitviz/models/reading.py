@@ -33,7 +33,9 @@ def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str, list[str]]:
         try:
             return load_safetensors(data), digest, ["safetensors"]
         except (SafetensorError, ValueError, KeyError) as error:
-            raise SourceError(f"{path.name} looks like safetensors but is damaged ({error}): fetch it again.") from error
+            raise SourceError(
+                f"{path.name} looks like safetensors but is damaged ({error}): fetch it again."
+            ) from error
     content = _load_torch(path, data)
     notes.append("torch file, read with weights_only")
     for wrapper in _WRAPPERS:
@@ -92,7 +94,7 @@ def _load_torch(path: Path, data: bytes) -> Any:
         _preflight(path, data)
     try:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001  torch raises a dozen kinds for a bad file
+    except Exception as error:
         raise SourceError(
             f"{path.name} can't be read as weights alone ({str(error).splitlines()[0][:160]}): "
             "save the model's state_dict with torch.save, or as safetensors, and open that."

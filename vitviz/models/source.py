@@ -13,12 +13,13 @@ from vitviz.models.reading import SUFFIXES, read_config
 DEMOS = ("demo", "demo-swin")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 # Arguments that a config may hand to the architecture; anything else in a folder is refused, not passed on.
-_MODEL_ARGS = frozenset(
+_MODEL_ARGS = (
     "img_size patch_size in_chans num_classes global_pool embed_dim depth depths num_heads mlp_ratio qkv_bias "
-    "proj_bias qk_norm init_values class_token pos_embed no_embed_class reg_tokens pre_norm final_norm fc_norm "
-    "dynamic_img_size dynamic_img_pad window_size head_dim strict_img_size act_layer norm_layer use_rel_pos_bias "
-    "use_shared_rel_pos_bias use_abs_pos_emb use_rot_pos_emb use_post_norm num_prefix_tokens swiglu_mlp scale_mlp "
-    "scale_norm rope_type rope_temperature ref_feat_shape attn_type head_hidden_size num_reg_tokens gated_attn".split()
+    "proj_bias qk_norm init_values class_token pos_embed no_embed_class reg_tokens pre_norm final_norm "
+    "fc_norm dynamic_img_size dynamic_img_pad window_size head_dim strict_img_size act_layer norm_layer "
+    "use_rel_pos_bias use_shared_rel_pos_bias use_abs_pos_emb use_rot_pos_emb use_post_norm num_prefix_tokens "
+    "swiglu_mlp scale_mlp scale_norm rope_type rope_temperature ref_feat_shape attn_type head_hidden_size "
+    "num_reg_tokens gated_attn"
 )
 
 
@@ -84,7 +85,7 @@ def _folder(path: Path, *, name: str, kind: str, architecture: str | None, weigh
     pretrained_cfg = config.get("pretrained_cfg", config)
     if not isinstance(model_args, dict) or not isinstance(pretrained_cfg, dict):
         raise SourceError(f"{config_path}: model_args and pretrained_cfg must be JSON objects.")
-    if unknown := set(model_args) - _MODEL_ARGS:
+    if unknown := set(model_args) - set(_MODEL_ARGS.split()):
         raise SourceError(f"{config_path}: unknown model_args {', '.join(sorted(unknown))}.")
     pretrained_cfg = {**pretrained_cfg, "num_classes": config.get("num_classes", pretrained_cfg.get("num_classes", 0))}
     labels = config.get("label_names") or pretrained_cfg.get("label_names") or ()

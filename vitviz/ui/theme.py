@@ -21,7 +21,7 @@ _CANVAS = {False: ("#ffffff", "#202020"), True: ("#1b1b1b", "#e4e4e4")}
 _COLORS = {
     # window, base, alternate base, button, text, faint text, highlight, link
     False: ("#f0f0f0", "#ffffff", "#f5f5f5", "#f0f0f0", "#1a1a1a", "#8c8c8c", "#2f6fb5", "#1a5fb4"),
-    True: ("#2b2b2b", "#1f1f1f", "#262626", "#353535", "#ececec", "#808080", "#3d7fc4", "#78b4ff"),
+    True: ("#2b2b2b", "#1f1f1f", "#262626", "#353535", "#ececec", "#808080", "#2f6fb5", "#78b4ff"),
 }
 
 

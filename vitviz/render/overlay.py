@@ -1,0 +1,199 @@
+"""Image + Map + Style -> pixels in the coordinates of the original picture; the screen and the files use it alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image as Pillow
+
+from vitviz.attention.values import Map
+from vitviz.images import Image, View
+from vitviz.models.layout import Grid
+from vitviz.render.style import Interpolation, Limits, Style, color_indices, color_table, limits_of
+
+_UNSEEN_DIM = 0.35
+_HATCH = 12
+
+
+def overlay(
+    image: Image,
+    m: Map,
+    *,
+    colormap: str = "viridis",
+    opacity: float = 0.6,
+    limits: Limits | None = None,
+    interpolation: Interpolation = "nearest",
+    show_query: bool = True,
+) -> np.ndarray:
+    """Colour a map over its picture.
+
+    Args:
+        image: the picture that the map was made from.
+        m: the map.
+        limits: (low, high) of the colours; the map's own least and largest value where None.
+        The others as in Style.
+
+    Returns:
+        (H, W, 3) uint8 of the original picture's size; the part that the model did not see is grey and hatched.
+    """
+    style = Style(colormap, opacity, limits or "map", interpolation, show_query)
+    ends = limits_of(m.values, style.limits, m.values[None], [m.values[None]])
+    return np.ascontiguousarray(Canvas(image, m.view).draw(m, style, ends)[..., :3])
+
+
+@dataclass(slots=True, eq=False)
+class Canvas:
+    """A picture made ready to be drawn over again and again, at its own size or reduced for the screen.
+
+    Attributes:
+        image: the picture.
+        view: which part of it the model saw.
+        scale: drawn pixels per picture pixel, 1 for files.
+    """
+
+    image: Image
+    view: View
+    scale: float = 1.0
+    _base: tuple[float, np.ndarray] | None = field(default=None, repr=False)
+    _picture: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of what is drawn."""
+        height, width = self.image.size
+        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+
+    def draw(self, m: Map, style: Style, limits: tuple[float, float]) -> np.ndarray:
+        """The picture with the map over it, (height, width, 4) uint8, the fourth channel 255."""
+        rows, cols = self._cells(m.grid)
+        inside = slice(*_ends(rows)), slice(*_ends(cols))
+        total = self._weighted(style.opacity).copy()
+        if total[inside].size:
+            if style.interpolation == "smooth":
+                down, across = self._weights(m.grid)
+                indices = color_indices(down[inside[0]] @ m.values @ across[inside[1]].T, limits)
+            else:
+                indices = color_indices(m.values, limits)[rows[inside[0]]][:, cols[inside[1]]]
+            total[inside] += _lanes(color_table(style.colormap).astype(np.uint64) * _weight(style.opacity))[indices]
+        # The high byte of every lane: the sum divided by 256.
+        result = np.ascontiguousarray(
+            total.astype("<u8", copy=False).view(np.uint8).reshape(*total.shape, 8)[..., 1::2]
+        )
+        if style.show_query and m.query_cell is not None:
+            self._outline(result, m.grid, m.query_cell)
+        return result
+
+    def _cells(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+        """For every drawn row and column the grid's row and column under its middle, -1 outside the view."""
+        return tuple(  # type: ignore[return-value]
+            np.where(
+                (at >= 0) & (at < min(size, count * stride)),
+                np.clip((at / stride).astype(np.int64), 0, count - 1),
+                -1,
+            )
+            for at, size, count, stride in zip(self._points(), self.view.size, grid.shape, grid.stride, strict=True)
+        )
+
+    def _points(self) -> tuple[np.ndarray, np.ndarray]:
+        """The view coordinates (v, u) of the middles of the drawn rows and columns."""
+        height, width = self.size
+        x0, y0, x1, y1 = self.view.box
+        rows = (np.arange(height) + 0.5) * (self.image.size[0] / height)
+        cols = (np.arange(width) + 0.5) * (self.image.size[1] / width)
+        return (rows - y0) * self.view.size[0] / (y1 - y0), (cols - x0) * self.view.size[1] / (x1 - x0)
+
+    def _weights(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+        """Bicubic weights of the patch middles for drawn rows and columns: (height, gh) and (width, gw)."""
+        return tuple(  # type: ignore[return-value]
+            _bicubic(at / stride - 0.5, count)
+            for at, count, stride in zip(self._points(), grid.shape, grid.stride, strict=True)
+        )
+
+    def picture(self) -> np.ndarray:
+        """The picture at the drawn size, uint8, without marks."""
+        if self._picture is None:
+            pixels = self.image.pixels
+            if self.size != self.image.size:
+                reduced = Pillow.fromarray(pixels).resize(self.size[::-1], Pillow.Resampling.LANCZOS, reducing_gap=3.0)
+                pixels = np.asarray(reduced)
+            self._picture = pixels
+        return self._picture
+
+    def _weighted(self, opacity: float) -> np.ndarray:
+        """The picture times 256 less the colours' weight, with half a step for rounding; unseen parts marked.
+
+        Four 16-bit lanes of a 64-bit word per pixel, so that a colour is added in one step; no lane can overflow.
+        """
+        if self._base is None or self._base[0] != opacity:
+            base = self.picture().astype(np.uint64) * (np.uint64(256) - _weight(opacity))
+            rows, cols = self._cells(Grid(1, 1, (float(self.view.size[0]), float(self.view.size[1]))))
+            unseen = (rows < 0)[:, None] | (cols < 0)[None, :]
+            if unseen.any():
+                base[unseen] = self._marked()[unseen].astype(np.uint64)[:, None] << np.uint64(8)
+            self._base = opacity, _lanes(base + np.uint64(128)) + np.uint64(255 << 56)
+        return self._base[1]
+
+    def _marked(self) -> np.ndarray:
+        """Grey, dim and hatched: what the model did not see."""
+        grey = self.picture() @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+        height, width = self.size
+        period = max(6, round(_HATCH * max(height, width) / 512))
+        stripe = (np.arange(height)[:, None] + np.arange(width)[None]) % period < max(1, period // 8)
+        result: np.ndarray = np.where(stripe, grey * _UNSEEN_DIM + 60.0, grey * _UNSEEN_DIM + 10.0).astype(np.uint8)
+        return result
+
+    def _outline(self, pixels: np.ndarray, grid: Grid, cell: tuple[int, int]) -> None:
+        """A black and white frame around a patch, in place."""
+        height, width = self.size
+        u0, v0, u1, v1 = grid.box(*cell)
+        (x0, y0), (x1, y1) = self.view.to_picture(u0, v0), self.view.to_picture(u1, v1)
+        fy, fx = height / self.image.size[0], width / self.image.size[1]
+        left, top, right, bottom = round(x0 * fx), round(y0 * fy), round(x1 * fx), round(y1 * fy)
+        thick = max(1, round(max(height, width) / 400))
+        for shade, out in ((0, thick), (255, 0)):
+            box = (top - out, bottom + out, left - out, right + out)
+            _frame(pixels[..., :3], box, thick, shade)
+
+
+def _frame(pixels: np.ndarray, box: tuple[int, int, int, int], thick: int, shade: int) -> None:
+    height, width = pixels.shape[:2]
+    top, bottom, left, right = (
+        max(0, min(edge, limit)) for edge, limit in zip(box, (height, height, width, width), strict=True)
+    )
+    pixels[top : top + thick, left:right] = shade
+    pixels[max(top, bottom - thick) : bottom, left:right] = shade
+    pixels[top:bottom, left : left + thick] = shade
+    pixels[top:bottom, max(left, right - thick) : right] = shade
+
+
+def _ends(cells: np.ndarray) -> tuple[int, int]:
+    inside = np.flatnonzero(cells >= 0)
+    return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
+
+
+def _weight(opacity: float) -> np.uint64:
+    return np.uint64(round(min(max(opacity, 0.0), 1.0) * 256))
+
+
+def _lanes(colors: np.ndarray) -> np.ndarray:
+    """(..., 3) below 2^16 -> one 64-bit word with a lane of 16 bits for each."""
+    word: np.ndarray = colors[..., 0] | (colors[..., 1] << np.uint64(16)) | (colors[..., 2] << np.uint64(32))
+    return word
+
+
+def _bicubic(at: np.ndarray, count: int) -> np.ndarray:
+    """Catmull-Rom weights (points, count) of samples 0..count-1 at fractional positions; edges repeat."""
+    base = np.floor(at).astype(np.int64)
+    t = (at - base).astype(np.float32)
+    taps = (
+        ((-0.5 * t + 1.0) * t - 0.5) * t,
+        ((1.5 * t - 2.5) * t) * t + 1.0,
+        ((-1.5 * t + 2.0) * t + 0.5) * t,
+        ((0.5 * t - 0.5) * t) * t,
+    )
+    weights = np.zeros((len(at), count), dtype=np.float32)
+    rows = np.arange(len(at))
+    for offset, tap in zip((-1, 0, 1, 2), taps, strict=True):
+        np.add.at(weights, (rows, np.clip(base + offset, 0, count - 1)), tap)
+    return weights

@@ -1,0 +1,73 @@
+"""How a map is drawn: one frozen value, and the limits of its colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+COLORMAPS = ("viridis", "inferno", "magma", "cividis", "gray")
+Limits = Literal["map", "layer", "all"] | tuple[float, float]
+Interpolation = Literal["nearest", "smooth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a map becomes colours over its picture.
+
+    Attributes:
+        colormap: a name of `COLORMAPS` (any that the cmap package knows is taken).
+        opacity: 0 shows the picture alone, 1 the colours alone.
+        limits: "map" (from its own least to its largest value), "layer" (0 to the largest of all heads of the layer),
+            "all" (0 to the largest of all heads of all layers), or (low, high).
+        interpolation: "nearest" shows the patches as they are, "smooth" interpolates between them (bicubic).
+        show_query: outline the patch that looks.
+    """
+
+    colormap: str = "viridis"
+    opacity: float = 0.6
+    limits: Limits = "map"
+    interpolation: Interpolation = "nearest"
+    show_query: bool = True
+
+
+@lru_cache(maxsize=32)
+def color_table(name: str) -> np.ndarray:
+    """The (256, 3) uint8 colours of a colormap; ValueError for an unknown name."""
+    from cmap import Colormap
+
+    table = (np.asarray(Colormap(name).lut(256))[:, :3] * 255.0).round().astype(np.uint8)
+    table.setflags(write=False)
+    return table
+
+
+def limits_of(
+    values: np.ndarray, limits: Limits, layer: np.ndarray, layers: Sequence[np.ndarray]
+) -> tuple[float, float]:
+    """The values at the two ends of the colours.
+
+    Args:
+        values: the map that is drawn.
+        limits: as in Style.
+        layer: the maps of all heads of its layer, (H, gh, gw).
+        layers: the same for every layer.
+    """
+    if isinstance(limits, tuple):
+        return float(limits[0]), float(limits[1])
+    if limits == "layer":
+        return 0.0, float(layer.max())
+    if limits == "all":
+        return 0.0, max(float(maps.max()) for maps in layers)
+    return float(values.min()), float(values.max())
+
+
+def color_indices(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Values -> indices 0..255 into a color table; all 0 where the limits coincide."""
+    low, high = limits
+    if not high > low:
+        return np.zeros(values.shape, dtype=np.uint8)
+    scaled = (values - low) * (255.0 / (high - low)) + 0.5
+    return np.clip(scaled, 0.0, 255.0).astype(np.uint8)

@@ -1,0 +1,208 @@
+"""The atlas: every head of every layer for the query under the mouse, as one picture that follows live."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QImage, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+
+from vitviz.attention.values import HeadMaps, Place
+from vitviz.render.mosaic import Mosaic, table, tiles_for
+from vitviz.render.overlay import Canvas
+from vitviz.render.style import limits_of
+from vitviz.ui.marks import frame_item, set_frame
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.picture_view import PictureView
+
+_LENS = 200  # pixels along the longer side of the enlarged head
+
+
+class AtlasPanel(QWidget):
+    """Rows are layers, columns heads; a click chooses, hovering enlarges. `drawn()` after every new drawing."""
+
+    drawn = Signal()
+
+    def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane = pane
+        self._mosaic: Mosaic | None = None
+        self._background = QColor("#1b1b1b")
+        self._labels: list[pg.TextItem] = []
+        self.view = PictureView(self)
+        self.view.setAccessibleName("Heads: rows are layers, columns are heads")
+        self._edge = frame_item(self.view.box, (0, 0, 0), 5.0)
+        self._frame = frame_item(self.view.box, (255, 80, 60), 2.5)
+        self._row = frame_item(self.view.box, (255, 80, 60), 1.2)
+        self.caption = QLabel("Rows are layers, columns heads")
+        self.caption.setTextFormat(Qt.TextFormat.PlainText)
+        self.lens = _Lens(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.caption)
+        self.view.hovered.connect(self._hovered)
+        self.view.left.connect(self.lens.hide)
+        self.view.clicked.connect(self._clicked)
+        pane.traced.connect(self._traced)
+        pane.maps_changed.connect(self.draw)
+        pane.restyled.connect(self.draw)
+        pane.map_changed.connect(self._chosen)
+
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
+        """The colours of the panel, which the gaps between the tiles take too."""
+        self._background = background
+        self.view.set_colors(background)
+        for label in self._labels:
+            label.setColor(foreground)
+        self.draw()
+
+    def tile_center(self, layer: int, head: int) -> QPoint:
+        """The point of the picture widget where a tile is drawn."""
+        assert self._mosaic is not None
+        x, y, width, height = self._mosaic.tiles.box(layer, head)
+        return self.view.position_of(Place(x + width / 2, y + height / 2)).toPoint()
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        layers = opened.trace.layers
+        self._mosaic = Mosaic(tiles_for([layer.query_grid.shape for layer in layers], [n.num_heads for n in layers]))
+        height, width = self._mosaic.tiles.size
+        self._label(opened)
+        margin = 0.09 * max(height, width)
+        self.view.set_extent(height, width)
+        self.view._extent = QRectF(-margin, -margin, width + margin, height + margin)
+        self.view.fit()
+        self.lens.canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LENS / max(opened.image.size)))
+
+    def _label(self, opened: Opened) -> None:
+        assert self._mosaic is not None
+        for label in self._labels:
+            self.view.box.removeItem(label)
+        self._labels.clear()
+        tiles = self._mosaic.tiles
+        color = self.palette().color(self.foregroundRole())
+        places: list[tuple[str, float, float, tuple[float, float]]] = [
+            (str(i), -tiles.gap, tiles.box(i, 0)[1] + tiles.tile[0] / 2, (1.0, 0.5)) for i in range(len(tiles.heads))
+        ]
+        places += [
+            (str(h), tiles.box(0, h)[0] + tiles.tile[1] / 2, -tiles.gap, (0.5, 1.0)) for h in range(max(tiles.heads))
+        ]
+        for text, x, y, anchor in places:
+            item = pg.TextItem(text, color=color, anchor=anchor)
+            item.setPos(x, y)
+            self.view.box.addItem(item, ignoreBounds=True)
+            self._labels.append(item)
+
+    @Slot()
+    def draw(self) -> None:
+        """Draw all tiles again, after the maps or the style changed."""
+        maps = self._pane.maps
+        if maps is None or self._mosaic is None:
+            return
+        style = self._pane.store.state.style
+        indices = self._mosaic.draw(maps.values, style.limits)
+        background = (self._background.red(), self._background.green(), self._background.blue())
+        height, width = indices.shape
+        self.view.set_pixels(indices, (0.0, 0.0, width, height), lut=table(style.colormap, background), levels=(0, 255))
+        if self.lens.isVisible():
+            self.lens.refresh()
+        self.drawn.emit()
+
+    @Slot()
+    def _chosen(self) -> None:
+        if self._mosaic is None or self._pane.map is None:
+            return
+        chosen = self._pane.map.selection
+        tiles = self._mosaic.tiles
+        x, y, width, height = tiles.box(chosen.layer, chosen.head if isinstance(chosen.head, int) else 0)
+        gap = tiles.gap / 2
+        one = QRectF(x - gap / 2, y - gap / 2, width + gap, height + gap)
+        right = tiles.box(chosen.layer, tiles.heads[chosen.layer] - 1)[0] + width
+        whole = QRectF(-gap, y - gap, right + 2 * gap, height + 2 * gap)
+        single = isinstance(chosen.head, int)
+        set_frame(self._edge, one if single else None)
+        set_frame(self._frame, one if single else whole)
+        set_frame(self._row, None)
+
+    def _at(self, place: Place) -> tuple[int, int] | None:
+        found = self._mosaic.tiles.at(place.x, place.y) if self._mosaic else None
+        return found[:2] if found else None
+
+    @Slot(object)
+    def _hovered(self, place: Place) -> None:
+        tile = self._at(place)
+        if tile is None or self._pane.maps is None:
+            self.lens.hide()
+            self.caption.setText("Rows are layers, columns heads")
+            return
+        layer, head = tile
+        values = self._pane.maps.values[layer][head]
+        name = self._pane.opened.trace.layers[layer].name if self._pane.opened else ""
+        self.caption.setText(f"Layer {layer} head {head} · largest weight {float(values.max()):.4f} · {name}")
+        self.lens.show_head(self._pane, layer, head, self.view.position_of(place).toPoint())
+
+    @Slot(object)
+    def _clicked(self, place: Place) -> None:
+        if (tile := self._at(place)) is not None:
+            self._pane.store.update(layer=tile[0], head=tile[1])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.view.fit()
+
+
+class _Lens(QFrame):
+    """One head enlarged over the picture, beside the mouse."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._panel = parent
+        self.canvas: Canvas | None = None
+        self._shown: tuple[Pane, int, int] | None = None
+        self.setFrameShape(QFrame.Shape.Box)
+        self.setAutoFillBackground(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._picture = QLabel(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(self._picture)
+        self.hide()
+
+    def show_head(self, pane: Pane, layer: int, head: int, at: QPoint) -> None:
+        self._shown = pane, layer, head
+        self.refresh()
+        self.adjustSize()
+        parent = self._panel
+        x = at.x() + 24 if at.x() + 24 + self.width() < parent.width() else at.x() - 24 - self.width()
+        y = min(max(0, at.y() - self.height() // 2), max(0, parent.height() - self.height()))
+        self.move(max(0, x), y)
+        self.show()
+        self.raise_()
+
+    def refresh(self) -> None:
+        if self._shown is None or self.canvas is None:
+            return
+        pane, layer, head = self._shown
+        pixels = _drawn(pane, pane.maps, layer, head, self.canvas)
+        if pixels is not None:
+            height, width = pixels.shape[:2]
+            image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
+            self._picture.setPixmap(QPixmap.fromImage(image))
+
+
+def _drawn(pane: Pane, maps: HeadMaps | None, layer: int, head: int, canvas: Canvas) -> np.ndarray | None:
+    from vitviz.attention.maps import map_of
+    from vitviz.attention.values import Selection
+
+    if maps is None or pane.opened is None or layer >= len(maps.values):
+        return None
+    query = maps.query
+    prefix = pane.opened.trace.layers[layer].prefix_tokens
+    if isinstance(query, str) and query not in (*prefix, "mean"):
+        return None
+    one = map_of(pane.opened.trace, Selection(layer, head, query, maps.direction), maps)
+    style = pane.store.state.style
+    return canvas.draw(one, style, limits_of(one.values, style.limits, maps.values[layer], maps.values))

@@ -1,0 +1,66 @@
+"""The colour bar: which colour is which value, with numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QWidget
+
+from vitviz.render.style import color_table
+
+_TICKS = 5
+
+
+class ColorBar(QWidget):
+    """A vertical bar with five numbers, and what the scale is shared over."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._colormap, self.limits, self._note = "viridis", (0.0, 1.0), ""
+        self.setAccessibleName("Colour bar")
+
+    def show_scale(self, colormap: str, limits: tuple[float, float], note: str) -> None:
+        """Show a colormap between two values (attention weights, without unit)."""
+        if (colormap, limits, note) != (self._colormap, self.limits, self._note):
+            self._colormap, self.limits, self._note = colormap, limits, note
+            self.setToolTip(f"Attention weight, {note}: {limits[0]:.4g} to {limits[1]:.4g}")
+            self.update()
+
+    def labels(self) -> list[str]:
+        """The numbers beside the bar, from the top down, with just enough digits to differ."""
+        low, high = self.limits
+        values = np.linspace(high, low, _TICKS)
+        step = abs(high - low) / (_TICKS - 1)
+        digits = 2 if step <= 0 else min(8, max(0, int(np.ceil(-np.log10(step))) + 1))
+        return [f"{value:.{digits}f}" for value in values]
+
+    def sizeHint(self) -> QSize:
+        return QSize(84, 200)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(84, 100)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        metrics = QFontMetricsF(self.font())
+        space = metrics.height()
+        # The note runs upwards beside the numbers; the bar leaves half a line above and below for the end numbers.
+        bar = QRectF(2, space / 2 + 1, 16, self.height() - space - 2)
+        table = np.ascontiguousarray(color_table(self._colormap)[::-1])
+        image = QImage(table.data, 1, 256, 3, QImage.Format.Format_RGB888)
+        painter.drawImage(bar, image)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawRect(bar)
+        for i, label in enumerate(self.labels()):
+            y = bar.top() + bar.height() * i / (_TICKS - 1)
+            painter.drawLine(int(bar.right()), int(y), int(bar.right()) + 4, int(y))
+            box = QRectF(bar.right() + 7, y - space / 2, self.width() - bar.right() - 7, space)
+            painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, label)
+        painter.translate(self.width() - space, self.height() / 2 - 2)
+        painter.rotate(-90)
+        text = f"attention weight, {self._note}"
+        width = min(metrics.horizontalAdvance(text), self.height() - space)
+        text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
+        painter.drawText(QRectF(-self.height() / 2, 0, self.height(), space), Qt.AlignmentFlag.AlignCenter, text)
+        painter.end()

@@ -1,0 +1,150 @@
+"""The toolbar's controls for what is shown: layer, head, direction, colours, opacity, scale. All follow the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QSpinBox, QToolBar, QWidget
+
+from vitviz.render.style import COLORMAPS, color_table
+from vitviz.ui.store import State, Store
+
+_FUSED = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
+DIRECTIONS = (("Looks at", "from"), ("Is looked at by", "to"))
+SCALES = (("Scale: this map", "map"), ("Scale: its layer", "layer"), ("Scale: all layers", "all"))
+SMOOTHING = (("Patches", "nearest"), ("Smooth", "smooth"))
+
+
+class ChoiceBox(QComboBox):
+    """A combo box of (title, value) whose value is a field of the state; user choices go to the store."""
+
+    def __init__(self, store: Store, field: str, choices: Sequence[tuple[str, Any]], tip: str) -> None:
+        super().__init__()
+        self._store, self._field = store, field
+        self.setToolTip(tip)
+        self.setAccessibleName(tip)
+        self.set_choices(choices)
+        self.activated.connect(self._chosen)
+        store.changed.connect(lambda old, new: self.follow(new))
+        self.follow(store.state)
+
+    def set_choices(self, choices: Sequence[tuple[str, Any]]) -> None:
+        """Offer other choices; nothing is sent to the store."""
+        with QSignalBlocker(self):
+            self.clear()
+            for title, value in choices:
+                self.addItem(title, value)
+
+    def follow(self, state: State) -> None:
+        """Show what the store holds."""
+        value = getattr(state.style, self._field, None) if hasattr(state.style, self._field) else None
+        if value is None:
+            value = getattr(state, self._field)
+        # findData compares variants, which take 0 and "0" or lists for different things than Python does.
+        index = next((i for i in range(self.count()) if self.itemData(i) == value), -1)
+        with QSignalBlocker(self):
+            self.setCurrentIndex(index)
+
+    @Slot(int)
+    def _chosen(self, index: int) -> None:
+        self._store.update(**{self._field: self.itemData(index)})
+
+
+class LayerBox(QSpinBox):
+    """The layer, with how many there are."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self.setToolTip("Layer, counted from 0 at the picture (Up, Down)")
+        self.setAccessibleName("Layer")
+        self.setPrefix("Layer ")
+        self.setKeyboardTracking(False)
+        self.setMinimumWidth(110)
+        self.valueChanged.connect(lambda value: store.update(layer=value))
+        store.changed.connect(lambda old, new: self.follow())
+        self.follow()
+
+    def follow(self) -> None:
+        """Show what the store holds."""
+        count = len(self._store.reality.heads)
+        with QSignalBlocker(self):
+            self.setRange(0, max(0, count - 1))
+            self.setSuffix(f" / {count - 1}" if count else "")
+            self.setValue(max(0, self._store.state.layer))
+
+
+class OpacitySlider(QSlider):
+    """How much the colours cover the picture, 0 to 100 %."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self._store = store
+        self.setRange(0, 100)
+        self.setFixedWidth(110)
+        self.setAccessibleName("Opacity of the map")
+        self.valueChanged.connect(lambda value: store.update(opacity=value / 100))
+        store.changed.connect(lambda old, new: self.follow(new))
+        self.follow(store.state)
+
+    def follow(self, state: State) -> None:
+        """Show what the store holds."""
+        percent = round(state.style.opacity * 100)
+        with QSignalBlocker(self):
+            self.setValue(percent)
+        self.setToolTip(f"Opacity of the map: {percent} %")
+
+
+class ViewControls(QToolBar):
+    """The controls in a row."""
+
+    def __init__(self, store: Store, parent: QWidget | None = None) -> None:
+        super().__init__("View controls", parent)
+        self.setObjectName("view-controls")
+        self._store = store
+        self.layer = LayerBox(store)
+        self.head = ChoiceBox(store, "head", _FUSED, "Head (Left, Right; M for the mean)")
+        self.head.setMinimumContentsLength(13)
+        self.direction = ChoiceBox(store, "direction", DIRECTIONS, "What the query looks at, or what looks at it (D)")
+        self.colormap = ChoiceBox(store, "colormap", [(name, name) for name in COLORMAPS], "Colormap")
+        self.colormap.setIconSize(QSize(48, 12))
+        for i, name in enumerate(COLORMAPS):
+            self.colormap.setItemIcon(i, colormap_icon(name))
+        self.opacity = OpacitySlider(store)
+        self.limits = ChoiceBox(store, "limits", SCALES, "What the scale of the colours is shared over")
+        self.interpolation = ChoiceBox(store, "interpolation", SMOOTHING, "Show the patches as they are, or smoothed")
+        widgets: list[QWidget] = [self.layer, self.head, self.direction, self.colormap, _label(" Opacity ")]
+        for widget in (*widgets, self.opacity, self.limits, self.interpolation):
+            self.addWidget(widget)
+        store.changed.connect(lambda old, new: self._follow(new))
+
+    @Slot()
+    def face(self) -> None:
+        """Offer the layers and heads of another trace."""
+        self.layer.follow()
+        self._heads: int | None = None
+        self._follow(self._store.state)
+
+    def _follow(self, state: State) -> None:
+        heads = self._store.reality.heads
+        count = heads[state.layer] if heads else 0
+        if count != getattr(self, "_heads", None):
+            self._heads = count
+            self.head.set_choices([*_FUSED, *((f"Head {i} / {count - 1}", i) for i in range(count))])
+            self.head.follow(state)
+
+
+def colormap_icon(name: str) -> QIcon:
+    """A strip of the colormap."""
+    strip = color_table(name)[None].repeat(12, axis=0).copy()
+    image = QImage(strip.data, 256, 12, 3 * 256, QImage.Format.Format_RGB888)
+    return QIcon(QPixmap.fromImage(image).scaled(48, 12))
+
+
+def _label(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label

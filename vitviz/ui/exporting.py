@@ -1,0 +1,90 @@
+"""The shown figure to a file or the clipboard: the pixels that the window shows, at the picture's own size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QWidget
+
+from vitviz.atomic import slug
+from vitviz.ui import files
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.map_view import MapView
+from vitviz.ui.messages import show_error
+from vitviz.ui.pane import Pane
+from vitviz.ui.settings import Settings
+
+KIND = "export"
+
+
+class Exporter(QObject):
+    """Writes figures in the worker. `exported(Path)` when one is there, `told(str)` with a word for the status bar."""
+
+    exported = Signal(object)
+    told = Signal(str)
+
+    def __init__(self, window: QWidget, pane: Pane, view: MapView, worker: Worker, settings: Settings) -> None:
+        super().__init__(window)
+        self._window, self._pane, self._view = window, pane, view
+        self._worker, self._settings = worker, settings
+        worker.finished.connect(self._finished)
+        worker.failed.connect(self._failed)
+
+    def ask(self) -> None:
+        """Choose where the shown figure goes."""
+        shown = self._pane.map
+        if shown is None:
+            return
+        chosen = shown.selection
+        name = slug(f"{Path(shown.image_name).stem} {shown.model_name} layer {chosen.layer} head {chosen.head}")
+        folder = Path(self._settings.value.export_folder or Path.home())
+        files.ask_save(
+            self._window,
+            str(folder / f"{name}.png"),
+            ["PNG pictures (*.png)"],
+            title="Export figure",
+            then=lambda paths: self.export(paths[0]),
+        )
+
+    def export(self, path: Path) -> None:
+        """Write the shown figure, and its recipe beside it."""
+        from vitviz.render.recipe import export, figure, recipe
+
+        shown, opened = self._pane.map, self._pane.opened
+        if shown is None or opened is None:
+            return
+        # What is shown now is what is written, whatever the mouse does until the worker comes to it.
+        style, limits = self._pane.store.state.style, self._pane.limits()
+        target = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
+
+        def work(progress: Progress) -> Path:
+            made_from = recipe(opened.image, shown, style, limits, opened.model.identity)
+            export(target, figure(opened.image, shown, style, limits), made_from)
+            return target
+
+        self._settings.update(export_folder=str(target.parent))
+        self._worker.submit(KIND, work, supersede=False)
+
+    def copy(self) -> None:
+        """Put the figure on the clipboard, as it is on the screen."""
+        canvas, shown = self._view.canvas, self._pane.map
+        if canvas is None or shown is None:
+            return
+        pixels = canvas.draw(shown, self._pane.store.state.style, self._pane.limits())
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
+        QGuiApplication.clipboard().setImage(image.copy())
+        self.told.emit("The figure is on the clipboard.")
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: object) -> None:
+        if kind == KIND and isinstance(result, Path):
+            self.told.emit(f"Written: {result}, and its recipe {result.name}.json")
+            self.exported.emit(result)
+
+    @Slot(int, str, object)
+    def _failed(self, number: int, kind: str, error: Exception) -> None:
+        if kind == KIND:
+            show_error(self._window, error)

@@ -1,0 +1,102 @@
+"""The chosen map over its picture, large, with its colour bar."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from vitviz.render.overlay import Canvas
+from vitviz.ui.color_bar import ColorBar
+from vitviz.ui.marks import frame_item, grid_path, set_frame
+from vitviz.ui.pane import Pane
+from vitviz.ui.picture_view import PictureView
+from vitviz.ui.words import head_text, query_text
+
+_LARGEST = 1024  # drawn pixels along the longer side; files are drawn at the picture's own size
+
+
+class MapView(QWidget):
+    """Draws the pane's map with the same function that draws the file. `drawn()` after every new drawing."""
+
+    drawn = Signal()
+
+    def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane = pane
+        self.canvas: Canvas | None = None
+        self.title = QLabel(" ")
+        self.title.setTextFormat(Qt.TextFormat.PlainText)
+        self.title.setObjectName("map-title")
+        self.note = QLabel(" ")
+        self.note.setTextFormat(Qt.TextFormat.PlainText)
+        self.note.setObjectName("map-note")
+        self.view = PictureView(self)
+        self.view.setAccessibleName("Map over the picture")
+        self._under_mouse = frame_item(self.view.box)
+        self._grid = pg.QtWidgets.QGraphicsPathItem()
+        self._grid.setPen(pg.mkPen(255, 255, 255, 90, width=1, cosmetic=True))
+        self._grid.hide()
+        self.view.box.addItem(self._grid)
+        self.bar = ColorBar(self)
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self.title)
+        words.addWidget(self.note)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.setSpacing(6)
+        layout.addLayout(words, 0, 0, 1, 2)
+        layout.addWidget(self.view, 1, 0)
+        layout.addWidget(self.bar, 1, 1)
+        layout.setColumnStretch(0, 1)
+        layout.setRowStretch(1, 1)
+        pane.traced.connect(self._traced)
+        pane.map_changed.connect(self.draw)
+        pane.restyled.connect(self.draw)
+
+    def show_grid(self, visible: bool) -> None:
+        """Draw the patch grid of the layer over the map, or not."""
+        self._grid.setVisible(visible)
+
+    def mark(self, rect: QRectF | None) -> None:
+        """Frame the patch under the mouse, in pixels of the picture."""
+        set_frame(self._under_mouse, rect)
+
+    @Slot(object)
+    def _traced(self, opened: object) -> None:
+        shown = self._pane.opened
+        assert shown is not None
+        height, width = shown.image.size
+        self.canvas = Canvas(shown.image, shown.trace.view, min(1.0, _LARGEST / max(height, width)))
+        self.view.set_extent(height, width)
+
+    @Slot()
+    def draw(self) -> None:
+        """Draw the map again, after it or its style changed."""
+        shown, opened = self._pane.map, self._pane.opened
+        if shown is None or opened is None or self.canvas is None:
+            return
+        style, limits = self._pane.store.state.style, self._pane.limits()
+        self.view.set_pixels(self.canvas.draw(shown, style, limits))
+        self._grid.setPath(grid_path(shown.grid, shown.view))
+        self.bar.show_scale(style.colormap, limits, _scale_text(style.limits))
+        chosen = shown.selection
+        way = "from" if chosen.direction == "from" else "to"
+        self.title.setText(
+            f"Layer {chosen.layer} · {head_text(chosen.head)} · attention {way} "
+            f"{query_text(chosen.query, shown.query_cell)}"
+        )
+        notes = [f"{shown.layer_name}", f"{shown.grid.rows} x {shown.grid.cols} patches"]
+        if shown.prefix_weights and chosen.direction == "from":
+            notes.append("on " + ", ".join(f"{k} {v:.3f}" for k, v in list(shown.prefix_weights.items())[:5]))
+        if shown.padding_mass > 0:
+            notes.append(f"on padding {shown.padding_mass:.3f}")
+        self.note.setText(" · ".join(notes))
+        self.drawn.emit()
+
+
+def _scale_text(limits: object) -> str:
+    return {"map": "scale of this map", "layer": "scale of the layer", "all": "scale of all layers"}.get(
+        str(limits), "fixed scale"
+    )

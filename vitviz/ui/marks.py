@@ -1,0 +1,52 @@
+"""Frames and grids drawn by Qt over a picture, in picture coordinates and one screen pixel wide."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QPainterPath
+from PySide6.QtWidgets import QGraphicsRectItem
+
+from vitviz.images import View
+from vitviz.models.layout import Grid
+
+
+def frame_item(box: pg.ViewBox, color: tuple[int, int, int] = (255, 255, 255), width: float = 1.5) -> QGraphicsRectItem:
+    """A hidden frame in a view box."""
+    item = QGraphicsRectItem()
+    item.setPen(pg.mkPen(*color, width=width, cosmetic=True))
+    item.setZValue(10)
+    item.hide()
+    box.addItem(item, ignoreBounds=True)
+    return item
+
+
+def set_frame(item: QGraphicsRectItem, rect: QRectF | None) -> None:
+    """Move a frame to a rectangle, or hide it."""
+    item.setVisible(rect is not None)
+    if rect is not None:
+        item.setRect(rect)
+
+
+def cell_rect(grid: Grid, view: View, cell: tuple[int, int]) -> QRectF:
+    """The pixels of the picture that a patch covers."""
+    u0, v0, u1, v1 = grid.box(*cell)
+    x0, y0 = view.to_picture(u0, v0)
+    x1, y1 = view.to_picture(u1, v1)
+    return QRectF(x0, y0, x1 - x0, y1 - y0)
+
+
+def grid_path(grid: Grid, view: View) -> QPainterPath:
+    """The lines between the patches."""
+    path = QPainterPath()
+    left, top = view.to_picture(0.0, 0.0)
+    right, bottom = view.to_picture(grid.cols * grid.stride[1], grid.rows * grid.stride[0])
+    for row in range(grid.rows + 1):
+        y = top + (bottom - top) * row / grid.rows
+        path.moveTo(left, y)
+        path.lineTo(right, y)
+    for col in range(grid.cols + 1):
+        x = left + (right - left) * col / grid.cols
+        path.moveTo(x, top)
+        path.lineTo(x, bottom)
+    return path

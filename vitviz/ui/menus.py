@@ -1,0 +1,179 @@
+"""The menu bar, filled with the window's commands."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QMenu, QToolButton
+
+from vitviz.ui import samples
+from vitviz.ui.actions import action, choices
+from vitviz.ui.theme import MODES
+
+if TYPE_CHECKING:
+    from vitviz.ui.window import MainWindow
+
+Standard = QKeySequence.StandardKey
+PRECISIONS = (("float32", "float32"), ("bfloat16", "bfloat16"), ("float16", "float16"))
+CROPS = (
+    ("As the model asks", ""),
+    ("Centre of the picture", "center"),
+    ("Whole picture, squashed", "squash"),
+    ("Whole picture, with a border", "border"),
+)
+
+
+class Menus:
+    """Makes the menus once; recents and devices are refilled as they change."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._file()
+        self._view()
+        self._show()
+        self._model()
+        self._help()
+
+    def _file(self) -> None:
+        w, menu = self._window, self._window.menuBar().addMenu("&File")
+        self.open_picture = action(
+            w, "&Open picture…", w.sources.ask_picture, shortcut=Standard.Open, tip="Open a picture"
+        )
+        self.open_model = action(
+            w, "Open &model…", w.sources.ask_model, shortcut="Ctrl+Shift+O", tip="Open a checkpoint file"
+        )
+        self.open_folder = action(w, "Open model &folder…", w.sources.ask_folder, tip="Open a folder with config.json")
+        self.open_name = action(
+            w, "Open model by &name…", w.sources.ask_name, shortcut="Ctrl+Shift+N", tip="Open a timm model"
+        )
+        self.paste = action(
+            w, "&Paste picture", w.sources.paste, shortcut=Standard.Paste, tip="Open the picture copied"
+        )
+        self.export = action(
+            w, "&Export figure…", w.exporter.ask, shortcut="Ctrl+E", tip="Write the shown figure as PNG"
+        )
+        self.copy = action(w, "&Copy figure", w.exporter.copy, shortcut=Standard.Copy, tip="Copy the shown figure")
+        quit_action = action(w, "&Quit", w.close, shortcut=Standard.Quit)
+        for made in (self.open_picture, self.open_model, self.open_folder, self.open_name, self.paste):
+            menu.addAction(made)
+        self.recent_pictures = menu.addMenu("Recent pictures")
+        self.recent_models = menu.addMenu("Recent models")
+        sample = menu.addMenu("Samples")
+        for path in samples.pictures():
+            sample.addAction(samples.title(path), partial(w.sources.open_picture, path))
+        sample.addSeparator()
+        for title, source in samples.MODELS:
+            sample.addAction(title, partial(w.sources.open_source, source))
+        menu.addSeparator()
+        for made in (self.export, self.copy):
+            menu.addAction(made)
+        menu.addSeparator()
+        menu.addAction(quit_action)
+
+    def _view(self) -> None:
+        w, menu = self._window, self._window.menuBar().addMenu("&View")
+        menu.addAction(action(w, "&Undo view change", w.browsing.undo, shortcut=Standard.Undo))
+        menu.addSeparator()
+        menu.addAction(action(w, "&Fit pictures", w.fit, shortcut="F", tip="Show the whole pictures"))
+        self.grid = action(w, "Patch &grid over the map", w.map_view.show_grid, shortcut="G", checked=False)
+        menu.addAction(self.grid)
+        self.outline = action(
+            w, "&Outline the query", lambda on: w.store.update(show_query=on), shortcut="O", checked=True
+        )
+        menu.addAction(self.outline)
+        menu.addSeparator()
+        self.panels = menu.addMenu("&Panels")
+        menu.addAction(action(w, "&Reset layout", w.reset_layout))
+        theme = menu.addMenu("&Theme")
+        choices(w, theme, [(m.capitalize(), m) for m in MODES], w.settings.value.theme, w.set_theme)
+        self.full_screen = action(w, "F&ull screen", w.set_full_screen, shortcut="F11", checked=False)
+        menu.addAction(self.full_screen)
+
+    def _show(self) -> None:
+        w, store = self._window, self._window.store
+        menu = w.menuBar().addMenu("&Selection")
+        for made in (
+            action(
+                w,
+                "Layer &up",
+                lambda: w.browsing.step_layer(1),
+                shortcut="Up",
+                tip="One layer further from the picture",
+            ),
+            action(
+                w,
+                "Layer &down",
+                lambda: w.browsing.step_layer(-1),
+                shortcut="Down",
+                tip="One layer nearer to the picture",
+            ),
+            action(w, "&First layer", lambda: store.update(layer=0), shortcut="Home"),
+            action(w, "&Last layer", lambda: store.update(layer=-1), shortcut="End"),
+            action(w, "&Next head", lambda: w.browsing.step_head(1), shortcut="Right"),
+            action(w, "&Previous head", lambda: w.browsing.step_head(-1), shortcut="Left"),
+            action(w, "&Mean of heads", lambda: store.update(head="mean"), shortcut="M"),
+            action(w, "&Turn direction", w.browsing.turn, shortcut="D", tip="Looks at, or is looked at by"),
+            action(w, "F&ree the query", w.browsing.free, shortcut="Esc", tip="Back to the class token or the mean"),
+        ):
+            menu.addAction(made)
+        menu.addSeparator()
+        self.play = action(w, "Pla&y the layers", w.browsing.play, shortcut="Space", checked=False)
+        menu.addAction(self.play)
+
+    def _model(self) -> None:
+        w, value = self._window, self._window.settings.value
+        menu = w.menuBar().addMenu("&Model")
+        self.devices = menu.addMenu("&Device")
+        self.fill_devices([("Automatic", "auto"), ("CPU", "cpu")])
+        precision = menu.addMenu("&Precision")
+        choices(w, precision, PRECISIONS, value.precision, lambda name, *_: w.sources.set_run(precision=name))
+        crop = menu.addMenu("&Crop")
+        choices(w, crop, CROPS, "", lambda name, *_: w.sources.change_model(crop=name or None))
+        menu.addAction(
+            action(w, "&Image and patch size…", w.sources.ask_size, tip="Another size of the view, or of patches")
+        )
+
+    def _help(self) -> None:
+        w, menu = self._window, self._window.menuBar().addMenu("&Help")
+        palette = action(w, "&Commands…", w.show_palette, shortcut="Ctrl+Shift+P", tip="Every command by name")
+        sheet = action(w, "&Shortcuts", w.show_shortcuts, shortcut=("?", "F1"), tip="Keys and mouse gestures")
+        for made in (palette, sheet, action(w, "&About vitviz", w.show_about)):
+            menu.addAction(made)
+
+    def fill_devices(self, devices: list[tuple[str, str]]) -> None:
+        """Offer these devices as (title, name)."""
+        self.devices.clear()
+        w = self._window
+        choices(w, self.devices, devices, w.settings.value.device, lambda name, *_: w.sources.set_run(device=name))
+
+    def fill_recents(self) -> None:
+        """Show the recent pictures and models of the settings."""
+        value = self._window.settings.value
+        for menu, names, run in (
+            (self.recent_pictures, value.recent_pictures, lambda n: self._window.sources.open_picture(Path(n))),
+            (self.recent_models, value.recent_models, self._window.sources.open_source),
+        ):
+            menu.clear()
+            for name in names:
+                shown = name if len(name) < 60 else "…" + name[-59:]
+                menu.addAction(shown.replace("&", "&&"), partial(run, name))
+            menu.setEnabled(bool(names))
+
+    def model_button(self) -> QToolButton:
+        """The toolbar's button that opens the ways to a model."""
+        button = QToolButton()
+        button.setText("Open model")
+        button.setToolTip("Open a model: file, folder, name or sample")
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(button)
+        for made in (self.open_model, self.open_folder, self.open_name):
+            menu.addAction(made)
+        menu.addSeparator()
+        for title, source in samples.MODELS:
+            menu.addAction(title, partial(self._window.sources.open_source, source))
+        menu.addMenu(self.recent_models)
+        button.setMenu(menu)
+        return button

@@ -1,0 +1,136 @@
+"""What the model says about the picture, and what is known about the model."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt, Slot
+from PySide6.QtGui import QFontMetricsF, QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QSizePolicy,
+    QTableWidget,
+    QTableWidgetItem,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+
+_TOP = 5
+
+
+class ModelPanel(QWidget):
+    """Prediction, cost and report of the shown model."""
+
+    def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name = QLabel(" ")
+        self.name.setTextFormat(Qt.TextFormat.PlainText)
+        self.name.setWordWrap(True)
+        self.name.setObjectName("model-name")
+        self.warning = QLabel()
+        self.warning.setTextFormat(Qt.TextFormat.PlainText)
+        self.warning.setWordWrap(True)
+        self.warning.setObjectName("model-warning")
+        self.warning.hide()
+        self.top = TopClasses(self)
+        self.report = QTableWidget(0, 2, self)
+        self.report.setHorizontalHeaderLabels(["Report", ""])
+        self.report.horizontalHeader().hide()
+        self.report.verticalHeader().hide()
+        self.report.setShowGrid(False)
+        self.report.setWordWrap(True)
+        self.report.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.report.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.report.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self.report.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.report.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.report.setAccessibleName("Report about the model")
+        copy = QToolButton()
+        copy.setText("Copy report")
+        copy.clicked.connect(self._copy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        for widget in (self.name, self.warning, self.top):
+            layout.addWidget(widget)
+        layout.addWidget(self.report, 1)
+        layout.addWidget(copy, 0, Qt.AlignmentFlag.AlignRight)
+        pane.traced.connect(self._traced)
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        model, trace = opened.model, opened.trace
+        self.name.setText(model.name)
+        self.warning.setVisible(model.random)
+        self.warning.setText("Random weights: the maps mean nothing but their shapes.")
+        self.top.show_classes(trace.top_k(_TOP))
+        heads = sorted({layer.num_heads for layer in trace.layers})
+        rows = [(f.topic, f.text if f.certainty == "found" else f"{f.text} ({f.certainty})") for f in model.report]
+        rows.append(("layers", f"{len(trace.layers)}, heads {', '.join(map(str, heads))}"))
+        rows.append(("this pass", f"{trace.seconds * 1000:.0f} ms, keeps {trace.bytes / 1e6:.1f} MB for looking"))
+        if trace.error is not None:
+            rows.append(("proof", f"max |A v - output| = {trace.error:.1e} over sampled rows of every layer"))
+        rows += [("not shown", gap) for gap in trace.gaps]
+        self.report.setRowCount(len(rows))
+        for row, (topic, text) in enumerate(rows):
+            for column, words in enumerate((topic, text)):
+                item = QTableWidgetItem(words)
+                item.setTextAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+                self.report.setItem(row, column, item)
+        self._text = f"{model.name}\n" + "\n".join(f"{topic}: {text}" for topic, text in rows)
+
+    def text(self) -> str:
+        """The report as it is copied."""
+        return getattr(self, "_text", "")
+
+    @Slot()
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.text())
+
+
+class TopClasses(QWidget):
+    """The most probable classes as bars with numbers."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.classes: list[tuple[str, float]] = []
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Most probable classes")
+
+    def show_classes(self, classes: list[tuple[str, float]]) -> None:
+        """Show (label, probability), the most probable first."""
+        self.classes = classes
+        self.setToolTip("")
+        self.setAccessibleDescription(", ".join(f"{label} {share:.1%}" for label, share in classes))
+        self.updateGeometry()
+        self.update()
+
+    def _line(self) -> float:
+        return QFontMetricsF(self.font()).height() + 6
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, int(self._line() * max(1, len(self.classes)) + 4))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, self.sizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        line, metrics = self._line(), QFontMetricsF(self.font())
+        if not self.classes:
+            painter.drawText(QRectF(0, 0, self.width(), line), Qt.AlignmentFlag.AlignLeft, "This model has no classes.")
+        accent = self.palette().highlight().color()
+        accent.setAlpha(90)
+        number = metrics.horizontalAdvance("100.0 %") + 6
+        for i, (label, share) in enumerate(self.classes):
+            box = QRectF(0, i * line + 1, self.width() - number, line - 2)
+            painter.fillRect(QRectF(box.left(), box.top(), box.width() * share, box.height()), accent)
+            text = metrics.elidedText(label, Qt.TextElideMode.ElideRight, box.width() - 8)
+            painter.drawText(box.adjusted(4, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
+            right = QRectF(box.right(), box.top(), number, box.height())
+            painter.drawText(right, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{share:.1%}")
+        painter.end()

@@ -1,0 +1,166 @@
+"""What is to be shown -> what is shown: picture and model are read, and the model run, in the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from vitviz.images import Image, read_image
+from vitviz.ui.jobs import Progress, Worker
+
+if TYPE_CHECKING:
+    from vitviz.attention.trace import Trace
+    from vitviz.models.model import Model
+
+KIND = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWish:
+    """A model as the user asked for it; equal wishes are the same model."""
+
+    source: str = "demo"
+    architecture: str | None = None
+    pretrained: bool = True
+    image_size: tuple[int, int] | None = None
+    patch_size: int | None = None
+    crop: str | None = None
+    device: str = "auto"
+    precision: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be shown: a picture (a path, or one that was pasted) and a model."""
+
+    picture: Path | Image | None = None
+    model: ModelWish = ModelWish()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """What came of a wish: picture, model, and the trace of one through the other."""
+
+    wish: Wish
+    image: Image
+    model: Model
+    trace: Trace
+
+
+class Opener(QObject):
+    """Turns wishes into `Opened`, the newest wish first.
+
+    `opened(Opened)` when all of a wish is there; `failed(Wish, exception)` when some of it could not be had: what was
+    shown before stays. A model that is being loaded is not loaded again when only the picture changes meanwhile.
+    """
+
+    opened = Signal(object)
+    failed = Signal(object, object)
+
+    def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker = worker
+        self._wish = Wish()
+        self._shown: Wish | None = None
+        self._model: tuple[ModelWish, Model] | None = None
+        self._image: tuple[Path | Image, Image] | None = None
+        self._number = -1
+        worker.finished.connect(self._finished)
+        worker.failed.connect(self._failed)
+        worker.cancelled.connect(self._cancelled)
+
+    @property
+    def wish(self) -> Wish:
+        """The newest wish, be it fulfilled or not."""
+        return self._wish
+
+    def open(self, *, picture: Path | Image | None = None, model: ModelWish | None = None) -> None:
+        """Ask for another picture, another model, or both; what is not named stays as it was wished last."""
+        wish = self._wish
+        if picture is not None:
+            wish = replace(wish, picture=picture)
+        if model is not None:
+            wish = replace(wish, model=model)
+        self._wish = wish
+        self._number = self._worker.submit(KIND, lambda progress: self._work(wish, progress))
+
+    def cancel(self) -> None:
+        """Give up the running wish; what is shown stays."""
+        if self._shown is not None:
+            self._wish = self._shown
+        self._worker.cancel(KIND)
+
+    def _work(self, wish: Wish, progress: Progress) -> Opened:
+        """Runs in the worker; the only place where torch and timm come in."""
+        image = self._read(wish)
+        progress(None, "Starting torch and timm, once")
+        from vitviz.attention.trace import trace
+
+        model = self._load(wish.model, progress)
+        progress.check()
+        seen = trace(model, image, progress=_part(progress, 0.6, 1.0), cancel=progress.cancelled)
+        self._image = (wish.picture, image) if wish.picture is not None else None
+        return Opened(wish, image, model, seen)
+
+    def _read(self, wish: Wish) -> Image:
+        if isinstance(wish.picture, Image):
+            return wish.picture
+        if wish.picture is None:
+            from vitviz.ui.samples import pictures
+
+            return read_image(pictures()[0])
+        if self._image is not None and self._image[0] == wish.picture:
+            return self._image[1]
+        return read_image(wish.picture)
+
+    def _load(self, wish: ModelWish, progress: Progress) -> Model:
+        from vitviz.models.loading import load_model
+
+        if self._model is not None and self._model[0] == wish:
+            return self._model[1]
+        loaded = load_model(
+            wish.source,
+            device=wish.device,
+            precision=wish.precision,
+            image_size=wish.image_size,
+            patch_size=wish.patch_size,
+            crop=wish.crop,
+            architecture=wish.architecture,
+            pretrained=wish.pretrained,
+            progress=_part(progress, 0.0, 0.6),
+            # Another picture does not make this model less wanted.
+            cancel=lambda: progress.cancelled() and self._wish.model != wish,
+        )
+        self._model = wish, loaded
+        return loaded
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind == KIND and number == self._number:
+            self._shown = result.wish
+            self.opened.emit(result)
+
+    @Slot(int, str, object)
+    def _failed(self, number: int, kind: str, error: Any) -> None:
+        if kind != KIND or number != self._number:
+            return
+        failed = self._wish
+        if self._shown is not None:
+            self._wish = self._shown
+        self.failed.emit(failed, error)
+
+    @Slot(int, str)
+    def _cancelled(self, number: int, kind: str) -> None:
+        if kind == KIND and number == self._number and self._shown is not None:
+            self._wish = self._shown
+
+
+def _part(progress: Progress, start: float, end: float) -> Callable[[float | None, str], None]:
+    def report(fraction: float | None, text: str) -> None:
+        progress(None if fraction is None else start + (end - start) * fraction, text)
+
+    return report

@@ -1,0 +1,126 @@
+"""One model's view of a picture: from the chosen state to the maps that are shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from vitviz.attention.values import HeadMaps, Map, Place, Query
+from vitviz.render.style import limits_of
+from vitviz.ui.jobs import Worker
+from vitviz.ui.opening import Opened
+from vitviz.ui.store import Reality, State, Store
+
+_AT_ONCE = 1.5e8  # multiplications: about what two cores do between two frames
+KIND = "maps"
+
+
+class Pane(QObject):
+    """Follows its store: asks the trace for the maps of the query, and for the map of the chosen layer and head.
+
+    `traced(Opened)` when another trace is shown, `maps_changed(HeadMaps)` when the query's maps are there,
+    `map_changed(Map)` when the shown map is another, `restyled(Style)` when only its drawing changes. The shown map
+    carries the selection that made it; the store holds what is asked for.
+    """
+
+    traced = Signal(object)
+    maps_changed = Signal(object)
+    map_changed = Signal(object)
+    restyled = Signal(object)
+
+    def __init__(self, store: Store, worker: Worker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.store = store
+        self.opened: Opened | None = None
+        self.maps: HeadMaps | None = None
+        self.map: Map | None = None
+        self._worker = worker
+        self._asked: tuple[Query | None, str] | None = None
+        # Mouse moves come faster than frames: only the place where the mouse is when the queue is empty counts.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._ask)
+        store.changed.connect(self._changed)
+        worker.finished.connect(self._finished)
+        worker.failed.connect(self._failed)
+
+    def show(self, opened: Opened) -> None:
+        """Show another trace; the state is kept as far as it is legal there."""
+        from vitviz.attention.maps import tokens_of
+
+        self.opened, self.maps, self.map, self._asked = opened, None, None, None
+        trace = opened.trace
+        self.store.face(Reality(tuple(layer.num_heads for layer in trace.layers), tokens_of(trace)))
+        self.traced.emit(opened)
+        self._ask()
+
+    def limits(self) -> tuple[float, float]:
+        """The values at the two ends of the shown map's colours."""
+        if self.map is None or self.maps is None:
+            return 0.0, 1.0
+        layers = self.maps.values
+        return limits_of(self.map.values, self.store.state.style.limits, layers[self.map.selection.layer], layers)
+
+    def weight_at(self, place: Place) -> tuple[tuple[int, int], float] | None:
+        """The patch of the shown map under a place of the picture, and its weight; None where the model saw nothing."""
+        if self.map is None or not self.map.view.contains(place.x, place.y):
+            return None
+        cell = self.map.grid.cell_at(*self.map.view.to_view(place.x, place.y))
+        return cell, float(self.map.values[cell])
+
+    @Slot(object, object)
+    def _changed(self, old: State, new: State) -> None:
+        if old.style != new.style:
+            self.restyled.emit(new.style)
+        if (old.effective_query, old.direction) != (new.effective_query, new.direction):
+            self._soon.start()
+        elif (old.layer, old.head) != (new.layer, new.head):
+            self._update_map()
+
+    @Slot()
+    def _ask(self) -> None:
+        if self.opened is None:
+            return
+        from vitviz.attention.maps import cost, head_maps
+
+        state, trace = self.store.state, self.opened.trace
+        query, direction = state.effective_query, state.direction
+        if (query, direction) == self._asked:
+            return
+        self._asked = (query, direction)
+        if cost(trace, query, direction) <= _AT_ONCE:
+            self._worker.cancel(KIND)
+            self._take(head_maps(trace, query, direction))
+        else:
+            self._worker.submit(KIND, lambda progress: (trace, head_maps(trace, query, direction)))
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind == KIND and self.opened is not None and result[0] is self.opened.trace:
+            self._take(result[1])
+
+    @Slot(int, str, object)
+    def _failed(self, number: int, kind: str, error: Any) -> None:
+        if kind == KIND:
+            self._asked = None
+
+    def _take(self, maps: HeadMaps) -> None:
+        self.maps = maps
+        self.maps_changed.emit(maps)
+        self._update_map()
+
+    def _update_map(self) -> None:
+        if self.opened is None or self.maps is None:
+            return
+        from vitviz.attention.maps import map_of
+
+        state = self.store.state
+        selection = replace(state.selection, query=self.maps.query, direction=self.maps.direction)
+        layer = self.opened.trace.layers[state.layer]
+        if isinstance(selection.query, str) and selection.query not in (*layer.prefix_tokens, "mean"):
+            selection = replace(selection, query="mean")
+        self.map = map_of(self.opened.trace, selection, replace(self.maps, query=selection.query or "mean"))
+        self.map_changed.emit(self.map)

@@ -1,0 +1,128 @@
+"""The model's view: the pixels it was given, cut into patches, with a chip for every token that is no patch."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt, Slot
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+
+from vitviz.images import Preprocessing, view_pixels
+from vitviz.ui.marks import cell_rect, frame_item, grid_path, set_frame
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.picture_view import PictureView
+from vitviz.ui.store import State
+from vitviz.ui.words import token_name
+
+_MOST_CHIPS = 16
+
+
+class PatchesPanel(QWidget):
+    """Shows the view with its patch grid and the query; chips choose a named token as query, or free it again."""
+
+    def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane = pane
+        self.view = PictureView(self)
+        self.view.setAccessibleName("The model's view, cut into patches")
+        self._lines = pg.QtWidgets.QGraphicsPathItem()
+        self._lines.setPen(pg.mkPen(255, 255, 255, 110, width=1, cosmetic=True))
+        self.view.box.addItem(self._lines)
+        self._edge = frame_item(self.view.box, (0, 0, 0), 3.5)
+        self._frame = frame_item(self.view.box, (255, 255, 255), 1.8)
+        self.count = QLabel(" ")
+        self.count.setTextFormat(Qt.TextFormat.PlainText)
+        self.count.setWordWrap(True)
+        self.chips: dict[str, QToolButton] = {}
+        self._group = QButtonGroup(self)
+        self._group.setExclusive(False)
+        self._row = QHBoxLayout()
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(4)
+        holder = QWidget()
+        holder.setLayout(self._row)
+        scroll = QScrollArea()
+        scroll.setWidget(holder)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setFixedHeight(34)
+        scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(scroll)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.count)
+        pane.traced.connect(self._traced)
+        pane.map_changed.connect(self._mapped)
+        pane.store.changed.connect(self._chosen)
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        preprocessing, view = opened.model.preprocessing, opened.trace.view
+        height, width = opened.image.size
+        self.view.set_extent(height, width)
+        self.view.set_pixels(view_pixels(opened.image, preprocessing), view.box)
+        self.count.setText(_count_text(opened, preprocessing))
+        self._make_chips(self._pane.store.reality.tokens)
+        self._chosen(None, self._pane.store.state)
+
+    def _make_chips(self, tokens: tuple[str, ...]) -> None:
+        while item := self._row.takeAt(0):
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.chips.clear()
+        for token in tokens if len(tokens) <= _MOST_CHIPS else (*tokens[: _MOST_CHIPS - 1], tokens[-1]):
+            chip = QToolButton()
+            chip.setText(token_name(token))
+            chip.setCheckable(True)
+            chip.setToolTip(_tip(token))
+            chip.clicked.connect(partial(self._chip_clicked, token))
+            self._row.addWidget(chip)
+            self.chips[token] = chip
+        self._row.addStretch(1)
+
+    def _chip_clicked(self, token: str, checked: bool) -> None:
+        self._pane.store.update(query=token if checked else None)
+        self._chosen(None, self._pane.store.state)
+
+    @Slot(object, object)
+    def _chosen(self, old: State | None, new: State) -> None:
+        default = self._pane.opened.trace.default_query if self._pane.opened else None
+        asked = new.effective_query if new.effective_query is not None else default
+        for token, chip in self.chips.items():
+            chip.setChecked(token == asked)
+
+    @Slot(object)
+    def _mapped(self, shown: object) -> None:
+        found = self._pane.map
+        assert found is not None
+        self._lines.setPath(grid_path(found.grid, found.view))
+        rect: QRectF | None = None if found.query_cell is None else cell_rect(found.grid, found.view, found.query_cell)
+        set_frame(self._edge, rect)
+        set_frame(self._frame, rect)
+
+
+def _tip(token: str) -> str:
+    if token == "cls":
+        return "The class token: what the prediction is read from"
+    if token == "mean":
+        return "The mean over all patches as queries"
+    if token == "dist":
+        return "The distillation token"
+    return f"{token_name(token)}, a token that stands for no place"
+
+
+def _count_text(opened: Opened, preprocessing: Preprocessing) -> str:
+    height, width = preprocessing.input_size
+    grid = opened.trace.layers[0].query_grid
+    prefix = len(opened.trace.prefix_tokens)
+    patch = f"{grid.stride[0]:g}" if grid.stride[0] == grid.stride[1] else f"{grid.stride[0]:g} x {grid.stride[1]:g}"
+    tokens = f"N = {height}/{grid.stride[0]:g} · {width}/{grid.stride[1]:g} = {grid.size}"
+    if prefix:
+        tokens += f" patches + {prefix} = {grid.size + prefix} tokens"
+    else:
+        tokens += " patches"
+    return f"View {height} x {width} px, patch {patch} px\n{tokens}"

@@ -1,0 +1,124 @@
+"""A picture that can be zoomed and panned, and that says where the mouse is, in pixels of the original picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QWidget
+
+from vitviz.attention.values import Place
+
+pg.setConfigOptions(imageAxisOrder="row-major", antialias=False)
+
+
+class PictureView(pg.GraphicsView):
+    """Shows uint8 pixels over a rectangle of picture coordinates.
+
+    Wheel zooms, drag pans, double click fits. `hovered(Place)` while the mouse is over the picture, `left()` when it
+    leaves, `clicked(Place)` on a click that is no drag, `range_changed(QRectF)` when the user zooms or pans.
+    """
+
+    hovered = Signal(object)
+    left = Signal()
+    clicked = Signal(object)
+    range_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, useOpenGL=False)
+        self.box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False, defaultPadding=0.02)
+        self.setCentralItem(self.box)
+        self.image = pg.ImageItem()
+        self.box.addItem(self.image)
+        self._extent = QRectF(0, 0, 1, 1)
+        self._pressed: QPointF | None = None
+        self._inside = False
+        self._following = False
+        self.setMouseTracking(True)
+        self.viewport().setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.box.sigRangeChangedManually.connect(self._moved)
+
+    def set_colors(self, background: QColor) -> None:
+        """The colour around the picture."""
+        self.setBackground(background)
+
+    def set_extent(self, height: float, width: float) -> None:
+        """The size of the picture in its own pixels; shows all of it."""
+        self._extent = QRectF(0, 0, width, height)
+        self.fit()
+
+    def set_pixels(self, pixels: np.ndarray, box: tuple[float, float, float, float] | None = None, **how: Any) -> None:
+        """Draw pixels (H, W[, 3 or 4]) uint8 over `box` = x0, y0, x1, y1, the whole picture where None."""
+        x0, y0, x1, y1 = box or (0.0, 0.0, self._extent.width(), self._extent.height())
+        self.image.setImage(pixels, autoLevels=False, levels=how.pop("levels", None), **how)
+        self.image.setRect(QRectF(x0, y0, x1 - x0, y1 - y0))
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.image.clear()
+
+    def fit(self) -> None:
+        """Show the whole picture."""
+        self.box.setRange(self._extent, padding=0.02, disableAutoRange=True)
+        if not self._following:
+            self.range_changed.emit(self.box.viewRect())
+
+    def follow(self, rect: QRectF) -> None:
+        """Show the same part as another view does."""
+        self._following = True
+        self.box.setRange(rect, padding=0.0, disableAutoRange=True)
+        self._following = False
+
+    def place_at(self, position: QPointF) -> Place | None:
+        """The place of the picture under a point of this widget, None beside the picture."""
+        point = self.box.mapSceneToView(self.mapToScene(position.toPoint()))
+        return Place(point.x(), point.y()) if self._extent.contains(point) else None
+
+    def position_of(self, place: Place) -> QPointF:
+        """The point of this widget where a place of the picture is drawn."""
+        return QPointF(self.mapFromScene(self.box.mapViewToScene(QPointF(place.x, place.y))))
+
+    def _moved(self, *_: object) -> None:
+        if not self._following:
+            self.range_changed.emit(self.box.viewRect())
+
+    def mouseMoveEvent(self, ev: QMouseEvent) -> None:
+        super().mouseMoveEvent(ev)
+        if ev.buttons() == Qt.MouseButton.NoButton:
+            self._hover(self.place_at(ev.position()))
+
+    def _hover(self, place: Place | None) -> None:
+        if place is not None:
+            self._inside = True
+            self.hovered.emit(place)
+        elif self._inside:
+            self._inside = False
+            self.left.emit()
+
+    def mousePressEvent(self, ev: QMouseEvent) -> None:
+        super().mousePressEvent(ev)
+        self._pressed = ev.position() if ev.button() == Qt.MouseButton.LeftButton else None
+
+    def mouseReleaseEvent(self, ev: QMouseEvent) -> None:
+        super().mouseReleaseEvent(ev)
+        if self._pressed is not None and (ev.position() - self._pressed).manhattanLength() < 5:
+            place = self.place_at(ev.position())
+            if place is not None:
+                self.clicked.emit(place)
+        self._pressed = None
+
+    def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
+        self._pressed = None
+        self.fit()
+
+    def leaveEvent(self, ev: QEvent) -> None:
+        super().leaveEvent(ev)
+        self._hover(None)
+
+    def keyPressEvent(self, ev: QKeyEvent) -> None:
+        # pyqtgraph and the scroll area would take the arrows, which choose layer and head everywhere in the window.
+        ev.ignore()

@@ -1,0 +1,87 @@
+"""The status bar: device and why, model, time, and what is under the mouse."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
+
+from vitviz.attention.values import Place
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.words import head_text, query_text
+
+
+class Status(QStatusBar):
+    """One line at the bottom; `cancel_asked()` when the user gives up the running work."""
+
+    cancel_asked = Signal()
+
+    def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane = pane
+        self.device, self.model, self.time, self.reading, self.work = (_label() for _ in range(5))
+        self.reading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.bar = QProgressBar()
+        self.bar.setFixedWidth(160)
+        self.bar.setTextVisible(False)
+        self.cancel = QToolButton()
+        self.cancel.setText("Cancel")
+        self.cancel.setToolTip("Give up what is running; what is shown stays")
+        self.cancel.clicked.connect(self.cancel_asked)
+        for label in (self.device, self.model, self.time):
+            self.addWidget(label)
+        self.addWidget(self.reading, 1)
+        for widget in (self.work, self.bar, self.cancel):
+            self.addPermanentWidget(widget)
+        self.idle()
+        pane.traced.connect(self._traced)
+        pane.map_changed.connect(lambda _: self.read(self._place))
+        self._place: Place | None = None
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        device = opened.model.device
+        self.device.setText(f"{device.title} ({device.reason}), {opened.model.precision}")
+        self.model.setText(opened.model.name + (", random weights" if opened.model.random else ""))
+        self.time.setText(f"{opened.trace.seconds * 1000:.0f} ms")
+
+    def read(self, place: Place | None) -> None:
+        """Say what is under the mouse: layer, head, from, to, weight."""
+        self._place = place
+        shown = self._pane.map
+        if shown is None:
+            self.reading.setText("")
+            return
+        chosen = shown.selection
+        words = f"layer {chosen.layer} {head_text(chosen.head)}"
+        query = query_text(chosen.query, shown.query_cell)
+        found = self._pane.weight_at(place) if place is not None else None
+        if place is not None and found is None:
+            words += " | the model did not see this part of the picture"
+        elif found is not None:
+            cell, weight = found
+            there = f"({cell[0]}, {cell[1]})"
+            words += f" | from {query} to {there}" if chosen.direction == "from" else f" | from {there} to {query}"
+            words += f": {weight:.4f}"
+        else:
+            words += f" | {'from' if chosen.direction == 'from' else 'to'} {query}"
+        self.reading.setText(words)
+
+    def busy(self, fraction: float, text: str) -> None:
+        """Show progress; a negative fraction means that no end is in sight."""
+        self.work.setText(text)
+        self.bar.setRange(0, 0 if fraction < 0 else 1000)
+        self.bar.setValue(round(max(fraction, 0.0) * 1000))
+        for widget in (self.work, self.bar, self.cancel):
+            widget.show()
+
+    def idle(self) -> None:
+        """Nothing is running."""
+        for widget in (self.work, self.bar, self.cancel):
+            widget.hide()
+
+
+def _label() -> QLabel:
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label

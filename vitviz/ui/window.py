@@ -1,0 +1,213 @@
+"""The main window: assembles panels, commands and status bar. What they do lies with them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+from PySide6.QtCore import QByteArray, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QMessageBox, QToolBar, QWidget
+
+from vitviz import __version__
+from vitviz.attention.values import Place
+from vitviz.render.style import Interpolation, Style
+from vitviz.ui.actions import GESTURES
+from vitviz.ui.atlas import AtlasPanel
+from vitviz.ui.browsing import Browsing
+from vitviz.ui.controls import ViewControls
+from vitviz.ui.exporting import Exporter
+from vitviz.ui.files import dropped_paths
+from vitviz.ui.jobs import Worker
+from vitviz.ui.map_view import MapView
+from vitviz.ui.menus import Menus
+from vitviz.ui.messages import show_error
+from vitviz.ui.model_panel import ModelPanel
+from vitviz.ui.opening import Opened, Opener, Wish
+from vitviz.ui.palette import CommandPalette
+from vitviz.ui.pane import KIND as MAPS
+from vitviz.ui.pane import Pane
+from vitviz.ui.patches import PatchesPanel
+from vitviz.ui.settings import Settings
+from vitviz.ui.shortcuts import ShortcutSheet
+from vitviz.ui.sources import Sources
+from vitviz.ui.status import Status
+from vitviz.ui.store import State, Store
+from vitviz.ui.theme import Theme
+
+
+class MainWindow(QMainWindow):
+    """The window. `opened(Opened)` when something new is shown."""
+
+    opened = Signal(object)
+
+    def __init__(self, settings: Settings, theme: Theme, wish: Wish | None = None) -> None:
+        super().__init__()
+        self.settings, self.theme = settings, theme
+        self.first_paint: float | None = None
+        self.setWindowTitle("vitviz")
+        self.setAcceptDrops(True)
+        self.resize(1440, 900)
+        value = settings.value
+        interpolation: Interpolation = "smooth" if value.interpolation == "smooth" else "nearest"
+        self.store = Store(State(style=Style(value.colormap, value.opacity, "map", interpolation)), self)
+        self.worker = Worker(self)
+        self.opener = Opener(self.worker, self)
+        self.sources = Sources(self, self.opener, settings, wish or Wish())
+        self.pane = Pane(self.store, self.worker, self)
+        self._make_panels()
+        self.browsing = Browsing(self, self.pane, (self.map_view.view, self.patches.view))
+        self.exporter = Exporter(self, self.pane, self.map_view, self.worker, settings)
+        self._make_bars()
+        self._connect()
+        self._recolor()
+        self._default_layout = self.saveState()
+        self.restoreGeometry(QByteArray(value.geometry))
+        self.restoreState(QByteArray(value.dock_state))
+
+    def _make_panels(self) -> None:
+        self.map_view = MapView(self.pane, self)
+        self.setCentralWidget(self.map_view)
+        self.patches, self.atlas, self.model_panel = (
+            PatchesPanel(self.pane),
+            AtlasPanel(self.pane),
+            ModelPanel(self.pane),
+        )
+        self.docks = [
+            self._dock("Patches", self.patches, Qt.DockWidgetArea.LeftDockWidgetArea),
+            self._dock("Model", self.model_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
+            self._dock("Heads", self.atlas, Qt.DockWidgetArea.RightDockWidgetArea),
+        ]
+        self.resizeDocks(self.docks[:2], [430, 400], Qt.Orientation.Vertical)
+        self.resizeDocks([self.docks[0], self.docks[2]], [330, 500], Qt.Orientation.Horizontal)
+
+    def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(f"dock-{title.lower()}")
+        dock.setWidget(widget)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _make_bars(self) -> None:
+        self.menus = Menus(self)
+        for dock in self.docks:
+            self.menus.panels.addAction(dock.toggleViewAction())
+        bar = QToolBar("Files", self)
+        bar.setObjectName("files")
+        bar.addAction(self.menus.open_picture)
+        bar.addWidget(self.menus.model_button())
+        bar.addAction(self.menus.export)
+        self.controls = ViewControls(self.store, self)
+        self.addToolBar(bar)
+        self.addToolBar(self.controls)
+        self.status = Status(self.pane, self)
+        self.setStatusBar(self.status)
+        self.menus.fill_recents()
+
+    def _connect(self) -> None:
+        self.opener.opened.connect(self._opened)
+        self.worker.failed.connect(self._maps_failed)
+        self.worker.progressed.connect(lambda number, kind, fraction, text: self.status.busy(fraction, text))
+        self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
+        self.status.cancel_asked.connect(self.opener.cancel)
+        self.store.changed.connect(self._chosen)
+        self.theme.changed.connect(self._recolor)
+        self.settings.changed.connect(self.menus.fill_recents)
+        self.browsing.pointed.connect(self._pointed)
+        for teller in (self.browsing, self.exporter):
+            teller.told.connect(lambda text: self.status.showMessage(text, 8000))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.first_paint is None:
+            self.first_paint = time.time()
+            # Only now does the worker start: importing torch holds the interpreter, and the window comes first.
+            QTimer.singleShot(0, self.sources.begin)
+
+    @Slot(object)
+    def _opened(self, opened: Opened) -> None:
+        from vitviz.models.devices import available
+
+        self.pane.show(opened)
+        self.controls.face()
+        self.setWindowTitle(f"{opened.image.name} · {opened.model.name} · vitviz")
+        self.menus.fill_devices([("Automatic", "auto"), *((f"{d.name}: {d.title}", d.name) for d in available())])
+        self.opened.emit(opened)
+
+    @Slot(int, str, object)
+    def _maps_failed(self, number: int, kind: str, error: Exception) -> None:
+        if kind == MAPS:
+            show_error(self, error)
+
+    @Slot(object, object)
+    def _pointed(self, place: Place | None, patch: QRectF | None) -> None:
+        self.map_view.mark(patch)
+        self.status.read(place)
+
+    @Slot(object, object)
+    def _chosen(self, old: State, new: State) -> None:
+        if old.style != new.style:
+            style = new.style
+            self.settings.update(colormap=style.colormap, opacity=style.opacity, interpolation=style.interpolation)
+            self.menus.outline.setChecked(style.show_query)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        if self.sources.drop(event.mimeData()):
+            event.acceptProposedAction()
+
+    def fit(self) -> None:
+        """Show the whole pictures."""
+        self.map_view.view.fit()
+        self.atlas.view.fit()
+
+    def set_theme(self, mode: str) -> None:
+        """Light, dark, or as the system has it."""
+        self.settings.update(theme=mode)
+        self.theme.set_mode(cast(Any, mode))
+
+    @Slot()
+    def _recolor(self) -> None:
+        background, foreground = self.theme.canvas_background(), self.theme.canvas_foreground()
+        for view in (self.map_view.view, self.patches.view):
+            view.set_colors(background)
+        self.atlas.set_colors(background, foreground)
+
+    def set_full_screen(self, on: bool) -> None:
+        """Full screen, or back."""
+        full = Qt.WindowState.WindowFullScreen
+        self.setWindowState(self.windowState() | full if on else self.windowState() & ~full)
+
+    def reset_layout(self) -> None:
+        """Put the panels back where they were at first."""
+        self.restoreState(self._default_layout)
+
+    def show_palette(self) -> None:
+        """Every command by name."""
+        CommandPalette(self).open()
+
+    def show_shortcuts(self) -> None:
+        """The sheet of keys and gestures."""
+        ShortcutSheet(self, gestures=GESTURES).open()
+
+    def show_about(self) -> None:
+        """Version and purpose."""
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("About vitviz")
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(
+            f"vitviz {__version__}\n\nLook inside vision transformers: every head of every layer.\nMIT licence."
+        )
+        box.open()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.browsing.play(False)
+        self.settings.update(geometry=bytes(self.saveGeometry().data()), dock_state=bytes(self.saveState().data()))
+        self.settings.flush()
+        self.hide()
+        self.worker.close()
+        super().closeEvent(event)
