@@ -87,7 +87,7 @@ def test_real_picture_has_its_size_and_says_what_was_converted(
 @needs_shared
 def test_exif_6_displays_as_exif_1() -> None:
     one, six = (read_image(SHARED / f"exif_landscape_{n}.jpg").pixels.astype(int) for n in (1, 6))
-    assert np.abs(one - six).mean() < 3 < np.abs(one - six[::-1, ::-1]).mean()
+    assert np.abs(one - six).mean() < 5 and np.abs(one - six[::-1, ::-1]).mean() > 50
 
 
 @needs_shared
@@ -258,10 +258,14 @@ def test_first_of_several_frames_is_shown(tmp_path: Path, kind: str) -> None:
     np.testing.assert_allclose(image.pixels, np.broadcast_to((0, 0, 10), (7, 9, 3)), atol=4)
 
 
-def test_frames_of_a_long_file_are_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "COUNT_FRAMES_BYTES", 10)
+@pytest.mark.parametrize("kind", ["GIF", "TIFF"])
+def test_frames_of_a_long_file_are_not_counted(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = [PIL.Image.new("RGB", (9, 7), (0, 0, 80 * n)) for n in range(3)]
-    path = saved(tmp_path, frames[0], "GIF", save_all=True, append_images=frames[1:])
+    path = saved(tmp_path, frames[0], kind, save_all=True, append_images=frames[1:])
+    monkeypatch.setattr(images, "MAX_TIFF_FRAMES", 3)
+    assert read_image(path).notes == ("first of 3 frames",)
+    monkeypatch.setattr(images, "MAX_TIFF_FRAMES", 2)
+    monkeypatch.setattr(images, "COUNT_FRAMES_BYTES", 10)
     assert read_image(path).notes == ("first of several frames",)
 
 
@@ -502,6 +506,8 @@ def test_arrays_that_are_no_pictures_are_refused(array: Any) -> None:
 
 
 def test_pillow_image_of_a_cut_file_is_refused() -> None:
-    lazy = PIL.Image.open(io.BytesIO(SMALL[1][:-200]))
+    file = io.BytesIO()
+    PIL.Image.fromarray(colours(200, 300)).save(file, "PNG")
+    lazy = PIL.Image.open(io.BytesIO(file.getvalue()[:-200]))
     with pytest.raises(ImageError, match="cannot be used as a picture"):
         Image.from_array(lazy)

@@ -18,8 +18,15 @@ FORMATS = [each for each in QImage.Format if each not in (QImage.Format.Format_I
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.PNG", "picture"), ("b.jpeg", "picture"), ("c.safetensors", "checkpoint"), ("d.Pth", "checkpoint")]
-    + [("missing", "unknown"), ("a\0b", "unknown"), ("x" * 5000, "unknown")],
+    [
+        ("a.PNG", "picture"),
+        ("b.jpeg", "picture"),
+        ("c.safetensors", "checkpoint"),
+        ("d.Pth", "checkpoint"),
+        ("missing", "unknown"),
+        ("a\0b", "unknown"),
+        ("x" * 5000, "unknown"),
+    ],
 )
 def test_kind_of_a_name(tmp_path, name, kind):
     assert kind_of(tmp_path / name) == kind

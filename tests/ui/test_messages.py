@@ -36,7 +36,7 @@ def closed_boxes(qapp):
 def raised(error, cause=None):
     try:
         raise error from cause
-    except BaseException as caught:
+    except type(error) as caught:
         return caught
 
 
@@ -166,7 +166,7 @@ def test_error_in_a_thread_is_shown_in_the_gui_thread(qtbot, shown, parent):
 def _call_hooked(function, hook):
     try:
         function()
-    except Exception as error:
+    except ValueError as error:
         hook(threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread())))
 
 

@@ -81,8 +81,15 @@ def test_unknown_mode_is_refused(theme):
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize(
     ("text", "background"),
-    [("WindowText", "Window"), ("Text", "Base"), ("Text", "AlternateBase"), ("ButtonText", "Button")]
-    + [("ToolTipText", "ToolTipBase"), ("Link", "Base")],
+    [
+        ("WindowText", "Window"),
+        ("Text", "Base"),
+        ("Text", "AlternateBase"),
+        ("ButtonText", "Button"),
+        ("ToolTipText", "ToolTipBase"),
+        ("Link", "Base"),
+        ("HighlightedText", "Highlight"),
+    ],
 )
 def test_text_is_legible(dark, text, background):
     colors = palette(dark=dark)

@@ -164,6 +164,8 @@ class _Interception(TorchFunctionMode):
             self._softmax(output, args, kwargs)
         elif self._pending is not None and func in _MATMUL:
             self._weighed(args, output)
+        elif self._pending is not None and func is torch.einsum:
+            self._contracted(args, output)
         return output
 
     def settle(self) -> None:
@@ -243,18 +245,40 @@ class _Interception(TorchFunctionMode):
         self._pending = Call(tuple(self._frames), probabilities=output if output.dim() == 4 else output.unsqueeze(0))
 
     def _weighed(self, args: Any, output: Tensor) -> None:
-        call = self._pending
-        assert call is not None and call.probabilities is not None
-        pointer, count = call.probabilities.data_ptr(), call.probabilities.numel()
         for operand, other, transposed in ((args[0], args[1], False), (args[1], args[0], True)):
-            if isinstance(operand, Tensor) and operand.data_ptr() == pointer and operand.numel() == count:
-                self._pending = None
+            if self._is_pending(operand):
                 values, out = (other.mT, output.mT) if transposed else (other, output)
-                if values.dim() == 3:
-                    values, out = values.unsqueeze(0), out.unsqueeze(0)
-                call.error = _proof(call, values, out)
-                self._add(call)
+                self._settled(values, out)
                 return
+
+    def _contracted(self, args: Any, output: Tensor) -> None:
+        """The same through torch.einsum, whose letters say which dimension is which."""
+        operands = args[1] if len(args) == 2 else args[1:]
+        terms, _, result = args[0].replace(" ", "").partition("->")
+        if len(operands) != 2 or len(terms.split(",")) != 2:
+            return
+        pairs = list(zip(terms.split(","), operands, strict=True))
+        for (term, operand), (other_term, other) in (pairs, pairs[::-1]):
+            width = [letter for letter in result if letter not in term]
+            if self._is_pending(operand) and len(width) == 1 and term[-1] not in result and term[-2] in result:
+                values = other.permute([other_term.index(c) for c in (*term[:-2], term[-1], *width)])
+                out = output.permute([result.index(c) for c in (*term[:-1], *width)])
+                self._settled(values, out)
+                return
+
+    def _is_pending(self, operand: Any) -> bool:
+        kept = None if self._pending is None else self._pending.probabilities
+        if kept is None or not isinstance(operand, Tensor):
+            return False
+        return operand.data_ptr() == kept.data_ptr() and operand.numel() == kept.numel()
+
+    def _settled(self, values: Tensor, out: Tensor) -> None:
+        call, self._pending = self._pending, None
+        assert call is not None
+        if values.dim() == 3:
+            values, out = values.unsqueeze(0), out.unsqueeze(0)
+        call.error = _proof(call, values, out)
+        self._add(call)
 
 
 def _own(tensor: Tensor) -> Tensor:

@@ -178,6 +178,8 @@ def _token(
     trace: Trace, layer: Layer, query: Query, direction: Direction, lenient: bool
 ) -> tuple[int | None, tuple[int, int] | None]:
     """The token of a query in a layer (None for the mean over patches), and its patch."""
+    if direction not in ("from", "to"):
+        raise AttentionError(f"The direction {direction!r} is unknown: give 'from' or 'to'.")
     if layer.kind == "pool" or query == "mean":
         return None, None
     if isinstance(query, str):

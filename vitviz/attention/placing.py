@@ -24,7 +24,7 @@ def place(
         prefix_known: False where the network does not say how many prefix tokens it has.
     """
     layers: list[Layer] = []
-    gaps = [f"{name}: its softmax is mixed with others before it weighs the values" for name in captured.unused]
+    gaps = [f"{name or 'the model'}: its softmax is mixed with others before it weighs the values" for name in captured.unused]
     stages: list[tuple[int, int]] = []
     for call in captured.calls:
         layer = _layer(call, len(layers), view_size, prefix_tokens, prefix_known)
@@ -54,8 +54,7 @@ def _layer(
         return made("window", grid, grid, (), partition)
     if batch != 1:
         return f"attention within {batch} groups of {queries} tokens whose place in the picture is not known"
-    # In a network of one single module the shape is that of the picture and says nothing.
-    if queries == keys and call.frame.name and not _is_sequence(queries, call.frame.shape):
+    if queries == keys and not _is_sequence(queries, call.frame.shape, view_size):
         return f"attention between {queries} channels, not between tokens"
     counts = [len(prefix_tokens)] if prefix_known else [len(prefix_tokens), *range(9)]
     for prefix_count in [*counts, 0]:
@@ -73,8 +72,10 @@ def _layer(
     return f"attention of {queries} x {keys} tokens, which fit no grid over a view of {view_size[0]} x {view_size[1]}"
 
 
-def _is_sequence(count: int, shape: tuple[int, ...]) -> bool:
-    """Whether an input of this shape (B, N, C), (N, B, C), (B, H, W, C) or (B, C, H, W) is `count` tokens long."""
+def _is_sequence(count: int, shape: tuple[int, ...], view_size: tuple[int, int]) -> bool:
+    """Whether an input of this shape (B, N, C), (N, B, C), (B, H, W, C) or (B, C, H, W) can be `count` tokens long."""
+    if not shape or shape[2:] == view_size:  # given by keyword, or the view itself to a network of one module
+        return True
     if len(shape) == 4:
         return count in (shape[1] * shape[2], shape[2] * shape[3])
     return count in shape[:-1]

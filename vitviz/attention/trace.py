@@ -114,7 +114,7 @@ def trace(
     try:
         view = model.preprocess(image).to(device=model.device.name, dtype=dtype)
         captured = capture(model.module, view, progress=lambda f, name: progress(f, f"Layer {name}"), cancel=cancel)
-        logits = _logits(captured.output)
+        logits = _logits(captured.output, getattr(model.module, "num_classes", None))
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{model.device.title} has not enough memory for {model.name} on a view of "
@@ -161,15 +161,16 @@ def _nothing(model: Model, gaps: list[str], called: bool) -> str:
     return f"{model.name} has no attention between tokens that can be shown ({'; '.join(gaps[:2]) or 'a pool only'})."
 
 
-def _logits(output: object) -> np.ndarray:
-    if not isinstance(output, torch.Tensor) or output.dim() != 2:
+def _logits(output: object, num_classes: object) -> np.ndarray:
+    # Without a classifier timm's models return their features, which are no logits.
+    if num_classes == 0 or not isinstance(output, torch.Tensor) or output.dim() != 2:
         return np.empty(0, dtype=np.float32)
     logits: np.ndarray = output[0].float().cpu().numpy()
     return logits
 
 
 def _indices(chosen: int | Sequence[int], count: int, what: str) -> list[int]:
-    found = [chosen] if isinstance(chosen, int) else [int(i) for i in chosen]
+    found = [int(i) for i in np.atleast_1d(np.asarray(chosen, dtype=np.int64))]
     for index in found:
         if not 0 <= index < count:
             raise AttentionError(f"There is no {what} {index}: this layer has {count}, numbered from 0.")

@@ -21,6 +21,8 @@ _MODEL_ARGS = (
     "swiglu_mlp scale_mlp scale_norm rope_type rope_temperature ref_feat_shape attn_type head_hidden_size "
     "num_reg_tokens gated_attn"
 )
+# What only matters while a model is trained.
+_TRAINING_ARGS = ("drop_rate", "drop_path_rate", "attn_drop_rate", "proj_drop_rate", "pos_drop_rate", "patch_drop_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def _folder(path: Path, *, name: str, kind: str, architecture: str | None, weigh
     pretrained_cfg = config.get("pretrained_cfg", config)
     if not isinstance(model_args, dict) or not isinstance(pretrained_cfg, dict):
         raise SourceError(f"{config_path}: model_args and pretrained_cfg must be JSON objects.")
+    model_args = {key: value for key, value in model_args.items() if key not in _TRAINING_ARGS}
     if unknown := set(model_args) - set(_MODEL_ARGS.split()):
         raise SourceError(f"{config_path}: unknown model_args {', '.join(sorted(unknown))}.")
     pretrained_cfg = {**pretrained_cfg, "num_classes": config.get("num_classes", pretrained_cfg.get("num_classes", 0))}

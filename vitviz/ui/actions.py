@@ -31,9 +31,7 @@ def action(
 ) -> QAction:
     """A command of the window; `checked` makes it a switch whose state is passed to `run`."""
     made = QAction(name, parent)
-    if isinstance(shortcut, QKeySequence.StandardKey):
-        made.setShortcuts(shortcut)
-    elif isinstance(shortcut, str):
+    if isinstance(shortcut, QKeySequence.StandardKey | str):
         made.setShortcut(QKeySequence(shortcut))
     elif shortcut is not None:
         made.setShortcuts([QKeySequence(keys) for keys in shortcut])

@@ -29,7 +29,7 @@ class AtlasPanel(QWidget):
         super().__init__(parent)
         self._pane = pane
         self._mosaic: Mosaic | None = None
-        self._background = QColor("#1b1b1b")
+        self._background, self._foreground = QColor("#1b1b1b"), QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
         self.view = PictureView(self)
         self.view.setAccessibleName("Heads: rows are layers, columns are heads")
@@ -53,7 +53,7 @@ class AtlasPanel(QWidget):
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours of the panel, which the gaps between the tiles take too."""
-        self._background = background
+        self._background, self._foreground = background, foreground
         self.view.set_colors(background)
         for label in self._labels:
             label.setColor(foreground)
@@ -70,31 +70,32 @@ class AtlasPanel(QWidget):
         layers = opened.trace.layers
         self._mosaic = Mosaic(tiles_for([layer.query_grid.shape for layer in layers], [n.num_heads for n in layers]))
         height, width = self._mosaic.tiles.size
-        self._label(opened)
-        margin = 0.09 * max(height, width)
-        self.view.set_extent(height, width)
-        self.view._extent = QRectF(-margin, -margin, width + margin, height + margin)
-        self.view.fit()
+        self._label()
+        self.view.set_extent(height, width, margin=0.11 * max(height, width))
         self.lens.canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LENS / max(opened.image.size)))
 
-    def _label(self, opened: Opened) -> None:
+    def _label(self) -> None:
+        """Number the rows and columns, and say what they are."""
         assert self._mosaic is not None
         for label in self._labels:
             self.view.box.removeItem(label)
         self._labels.clear()
         tiles = self._mosaic.tiles
-        color = self.palette().color(self.foregroundRole())
-        places: list[tuple[str, float, float, tuple[float, float]]] = [
-            (str(i), -tiles.gap, tiles.box(i, 0)[1] + tiles.tile[0] / 2, (1.0, 0.5)) for i in range(len(tiles.heads))
-        ]
-        places += [
-            (str(h), tiles.box(0, h)[0] + tiles.tile[1] / 2, -tiles.gap, (0.5, 1.0)) for h in range(max(tiles.heads))
-        ]
-        for text, x, y, anchor in places:
-            item = pg.TextItem(text, color=color, anchor=anchor)
-            item.setPos(x, y)
-            self.view.box.addItem(item, ignoreBounds=True)
-            self._labels.append(item)
+        height, width = tiles.size
+        near, far = -tiles.gap, -tiles.gap - 0.055 * max(height, width)
+        left, above = (1.0, 0.5), (0.5, 1.0)
+        for layer in range(len(tiles.heads)):
+            self._write(str(layer), near, tiles.box(layer, 0)[1] + tiles.tile[0] / 2, left)
+        for head in range(max(tiles.heads)):
+            self._write(str(head), tiles.box(0, head)[0] + tiles.tile[1] / 2, near, above)
+        self._write("head", width / 2, far, above)
+        self._write("layer", far, height / 2, above, angle=90)
+
+    def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> None:
+        item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)
+        item.setPos(x, y)
+        self.view.box.addItem(item, ignoreBounds=True)
+        self._labels.append(item)
 
     @Slot()
     def draw(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QPaintEvent
@@ -10,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from vitviz.render.style import color_table
 
 _TICKS = 5
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class ColorBar(QWidget):
@@ -27,19 +30,29 @@ class ColorBar(QWidget):
             self.setToolTip(f"Attention weight, {note}: {limits[0]:.4g} to {limits[1]:.4g}")
             self.update()
 
+    @property
+    def exponent(self) -> int:
+        """The power of ten that the numbers are given in: 0, or less for small values."""
+        largest = max(abs(value) for value in self.limits)
+        return 0 if largest >= 0.01 or largest <= 0 else math.floor(math.log10(largest))
+
     def labels(self) -> list[str]:
-        """The numbers beside the bar, from the top down, with just enough digits to differ."""
+        """The numbers beside the bar, from the top down, in units of 10^exponent."""
         low, high = self.limits
-        values = np.linspace(high, low, _TICKS)
-        step = abs(high - low) / (_TICKS - 1)
-        digits = 2 if step <= 0 else min(8, max(0, int(np.ceil(-np.log10(step))) + 1))
-        return [f"{value:.{digits}f}" for value in values]
+        return [f"{value * 10.0**-self.exponent:.3f}" for value in np.linspace(high, low, _TICKS)]
+
+    def text(self) -> str:
+        """What the numbers are."""
+        unit = f" (10{str(self.exponent).translate(_RAISED)})" if self.exponent else ""
+        return f"attention weight{unit}, {self._note}"
 
     def sizeHint(self) -> QSize:
-        return QSize(84, 200)
+        # The same for every scale, so that the picture does not jump while one hovers.
+        metrics = QFontMetricsF(self.font())
+        return QSize(int(18 + 7 + metrics.horizontalAdvance("00.000") + 1.3 * metrics.height()), 200)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(84, 100)
+        return QSize(self.sizeHint().width(), 100)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -59,7 +72,7 @@ class ColorBar(QWidget):
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, label)
         painter.translate(self.width() - space, self.height() / 2 - 2)
         painter.rotate(-90)
-        text = f"attention weight, {self._note}"
+        text = self.text()
         width = min(metrics.horizontalAdvance(text), self.height() - space)
         text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
         painter.drawText(QRectF(-self.height() / 2, 0, self.height(), space), Qt.AlignmentFlag.AlignCenter, text)

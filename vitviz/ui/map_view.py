@@ -25,7 +25,7 @@ class MapView(QWidget):
         super().__init__(parent)
         self._pane = pane
         self.canvas: Canvas | None = None
-        self.title = QLabel(" ")
+        self.title = QLabel("Drop a picture or a checkpoint here, or take a sample from the File menu")
         self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.title.setObjectName("map-title")
         self.note = QLabel(" ")
@@ -39,6 +39,11 @@ class MapView(QWidget):
         self._grid.hide()
         self.view.box.addItem(self._grid)
         self.bar = ColorBar(self)
+        self.bar.hide()
+        bold = self.title.font()
+        bold.setBold(True)
+        self.title.setFont(bold)
+        self.setMinimumWidth(280)
         words = QVBoxLayout()
         words.setSpacing(0)
         words.addWidget(self.title)
@@ -70,6 +75,7 @@ class MapView(QWidget):
         height, width = shown.image.size
         self.canvas = Canvas(shown.image, shown.trace.view, min(1.0, _LARGEST / max(height, width)))
         self.view.set_extent(height, width)
+        self.bar.show()
 
     @Slot()
     def draw(self) -> None:
@@ -85,7 +91,7 @@ class MapView(QWidget):
         way = "from" if chosen.direction == "from" else "to"
         self.title.setText(
             f"Layer {chosen.layer} · {head_text(chosen.head)} · attention {way} "
-            f"{query_text(chosen.query, shown.query_cell)}"
+            f"{query_text(chosen.query, shown.query_cell)}{' · pinned' if self._pane.store.state.query else ''}"
         )
         notes = [f"{shown.layer_name}", f"{shown.grid.rows} x {shown.grid.cols} patches"]
         if shown.prefix_weights and chosen.direction == "from":

@@ -37,6 +37,7 @@ class ModelPanel(QWidget):
         self.warning.setObjectName("model-warning")
         self.warning.hide()
         self.top = TopClasses(self)
+        self.top.hide()
         self.report = QTableWidget(0, 2, self)
         self.report.setHorizontalHeaderLabels(["Report", ""])
         self.report.horizontalHeader().hide()
@@ -67,6 +68,7 @@ class ModelPanel(QWidget):
         self.warning.setVisible(model.random)
         self.warning.setText("Random weights: the maps mean nothing but their shapes.")
         self.top.show_classes(trace.top_k(_TOP))
+        self.top.show()
         heads = sorted({layer.num_heads for layer in trace.layers})
         rows = [(f.topic, f.text if f.certainty == "found" else f"{f.text} ({f.certainty})") for f in model.report]
         rows.append(("layers", f"{len(trace.layers)}, heads {', '.join(map(str, heads))}"))

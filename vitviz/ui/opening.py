@@ -90,8 +90,7 @@ class Opener(QObject):
 
     def cancel(self) -> None:
         """Give up the running wish; what is shown stays."""
-        if self._shown is not None:
-            self._wish = self._shown
+        self._wish = self._shown or Wish()
         self._worker.cancel(KIND)
 
     def _work(self, wish: Wish, progress: Progress) -> Opened:
@@ -148,15 +147,13 @@ class Opener(QObject):
     def _failed(self, number: int, kind: str, error: Any) -> None:
         if kind != KIND or number != self._number:
             return
-        failed = self._wish
-        if self._shown is not None:
-            self._wish = self._shown
+        failed, self._wish = self._wish, self._shown or Wish()
         self.failed.emit(failed, error)
 
     @Slot(int, str)
     def _cancelled(self, number: int, kind: str) -> None:
-        if kind == KIND and number == self._number and self._shown is not None:
-            self._wish = self._shown
+        if kind == KIND and number == self._number:
+            self._wish = self._shown or Wish()
 
 
 def _part(progress: Progress, start: float, end: float) -> Callable[[float | None, str], None]:

@@ -46,14 +46,14 @@ class PictureView(pg.GraphicsView):
         """The colour around the picture."""
         self.setBackground(background)
 
-    def set_extent(self, height: float, width: float) -> None:
-        """The size of the picture in its own pixels; shows all of it."""
-        self._extent = QRectF(0, 0, width, height)
+    def set_extent(self, height: float, width: float, margin: float = 0.0) -> None:
+        """The size of the picture in its own pixels, with room for labels at its left and top; shows all of it."""
+        self._extent = QRectF(-margin, -margin, width + margin, height + margin)
         self.fit()
 
     def set_pixels(self, pixels: np.ndarray, box: tuple[float, float, float, float] | None = None, **how: Any) -> None:
         """Draw pixels (H, W[, 3 or 4]) uint8 over `box` = x0, y0, x1, y1, the whole picture where None."""
-        x0, y0, x1, y1 = box or (0.0, 0.0, self._extent.width(), self._extent.height())
+        x0, y0, x1, y1 = box or (0.0, 0.0, self._extent.right(), self._extent.bottom())
         self.image.setImage(pixels, autoLevels=False, levels=how.pop("levels", None), **how)
         self.image.setRect(QRectF(x0, y0, x1 - x0, y1 - y0))
 

@@ -41,8 +41,8 @@ class Sources(QObject):
             self._opener.open(picture=self._start.picture or samples.pictures()[0], model=self._start.model)
 
     def open_picture(self, picture: Path | Image) -> None:
-        """Show another picture through the same model."""
-        self._opener.open(picture=picture, model=self._start.model if self._opener.wish.picture is None else None)
+        """Show another picture through the same model, the demo where none could be opened yet."""
+        self._opener.open(picture=picture)
 
     def open_source(self, source: str, *, architecture: str | None = None, pretrained: bool = True) -> None:
         """Look at the same picture through another model."""

@@ -29,6 +29,7 @@ class Status(QStatusBar):
         self.cancel.setToolTip("Give up what is running; what is shown stays")
         self.cancel.clicked.connect(self.cancel_asked)
         for label in (self.device, self.model, self.time):
+            label.setContentsMargins(4, 0, 8, 0)
             self.addWidget(label)
         self.addWidget(self.reading, 1)
         for widget in (self.work, self.bar, self.cancel):
