@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitviz import __version__
-from vitviz.errors import VitvizError
+from vitviz.errors import FileError, VitvizError
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A picture may be called anything but these words; ./export names a file of that name.
         if given and given[0] in _COMMANDS:
             build, run = _COMMANDS[given[0]]
-            status: int = run(build().parse_args(given[1:]))
+            status: int = run(build().parse_intermixed_args(given[1:]))
             return status
-        return _open(_open_parser().parse_args(given))
+        return _open(_open_parser().parse_intermixed_args(given))
     except VitvizError as error:
         print(f"vitviz: {error}", file=sys.stderr)
         return 1
@@ -119,8 +119,8 @@ def _export_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--direction", choices=("from", "to"), default="from", help="what it looks at, or what looks at it"
     )
-    parser.add_argument("--colormap", default="viridis")
-    parser.add_argument("--opacity", type=float, default=0.6)
+    parser.add_argument("--colormap", type=_colormap, default="viridis", help="viridis, inferno, magma, cividis, gray…")
+    parser.add_argument("--opacity", type=_fraction, default=0.6, metavar="0..1")
     parser.add_argument(
         "--limits", type=_limits, default="map", metavar="map|layer|all|LOW,HIGH", help="ends of the colours"
     )
@@ -135,11 +135,15 @@ def _export_parser() -> argparse.ArgumentParser:
 def _export(arguments: argparse.Namespace) -> int:
     from vitviz.images import read_image
 
-    if arguments.recipe is not None:
-        return _again(arguments)
-    if not arguments.pictures:
+    if arguments.recipe is None and not arguments.pictures:
         print("vitviz export: name at least one PICTURE, or a --recipe.", file=sys.stderr)
         return 2
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"The folder {arguments.out} can't be made: {error.strerror}; choose another --out.") from error
+    if arguments.recipe is not None:
+        return _again(arguments)
     images = [read_image(path) for path in arguments.pictures]
     model = _load(arguments.model, arguments)
     for image in images:
@@ -327,9 +331,31 @@ def _limits(text: str) -> Any:
         return text
     try:
         low, high = (float(part) for part in text.split(","))
+        if not low < high:
+            raise ValueError("no room between them")
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: give map, layer, all or LOW,HIGH") from None
     return low, high
+
+
+def _colormap(text: str) -> str:
+    from vitviz.render.style import COLORMAPS, color_table
+
+    try:
+        color_table(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no colormap: give {', '.join(COLORMAPS)}") from None
+    return text
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return value
 
 
 def _information() -> str:

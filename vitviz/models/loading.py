@@ -139,21 +139,22 @@ def preprocessing_of(module: Any, crop: str | None = None) -> Preprocessing:
     from timm.data import resolve_model_data_config
 
     config = resolve_model_data_config(module)
-    channels, height, width = config["input_size"]
     built = getattr(getattr(module, "patch_embed", None), "img_size", None)
-    if isinstance(built, tuple) and len(built) == 2:
-        height, width = built
     if crop not in (None, "center", "squash", "border"):
         raise ModelError(f"The crop {crop!r} is unknown: use 'center', 'squash' or 'border'.")
-    return Preprocessing(
-        input_size=(height, width),
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        interpolation=config["interpolation"],
-        crop_pct=config["crop_pct"] if crop is None else 1.0,
-        crop_mode=crop or config.get("crop_mode") or "center",
-        channels=channels,
-    )
+    try:
+        channels, height, width = config["input_size"]
+        return Preprocessing(
+            input_size=built if isinstance(built, tuple) and len(built) == 2 else (height, width),
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+            interpolation=config["interpolation"],
+            crop_pct=config["crop_pct"] if crop is None else 1.0,
+            crop_mode=crop or config.get("crop_mode") or "center",
+            channels=channels,
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"The model's config asks for a preprocessing that can't be: {error}.") from error
 
 
 def _with_weights(
@@ -233,18 +234,20 @@ def _sizes(image_size: Size | None, patch_size: Size | None, num_heads: int | No
     for key, value in (("img_size", image_size), ("patch_size", patch_size)):
         if value is None:
             continue
-        pair = (value, value) if isinstance(value, int) else tuple(value)
+        pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
         if len(pair) != 2 or not all(isinstance(v, int) and 1 <= v <= 8192 for v in pair):
             raise ModelError(f"{key} must be one or two whole numbers of pixels from 1 to 8192, not {value!r}.")
         args[key] = pair if key == "img_size" else (pair if pair[0] != pair[1] else pair[0])
     if num_heads is not None:
+        if not isinstance(num_heads, int) or num_heads < 1:
+            raise ModelError(f"The number of heads must be a whole number from 1 on, not {num_heads!r}.")
         args["num_heads"] = num_heads
     return args
 
 
 def _classes(tensors: dict[str, torch.Tensor], config: Any, found: Source) -> int:
     classifier = config.classifier or "head"
-    first = classifier if isinstance(classifier, str) else classifier[0]
+    first = classifier[0] if isinstance(classifier, list | tuple) else classifier
     weight = tensors.get(f"{first}.weight", tensors.get("head.weight", tensors.get("head.fc.weight")))
     if weight is None:
         return 0

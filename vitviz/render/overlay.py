@@ -158,6 +158,8 @@ class Canvas:
 
 def _frame(pixels: np.ndarray, box: tuple[int, int, int, int], thick: int, shade: int) -> None:
     height, width = pixels.shape[:2]
+    if box[1] <= 0 or box[0] >= height or box[3] <= 0 or box[2] >= width:
+        return  # the patch lies in the padding beside the picture
     top, bottom, left, right = (
         max(0, min(edge, limit)) for edge, limit in zip(box, (height, height, width, width), strict=True)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -19,10 +20,14 @@ from vitviz.attention.values import Map, Place, Query, Selection
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.render.overlay import overlay
-from vitviz.render.style import Style
+from vitviz.render.style import Style, color_table
 
 FORMAT = "vitviz figure"
 MAX_BYTES = 2**20
+_OPTIONS: dict[str, tuple[type, ...]] = {
+    "architecture": (str,), "crop": (str,), "precision": (str,), "pretrained": (bool,), "num_heads": (int,),
+    "image_size": (int, list), "patch_size": (int, list),
+}  # fmt: skip
 
 
 def figure(image: Image, shown: Map, style: Style, limits: tuple[float, float]) -> bytes:
@@ -100,28 +105,56 @@ def read_recipe(path: Path) -> tuple[dict[str, Any], Selection, Style]:
             raise FileError(f"{path.name} is larger than {MAX_BYTES} bytes: it is no recipe of vitviz.")
         content = json.loads(path.read_bytes())
         if content["format"] != FORMAT:
-            raise KeyError("format")
-        chosen, drawn = content["selection"], content["style"]
-        low, high = (float(v) for v in drawn["limits"])
+            raise ValueError("another format")
+        chosen, drawn, picture, model = (content[part] for part in ("selection", "style", "picture", "model"))
+        low, high = (_number(v) for v in drawn["limits"])
         selection = Selection(
-            layer=int(chosen["layer"]),
-            head=chosen["head"] if chosen["head"] in ("mean", "max", "min") else int(chosen["head"]),
+            layer=_whole(chosen["layer"]),
+            head=chosen["head"] if chosen["head"] in ("mean", "max", "min") else _whole(chosen["head"]),
             query=_query_from(chosen["query"]),
-            direction="to" if chosen["direction"] == "to" else "from",
+            direction=_one_of(chosen["direction"], ("from", "to")),
         )
         style = Style(
-            colormap=str(drawn["colormap"]),
-            opacity=float(drawn["opacity"]),
+            colormap=_of(drawn["colormap"], str),
+            opacity=_number(drawn["opacity"]),
             limits=(low, high),
-            interpolation="smooth" if drawn["interpolation"] == "smooth" else "nearest",
-            show_query=bool(drawn["show_query"]),
+            interpolation=_one_of(drawn["interpolation"], ("nearest", "smooth")),
+            show_query=_of(drawn["show_query"], bool),
         )
-        str(content["picture"]["sha256"]), str(content["model"]["source"])
+        color_table(style.colormap)
+        _of(picture["sha256"], str), _of(picture["name"], str), _of(picture["path"], str, type(None))
+        _of(model["source"], str), _of(model.get("sha256"), str, type(None))
+        for name, value in _of(model.get("options", {}), dict).items():
+            _of(value, *_OPTIONS.get(name, (object,)))
     except OSError as error:
         raise FileError(f"{path} can't be read: {error.strerror or error}.") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise FileError(f"{path.name} is no recipe of vitviz: name the .json beside an exported figure.") from error
     return content, selection, style
+
+
+def _of(value: Any, *kinds: type) -> Any:
+    if not isinstance(value, kinds):
+        raise TypeError(f"{value!r} is no {kinds[0].__name__}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if _number(value) != int(value):
+        raise ValueError(f"{value!r} is no whole number")
+    return int(value)
+
+
+def _one_of(value: Any, allowed: tuple[str, ...]) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{value!r} is none of {', '.join(allowed)}")
+    return value
 
 
 def _query(query: Query | None) -> Any:
@@ -130,9 +163,10 @@ def _query(query: Query | None) -> Any:
 
 def _query_from(value: Any) -> Query | None:
     if isinstance(value, dict):
-        return Place(float(value["x"]), float(value["y"]))
+        return Place(_number(value["x"]), _number(value["y"]))
     if isinstance(value, list):
-        return int(value[0]), int(value[1])
+        row, col = value
+        return _whole(row), _whole(col)
     return None if value is None else str(value)
 
 

@@ -60,6 +60,12 @@ def run(wish: Wish | None = None) -> int:
     status = app.exec()
     beat.stop()
     undo()
+    if not window.stopped:
+        # torch can't be interrupted while it builds a model, and must not run on while Python is taken down.
+        # Settings are on disk by now, and files are only ever renamed into place.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
     return status
 
 

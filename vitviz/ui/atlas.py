@@ -16,6 +16,7 @@ from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.words import weight_text
 
 _LENS = 200  # pixels along the longer side of the enlarged head
 
@@ -142,7 +143,7 @@ class AtlasPanel(QWidget):
         layer, head = tile
         values = self._pane.maps.values[layer][head]
         name = self._pane.opened.trace.layers[layer].name if self._pane.opened else ""
-        self.caption.setText(f"Layer {layer} head {head} · largest weight {float(values.max()):.4f} · {name}")
+        self.caption.setText(f"Layer {layer} head {head} · largest weight {weight_text(float(values.max()))} · {name}")
         self.lens.show_head(self._pane, layer, head, self.view.position_of(place).toPoint())
 
     @Slot(object)

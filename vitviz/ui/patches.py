@@ -28,7 +28,6 @@ class PatchesPanel(QWidget):
         self.view = PictureView(self)
         self.view.setAccessibleName("The model's view, cut into patches")
         self._lines = pg.QtWidgets.QGraphicsPathItem()
-        self._lines.setPen(pg.mkPen(255, 255, 255, 110, width=1, cosmetic=True))
         self.view.box.addItem(self._lines)
         self._edge = frame_item(self.view.box, (0, 0, 0), 3.5)
         self._frame = frame_item(self.view.box, (255, 255, 255), 1.8)
@@ -99,6 +98,9 @@ class PatchesPanel(QWidget):
     def _mapped(self, shown: object) -> None:
         found = self._pane.map
         assert found is not None
+        # Many lines would hide the pixels between them.
+        strength = min(110, max(35, 2600 // max(found.grid.shape)))
+        self._lines.setPen(pg.mkPen(255, 255, 255, strength, width=1, cosmetic=True))
         self._lines.setPath(grid_path(found.grid, found.view))
         rect: QRectF | None = None if found.query_cell is None else cell_rect(found.grid, found.view, found.query_cell)
         set_frame(self._edge, rect)

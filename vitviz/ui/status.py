@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QTo
 from vitviz.attention.values import Place
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
-from vitviz.ui.words import head_text, query_text
+from vitviz.ui.words import head_text, query_text, weight_text
 
 
 class Status(QStatusBar):
@@ -63,7 +63,7 @@ class Status(QStatusBar):
             cell, weight = found
             there = f"({cell[0]}, {cell[1]})"
             words += f" | from {query} to {there}" if chosen.direction == "from" else f" | from {there} to {query}"
-            words += f": {weight:.4f}"
+            words += f": {weight_text(weight)}"
         else:
             words += f" | {'from' if chosen.direction == 'from' else 'to'} {query}"
         self.reading.setText(words)

@@ -45,6 +45,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.settings, self.theme = settings, theme
         self.first_paint: float | None = None
+        self.stopped = False
         self.setWindowTitle("vitviz")
         self.setAcceptDrops(True)
         self.resize(1440, 900)
@@ -209,5 +210,5 @@ class MainWindow(QMainWindow):
         self.settings.update(geometry=bytes(self.saveGeometry().data()), dock_state=bytes(self.saveState().data()))
         self.settings.flush()
         self.hide()
-        self.worker.close()
+        self.stopped = self.worker.close(timeout=2.0)
         super().closeEvent(event)

@@ -24,3 +24,8 @@ def query_text(query: Query | None, cell: tuple[int, int] | None) -> str:
     if query == "mean":
         return "MEAN (all patches)"
     return token_name(query) if isinstance(query, str) else "-"
+
+
+def weight_text(weight: float) -> str:
+    """An attention weight with four significant digits, however small it is."""
+    return f"{weight:.4f}" if weight == 0 or abs(weight) >= 0.01 else f"{weight:.3e}"
