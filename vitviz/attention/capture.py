@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from vitviz.attention.bias import Bias, added, bias_of
 from vitviz.errors import Cancelled
 
 _SOFTMAX = (torch.softmax, F.softmax, Tensor.softmax)
@@ -36,7 +37,7 @@ class Frame:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One attention call. Shapes: q (B, H, Nq, d), k (B, H, Nk, d), bias broadcastable to (B, H, Nq, Nk).
+    """One attention call. Shapes: q (B, H, Nq, d), k (B, H, Nk, d).
 
     Either q, k, scale, bias and causal are there, or `probabilities` (B, H, Nq, Nk) after the model's own softmax.
     `error` is max |A v - output| over a few rows, against what the model itself computed; None where v was not seen.
@@ -46,7 +47,7 @@ class Call:
     q: Tensor | None = None
     k: Tensor | None = None
     scale: float = 1.0
-    bias: Tensor | None = None
+    bias: Bias | None = None
     causal: bool = False
     probabilities: Tensor | None = None
     error: Tensor | None = None
@@ -65,10 +66,26 @@ class Call:
         assert self.q is not None and self.k is not None
         return self.q.shape[0], self.q.shape[1], self.q.shape[2], self.k.shape[2]
 
+    def split(self, windows: int) -> bool:
+        """Whether the call is over so many windows; those folded into the heads (SAM) are taken out of them."""
+        batch, heads, _, _ = self.shape
+        if batch == windows:
+            return True
+        if batch != 1 or heads % windows or (self.bias is not None and type(self.bias) is not Bias):
+            return False
+
+        def apart(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[0].unflatten(0, (windows, -1))
+
+        self.q, self.k, self.probabilities = apart(self.q), apart(self.k), apart(self.probabilities)
+        if self.bias is not None and self.bias.tensor.shape[1] == heads:
+            self.bias = Bias(self.bias.tensor.unflatten(1, (windows, -1))[0])
+        return True
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Captured:
-    """What a forward pass left: the output, the calls in order, and modules whose softmax weighs no values directly."""
+    """What a forward pass left: the output, the calls in order, and a sentence on each call that can't be shown."""
 
     output: Any
     calls: tuple[Call, ...]
@@ -91,7 +108,7 @@ def capture(
         cancel: asked at every module; True raises Cancelled.
     """
     with torch.inference_mode(), _watched(module, progress, cancel) as stack:
-        mode = _Interception(stack.frames, lambda name: progress(stack.fraction, name))
+        mode = _Interception(stack.frames, tuple(view.shape[-2:]), lambda name: progress(stack.fraction, name))
         with mode:
             output = module(view)
         mode.settle()
@@ -146,11 +163,11 @@ def _watched(module: nn.Module, progress: Callable[[float, str], None], cancel: 
 class _Interception(TorchFunctionMode):
     """Sees the attention calls and hands each on unchanged."""
 
-    def __init__(self, frames: list[Frame], seen: Callable[[str], None]) -> None:
+    def __init__(self, frames: list[Frame], view_size: tuple[int, int], seen: Callable[[str], None]) -> None:
         super().__init__()
         self.calls: list[Call] = []
         self.unused: list[str] = []
-        self._frames, self._seen = frames, seen
+        self._frames, self._view_size, self._seen = frames, view_size, seen
         self._pending: Call | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -171,8 +188,11 @@ class _Interception(TorchFunctionMode):
     def settle(self) -> None:
         """Name a softmax that was never used to weigh values: its rows are not what the tokens took."""
         if self._pending is not None:
-            self.unused.append(self._pending.frame.name)
+            self._leave(self._pending.frame.name, "its softmax is mixed with others before it weighs the values")
             self._pending = None
+
+    def _leave(self, name: str, reason: str) -> None:
+        self.unused.append(f"{name or 'the model'}: {reason}")
 
     def _add(self, call: Call) -> None:
         self.settle()
@@ -188,14 +208,14 @@ class _Interception(TorchFunctionMode):
             k, v = (t.repeat_interleave(q.shape[-3] // t.shape[-3], -3) for t in (k, v))
         q, k, v, out = (t if t.dim() == 4 else t.unsqueeze(0) for t in (q, k, v, output))
         if q.dim() != 4:
-            self.unused.append(self._frames[-1].name)
+            self._leave(self._frames[-1].name, "attention within groups whose place in the picture is not known")
             return output
         call = Call(
             tuple(self._frames),
             q=_own(q),
             k=_own(k),
             scale=q.shape[-1] ** -0.5 if scale is None else float(scale),
-            bias=given.get("attn_mask"),
+            bias=bias_of(given.get("attn_mask"), q.shape[0], self._view_size),
             causal=bool(given.get("is_causal", False)),
         )
         call.error = _proof(call, v, out)
@@ -208,7 +228,7 @@ class _Interception(TorchFunctionMode):
         given = _PACKED.bind(*args, **kwargs).arguments
         unusual = any(given.get(key) is not None for key in ("bias_k", "static_k", "static_v"))
         if unusual or given["add_zero_attn"] or given["query"].dim() not in (2, 3):
-            self.unused.append(self._frames[-1].name)
+            self._leave(self._frames[-1].name, "attention with keys that are no tokens of the picture")
             return output
         if given.get("use_separate_proj_weight"):
             weights = [given[f"{part}_proj_weight"] for part in "qkv"]
@@ -228,7 +248,8 @@ class _Interception(TorchFunctionMode):
         if padding is not None:
             padding = padding.reshape(-1, 1, 1, padding.shape[-1])
             mask = padding if mask is None else mask + padding
-        call = Call(tuple(self._frames), q=q.contiguous(), k=k.contiguous(), scale=q.shape[-1] ** -0.5, bias=mask)
+        call = Call(tuple(self._frames), q=q.contiguous(), k=k.contiguous(), scale=q.shape[-1] ** -0.5)
+        call.bias = bias_of(mask, q.shape[0], self._view_size)
         rows, shares = _sampled(call)
         taken = (shares.to(v.dtype) @ v).transpose(1, 2).flatten(2)
         out = output[0] if output[0].dim() == 3 else output[0].unsqueeze(1)
@@ -291,17 +312,11 @@ def _own(tensor: Tensor) -> Tensor:
 def attend(q: Tensor, k: Tensor, scale: float, bias: Tensor | None = None, causal_from: Tensor | None = None) -> Tensor:
     """softmax(q k^T * scale + bias) in float32, (..., n, Nk); `causal_from` (n,): the positions of causal queries."""
     scores = (q.float() * scale) @ k.float().mT
-    if bias is not None:
-        scores = scores.masked_fill(~bias, -torch.inf) if bias.dtype == torch.bool else scores + bias.float()
+    scores = added(scores, bias)
     if causal_from is not None:
         ahead = torch.arange(k.shape[-2], device=k.device)[None] > causal_from[:, None]
         scores = scores.masked_fill(ahead, -torch.inf)
     return scores.softmax(-1)
-
-
-def rows_of(tensor: Tensor, rows: Tensor) -> Tensor:
-    """Rows of the last but one dimension; a dimension of size 1 there stands for all rows."""
-    return tensor if tensor.shape[-2] == 1 else tensor.index_select(-2, rows)
 
 
 def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
@@ -320,7 +335,7 @@ def _sampled(call: Call) -> tuple[Tensor, Tensor]:
         return rows, call.probabilities.index_select(-2, rows).float()
     assert call.q is not None and call.k is not None
     rows = rows.to(call.q.device)
-    bias = None if call.bias is None else rows_of(call.bias, rows)
+    bias = None if call.bias is None else call.bias.sample(rows)
     return rows, attend(call.q.index_select(-2, rows), call.k, call.scale, bias, rows if call.causal else None)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vitviz.attention.capture import Call, attend, rows_of
+from vitviz.attention.bias import added
+from vitviz.attention.capture import Call, attend
 from vitviz.models.layout import Grid, Windows
 
 Kind = Literal["global", "window", "pool", "pooled keys"]
@@ -73,8 +74,9 @@ class Layer:
     @property
     def bytes(self) -> int:
         """Memory that this layer keeps."""
-        kept = (self.call.q, self.call.k, self.call.probabilities, self.call.bias)
-        return sum(t.numel() * t.element_size() for t in kept if t is not None)
+        kept = (self.call.q, self.call.k, self.call.probabilities)
+        tensors = sum(t.numel() * t.element_size() for t in kept if t is not None)
+        return tensors + (self.call.bias.bytes if self.call.bias else 0)
 
     @property
     def margins_known(self) -> bool:
@@ -137,31 +139,18 @@ class Layer:
             return (block if queries is None else block.index_select(-2, queries)).float()
         assert call.q is not None and call.k is not None
         q, k = _pick(call.q[batch], heads), _pick(call.k[batch], heads)
-        bias = self._bias(batch, heads)
+        bias = call.bias.rows(batch, heads, queries) if call.bias else None
         if queries is not None:
             q = q.index_select(-2, queries)
-            bias = None if bias is None else rows_of(bias, queries)
         positions = queries if queries is not None else torch.arange(q.shape[-2], device=q.device)
         return attend(q, k, call.scale, bias, positions if call.causal else None)
-
-    def _bias(self, batch: int, heads: Tensor | None) -> Tensor | None:
-        bias = self.call.bias
-        if bias is None:
-            return None
-        while bias.dim() < 4:
-            bias = bias.unsqueeze(0)
-        bias = bias[batch if bias.shape[0] > 1 else 0]
-        return bias if bias.shape[0] == 1 else _pick(bias, heads)
 
     def _scores_to(self, heads: Tensor | None, key: int) -> Tensor:
         call = self.call
         assert call.q is not None and call.k is not None
         q, k = _pick(call.q[0], heads), _pick(call.k[0], heads)
         scores = ((q.float() * call.scale) @ k[:, key].float().unsqueeze(-1)).squeeze(-1)
-        bias = self._bias(0, heads)
-        if bias is not None:
-            bias = bias[..., key] if bias.shape[-1] > 1 else bias[..., 0]
-            scores = scores.masked_fill(~bias, -torch.inf) if bias.dtype == torch.bool else scores + bias.float()
+        scores = added(scores, call.bias.column(heads, key) if call.bias else None)
         if call.causal:
             scores = scores.masked_fill(torch.arange(scores.shape[-1], device=scores.device) < key, -torch.inf)
         return scores
@@ -188,12 +177,7 @@ class Layer:
             return _pick(weights, heads).float(), index[blocks]
         assert call.q is not None and call.k is not None
         q = call.q[blocks, :, places].unsqueeze(-2)
-        bias = call.bias
-        if bias is not None:
-            while bias.dim() < 4:
-                bias = bias.unsqueeze(0)
-            full = bias.expand(call.q.shape[0], -1, call.q.shape[2], -1)
-            bias = full[blocks, :, places].unsqueeze(-2)
+        bias = call.bias.places(blocks, places, call.q.shape[0]) if call.bias else None
         weights = attend(q, call.k[blocks], call.scale, bias).squeeze(-2).transpose(0, 1)
         return _pick(weights, heads), index[blocks]
 
@@ -230,11 +214,7 @@ class Layer:
         if call.probabilities is not None:
             return call.probabilities[start:end].float()
         assert call.q is not None and call.k is not None
-        bias = call.bias
-        while bias is not None and bias.dim() < 4:
-            bias = bias.unsqueeze(0)
-        if bias is not None and bias.shape[0] > 1:
-            bias = bias[start:end]
+        bias = call.bias.windows(start, end) if call.bias else None
         return attend(call.q[start:end], call.k[start:end], call.scale, bias)
 
     def _global_margins(self) -> tuple[Tensor | None, Tensor]:
@@ -247,13 +227,10 @@ class Layer:
         lse = torch.empty(self.num_heads, count, device=self._device)
         step = max(1, _CHUNK_BYTES // (4 * self.num_heads * keys))
         keys_t = call.k[0].float().mT
-        bias = self._bias(0, None)
         for start in range(0, count, step):
             rows = torch.arange(start, min(start + step, count), device=self._device)
             scores = (call.q[0, :, rows].float() * call.scale) @ keys_t
-            if bias is not None:
-                part = rows_of(bias, rows)
-                scores = scores.masked_fill(~part, -torch.inf) if part.dtype == torch.bool else scores + part.float()
+            scores = added(scores, call.bias.rows(0, None, rows) if call.bias else None)
             if call.causal:
                 scores = scores.masked_fill(torch.arange(keys, device=rows.device)[None] > rows[:, None], -torch.inf)
             lse[:, rows] = scores.logsumexp(-1)

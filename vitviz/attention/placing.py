@@ -24,7 +24,7 @@ def place(
         prefix_known: False where the network does not say how many prefix tokens it has.
     """
     layers: list[Layer] = []
-    gaps = [f"{name or 'the model'}: its softmax is mixed with others before it weighs the values" for name in captured.unused]
+    gaps = list(captured.unused)
     stages: list[tuple[int, int]] = []
     for call in captured.calls:
         layer = _layer(call, len(layers), view_size, prefix_tokens, prefix_known)
@@ -83,7 +83,7 @@ def _is_sequence(count: int, shape: tuple[int, ...], view_size: tuple[int, int])
 
 def _partition(call: Call) -> Windows | str | None:
     """The windows of a call, from the attributes of the module that cuts them; None for attention over all tokens."""
-    batch, _, places, _ = call.shape
+    places = call.shape[2]
     for frame in reversed(call.frames):
         module: Any = frame.module
         if hasattr(module, "partition_size"):  # timm's MaxViT
@@ -100,8 +100,9 @@ def _partition(call: Call) -> Windows | str | None:
         else:
             continue
         high, wide = _pair(size)
-        for rows, cols in _grids(module, frame.shape):
-            if math.ceil(rows / high) * math.ceil(cols / wide) == batch and high * wide == places:
+        for rows, cols in _grids(call, frame.shape):
+            count = math.ceil(rows / high) * math.ceil(cols / wide)
+            if high * wide == places and call.split(count):
                 if pad_first:  # torchvision does not shift a side that one window covers
                     shift = (0 if high >= rows else shift[0], 0 if wide >= cols else shift[1])
                 return Windows((rows, cols), (high, wide), shift, kind, pad_first)
@@ -109,11 +110,11 @@ def _partition(call: Call) -> Windows | str | None:
     return None
 
 
-def _grids(module: Any, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+def _grids(call: Call, shape: tuple[int, ...]) -> list[tuple[int, int]]:
     if len(shape) != 4:
         return []
-    # A block with convolutions has its channels first; the shape alone can't tell where it has as many as columns.
-    channels_first = any(isinstance(child, nn.Conv2d) for child in module.modules())
+    # Attention that projects by convolution has channels first; a shape can't tell, where there are as many as columns.
+    channels_first = any(isinstance(child, nn.Conv2d) for child in call.frame.module.modules())
     return [(shape[2], shape[3])] if channels_first else [(shape[1], shape[2])]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
@@ -78,7 +76,8 @@ class PatchesPanel(QWidget):
             chip.setText(token_name(token))
             chip.setCheckable(True)
             chip.setToolTip(_tip(token))
-            chip.clicked.connect(partial(self._chip_clicked, token))
+            # No partial: PySide would leave out `checked` there.
+            chip.clicked.connect(lambda checked, token=token: self._chip_clicked(token, checked))
             self._row.addWidget(chip)
             self.chips[token] = chip
         self._row.addStretch(1)

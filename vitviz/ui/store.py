@@ -97,9 +97,9 @@ class Store(QObject):
         new = resolve(replace(self._state, **fields), self._reality)
         changed = frozenset(style or fields)
         # The mouse is no step to undo, and a slider that is dragged is one.
-        if "hover" not in fields and new != self._state and (changed != self._last_fields or not style):
-            self._past = [*self._past[-_HISTORY:], replace(self._state, hover=None)]
-        if "hover" not in fields:
+        if "hover" not in fields and new != self._state:
+            if changed != self._last_fields or not style:
+                self._past = [*self._past[-_HISTORY:], replace(self._state, hover=None)]
             self._last_fields = changed
         self._set(new)
 
