@@ -75,11 +75,11 @@ class Call:
             return False
 
         def apart(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor[0].unflatten(0, (windows, -1))
+            return None if tensor is None else tensor[0].reshape(windows, -1, *tensor.shape[2:])
 
         self.q, self.k, self.probabilities = apart(self.q), apart(self.k), apart(self.probabilities)
         if self.bias is not None and self.bias.tensor.shape[1] == heads:
-            self.bias = Bias(self.bias.tensor.unflatten(1, (windows, -1))[0])
+            self.bias = Bias(self.bias.tensor.reshape(windows, -1, *self.bias.tensor.shape[2:]))
         return True
 
 

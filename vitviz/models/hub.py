@@ -46,7 +46,7 @@ def fetch(repository: str, filename: str | None, *, progress: Progress, cancel: 
             continue
         except Cancelled:
             raise
-        except Exception as error:  # noqa: BLE001  the client's own kinds differ between its releases
+        except Exception as error:  # the client's own kinds differ between its releases
             raise SourceError(f"The download of {name} failed ({type(error).__name__}): try again later.") from error
     raise SourceError(f"The repository {name} holds none of {', '.join(str(n) for n in names)}.")
 

@@ -14,6 +14,7 @@ import torch
 from vitviz.errors import Cancelled, ModelError, SourceError
 from vitviz.images import Preprocessing
 from vitviz.models import hub
+from vitviz.models.cost import count_flops, published_row
 from vitviz.models.devices import choose, dtype_of
 from vitviz.models.model import Model, default_query_of, patch_size_of, prefix_tokens_of
 from vitviz.models.reading import read_weights
@@ -118,6 +119,15 @@ def _describe(model: Model) -> None:
     report, preprocessing, prefix = model.report, model.preprocessing, model.prefix_tokens
     height, width = preprocessing.input_size
     report.add("architecture", f"{model.architecture}, {model.parameters:,} parameters")
+    blocks = getattr(model.module, "blocks", None)
+    if isinstance(blocks, torch.nn.Sequential | torch.nn.ModuleList):
+        heads = getattr(getattr(blocks[0], "attn", None), "num_heads", 0)
+        if row := published_row(len(blocks), getattr(model.module, "embed_dim", 0), heads):
+            report.add(
+                "published", f"{row.name}: {row.layers} layers, width {row.width}, {row.heads} heads, {row.parameters}"
+            )
+    if flops := count_flops(model.module, (height, preprocessing.input_size[1]), preprocessing.channels):
+        report.add("cost", f"{flops / 1e9:.2f} GFLOPs a view (multiplications and additions counted apart)")
     if model.patch_size:
         rows, cols = height // model.patch_size[0], width // model.patch_size[1]
         report.add("view", f"{height} x {width} px, patches of {model.patch_size[0]} x {model.patch_size[1]} px")

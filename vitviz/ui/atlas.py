@@ -37,7 +37,7 @@ class AtlasPanel(QWidget):
         self._edge = frame_item(self.view.box, (0, 0, 0), 5.0)
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.5)
         self._row = frame_item(self.view.box, (255, 80, 60), 1.2)
-        self.caption = QLabel("Rows are layers, columns heads")
+        self.caption = QLabel(" ")
         self.caption.setTextFormat(Qt.TextFormat.PlainText)
         self.lens = _Lens(self)
         layout = QVBoxLayout(self)
@@ -45,7 +45,7 @@ class AtlasPanel(QWidget):
         layout.addWidget(self.view, 1)
         layout.addWidget(self.caption)
         self.view.hovered.connect(self._hovered)
-        self.view.left.connect(self.lens.hide)
+        self.view.left.connect(self._mouse_gone)
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self._traced)
         pane.maps_changed.connect(self.draw)
@@ -111,7 +111,13 @@ class AtlasPanel(QWidget):
         self.view.set_pixels(indices, (0.0, 0.0, width, height), lut=table(style.colormap, background), levels=(0, 255))
         if self.lens.isVisible():
             self.lens.refresh()
+        if not self.lens.isVisible():
+            self._say_scale()
         self.drawn.emit()
+
+    def _say_scale(self) -> None:
+        words = {"map": "each head has its own scale", "layer": "each layer has one scale", "all": "one scale for all"}
+        self.caption.setText(f"Colours: {words.get(str(self._pane.store.state.style.limits), 'fixed scale')}")
 
     @Slot()
     def _chosen(self) -> None:
@@ -138,13 +144,18 @@ class AtlasPanel(QWidget):
         tile = self._at(place)
         if tile is None or self._pane.maps is None:
             self.lens.hide()
-            self.caption.setText("Rows are layers, columns heads")
+            self._say_scale()
             return
         layer, head = tile
         values = self._pane.maps.values[layer][head]
         name = self._pane.opened.trace.layers[layer].name if self._pane.opened else ""
         self.caption.setText(f"Layer {layer} head {head} · largest weight {weight_text(float(values.max()))} · {name}")
         self.lens.show_head(self._pane, layer, head, self.view.position_of(place).toPoint())
+
+    @Slot()
+    def _mouse_gone(self) -> None:
+        self.lens.hide()
+        self._say_scale()
 
     @Slot(object)
     def _clicked(self, place: Place) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
-from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QSpinBox, QToolBar, QWidget
 
 from vitviz.render.style import COLORMAPS, color_table
@@ -26,6 +26,8 @@ class ChoiceBox(QComboBox):
         self._store, self._field = store, field
         self.setToolTip(tip)
         self.setAccessibleName(tip)
+        # A click must not take the arrow keys away from layers and heads; Tab reaches the box all the same.
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.set_choices(choices)
         self.activated.connect(self._chosen)
         store.changed.connect(lambda old, new: self.follow(new))
@@ -47,6 +49,10 @@ class ChoiceBox(QComboBox):
         index = next((i for i in range(self.count()) if self.itemData(i) == value), -1)
         with QSignalBlocker(self):
             self.setCurrentIndex(index)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        # Scrolling past a box is no choice.
+        event.ignore()
 
     @Slot(int)
     def _chosen(self, index: int) -> None:
@@ -85,6 +91,7 @@ class OpacitySlider(QSlider):
         self._store = store
         self.setRange(0, 100)
         self.setFixedWidth(110)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAccessibleName("Opacity of the map")
         self.valueChanged.connect(lambda value: store.update(opacity=value / 100))
         store.changed.connect(lambda old, new: self.follow(new))

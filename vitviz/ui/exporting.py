@@ -65,7 +65,8 @@ class Exporter(QObject):
             return target
 
         self._settings.update(export_folder=str(target.parent))
-        self._worker.submit(KIND, work, supersede=False)
+        # A kind for each file: of one kind only the newest waits, and no figure may be lost.
+        self._worker.submit(f"{KIND} {target}", work, supersede=False)
 
     def copy(self) -> None:
         """Put the figure on the clipboard, as it is on the screen."""
@@ -80,11 +81,11 @@ class Exporter(QObject):
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: object) -> None:
-        if kind == KIND and isinstance(result, Path):
+        if kind.startswith(KIND) and isinstance(result, Path):
             self.told.emit(f"Written: {result}, and its recipe {result.name}.json")
             self.exported.emit(result)
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind == KIND:
+        if kind.startswith(KIND):
             show_error(self._window, error)

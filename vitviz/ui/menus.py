@@ -36,6 +36,8 @@ class Menus:
         self._show()
         self._model()
         self._help()
+        for menu in window.menuBar().findChildren(QMenu):
+            menu.setToolTipsVisible(True)
 
     def _file(self) -> None:
         w, menu = self._window, self._window.menuBar().addMenu("&File")

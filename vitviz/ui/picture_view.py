@@ -40,6 +40,9 @@ class PictureView(pg.GraphicsView):
         self.setMouseTracking(True)
         self.viewport().setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        # A graphics scene takes every drag and then drops nothing: the window is to have it.
+        self.setAcceptDrops(False)
+        self.viewport().setAcceptDrops(False)
         self.box.sigRangeChangedManually.connect(self._moved)
 
     def set_colors(self, background: QColor) -> None:

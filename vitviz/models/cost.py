@@ -1,0 +1,58 @@
+"""What a model costs: its floating-point operations for one view, and the published row of its family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A row of a paper's table of models."""
+
+    name: str
+    layers: int
+    width: int
+    heads: int
+    parameters: str
+
+
+# Dosovitskiy et al. 2020 (arXiv 2010.11929), table 1, and Touvron et al. 2020 (arXiv 2012.12877), table 1.
+PUBLISHED = (
+    Published("ViT-Ti/16", 12, 192, 3, "5M"),
+    Published("ViT-S/16", 12, 384, 6, "22M"),
+    Published("ViT-B/16", 12, 768, 12, "86M"),
+    Published("ViT-L/16", 24, 1024, 16, "307M"),
+    Published("ViT-H/14", 32, 1280, 16, "632M"),
+)
+
+
+def count_flops(module: nn.Module, view_size: tuple[int, int], channels: int = 3) -> int | None:
+    """Operations of one forward pass on one view, a multiplication and an addition counted as two.
+
+    Counted by torch's own counter on the meta device, so that nothing is computed and fused attention is counted as
+    the products that it stands for; None where the network can't run there.
+    """
+    meta = {
+        name: tensor.to("meta")
+        for name, tensor in (*module.named_parameters(), *module.named_buffers())
+        if isinstance(tensor, Tensor)
+    }
+    dtype = next((tensor.dtype for tensor in meta.values() if tensor.is_floating_point()), torch.float32)
+    view = torch.empty(1, channels, *view_size, device="meta", dtype=dtype)
+    counter = FlopCounterMode(display=False)
+    try:
+        with torch.no_grad(), counter:
+            torch.func.functional_call(module, meta, (view,))
+    except (RuntimeError, NotImplementedError, TypeError, ValueError, AssertionError):
+        return None
+    total: int = counter.get_total_flops()
+    return total or None
+
+
+def published_row(layers: int, width: int, heads: int) -> Published | None:
+    """The row of the papers' tables with these numbers, None where there is none."""
+    return next((row for row in PUBLISHED if (row.layers, row.width, row.heads) == (layers, width, heads)), None)
