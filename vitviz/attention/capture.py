@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -108,7 +109,7 @@ def capture(
         cancel: asked at every module; True raises Cancelled.
     """
     with torch.inference_mode(), _watched(module, progress, cancel) as stack:
-        mode = _Interception(stack.frames, tuple(view.shape[-2:]), lambda name: progress(stack.fraction, name))
+        mode = _Interception(stack.frames, (view.shape[-2], view.shape[-1]), lambda name: progress(stack.fraction, name))
         with mode:
             output = module(view)
         mode.settle()
@@ -235,15 +236,14 @@ class _Interception(TorchFunctionMode):
         else:
             weights = given["in_proj_weight"].chunk(3)
         biases = (None,) * 3 if given["in_proj_bias"] is None else given["in_proj_bias"].chunk(3)
+        heads = given["num_heads"]
         q, k, v = (
-            F.linear(x if x.dim() == 3 else x.unsqueeze(1), w, b)
-            .unflatten(-1, (given["num_heads"], -1))
-            .permute(1, 2, 0, 3)
+            rearrange(F.linear(x if x.dim() == 3 else x.unsqueeze(1), w, b), "n b (h d) -> b h n d", h=heads)
             for x, w, b in zip((given["query"], given["key"], given["value"]), weights, biases, strict=True)
         )
         mask = _additive(given.get("attn_mask"), q.dtype)
         if mask is not None and mask.dim() == 3:
-            mask = mask.unflatten(0, (-1, given["num_heads"]))
+            mask = rearrange(mask, "(b h) n m -> b h n m", h=heads)
         padding = _additive(given.get("key_padding_mask"), q.dtype)
         if padding is not None:
             padding = padding.reshape(-1, 1, 1, padding.shape[-1])
@@ -267,7 +267,7 @@ class _Interception(TorchFunctionMode):
 
     def _weighed(self, args: Any, output: Tensor) -> None:
         for operand, other, transposed in ((args[0], args[1], False), (args[1], args[0], True)):
-            if self._is_pending(operand):
+            if self._is_pending(operand) and _is_turned(operand) == transposed:
                 values, out = (other.mT, output.mT) if transposed else (other, output)
                 self._settled(values, out)
                 return
@@ -300,6 +300,11 @@ class _Interception(TorchFunctionMode):
             values, out = values.unsqueeze(0), out.unsqueeze(0)
         call.error = _proof(call, values, out)
         self._add(call)
+
+
+def _is_turned(weights: Tensor) -> bool:
+    # A^T v, or v A, would weigh by columns: that is no attention, though it is the same memory.
+    return weights.shape[-1] > 1 and weights.stride(-1) != 1
 
 
 def _own(tensor: Tensor) -> Tensor:

@@ -50,8 +50,8 @@ def _layer(
     if isinstance(partition, str):
         return partition
     if partition is not None:
-        grid = Grid.over(view_size, *partition.grid, halving=True)
-        return made("window", grid, grid, (), partition)
+        over = Grid.over(view_size, *partition.grid, halving=True)
+        return made("window", over, over, (), partition)
     if batch != 1:
         return f"attention within {batch} groups of {queries} tokens whose place in the picture is not known"
     if queries == keys and not _is_sequence(queries, call.frame.shape, view_size):

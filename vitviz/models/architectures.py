@@ -1,8 +1,8 @@
 """Which of timm's architectures a set of weights has the keys and shapes of.
 
-The index is made by `resources/architectures/make.py` from the architectures of the ViT, EVA, BEiT, DeiT, Swin and MaxViT
-families, with one hash of all (key, shape) pairs per architecture and level. Two architectures with one signature are
-named together: what they disagree on (heads, activation, mean and std) no key or shape can tell.
+The index is made by `resources/architectures/make.py` from the architectures of the ViT, EVA, BEiT, DeiT, Swin and
+MaxViT families, with one hash of all (key, shape) pairs per architecture and level. Two architectures with one
+signature are named together: what they disagree on (heads, activation, mean and std) no key or shape can tell.
 """
 
 from __future__ import annotations
@@ -165,8 +165,7 @@ def _match(level: Level, names: list[str], index: _Index) -> Match:
         activation=next(iter(activations)) if len(activations) == 1 else "",
         norm_eps=next(iter(epsilons)) if len(epsilons) == 1 else None,
         preprocessing=tuple(
-            (mean, std, tuple(made))
-            for (mean, std), made in sorted(normalised.items(), key=lambda item: -len(item[1]))
+            (mean, std, tuple(made)) for (mean, std), made in sorted(normalised.items(), key=lambda item: -len(item[1]))
         ),
         classes=next(iter(classes)) if len(classes) == 1 else None,
         disagree=tuple(topic for topic, values in several.items() if len(values) > 1),

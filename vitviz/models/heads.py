@@ -1,8 +1,8 @@
 """How many heads a network has, where neither its file nor its shapes say.
 
-In a plain ViT the number of heads is in no shape, and a wrong one loads without an error and spoils every map. Rows of q, k
-and v, and columns of the output projection, that belong to one head resemble each other more than those of different
-heads do, once a network is trained. For every candidate h: mean |cosine| inside heads minus between heads, minus the
+In a plain ViT the number of heads is in no shape, and a wrong one loads without an error and spoils every map. Rows of
+q, k and v, and columns of the output projection, that belong to one head resemble each other more than those of
+different heads do, once a network is trained. For every candidate h: mean |cosine| inside heads minus between heads, minus the
 same with the borders of the heads shifted by half a head, in units of the matrix's own spread, averaged over all
 matrices; t is mean over standard error. The statistic and its thresholds are this project's own; they were fixed on 18
 third-party networks (15 right, 3 below the threshold) and held on 11 others, all of them small (width up to 256).
@@ -88,7 +88,7 @@ def estimate_heads(layers: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> H
 
 
 def _contrasts(matrix: Tensor, candidates: Sequence[int]) -> Tensor:
-    """(candidates,): contrast with aligned borders minus contrast with borders half a head off, for one (A, D) matrix."""
+    """(candidates,): contrast with aligned borders minus that with borders half a head off, of one (A, D) matrix."""
     # float64: the differences of means are small, and half-precision files are as they are.
     unit = torch.nn.functional.normalize(matrix.double(), dim=1)
     similarity = (unit @ unit.mT).abs().fill_diagonal_(0.0)
@@ -126,7 +126,9 @@ def resolve_heads(
         heads, where = explicit
         if heads < 1 or width % heads:
             usable = ", ".join(str(h) for h in range(1, width // 2 + 1) if width % h == 0)
-            raise SourceError(f"{heads} heads ({where}) don't divide the width {width} of q and k: possible are {usable}.")
+            raise SourceError(
+                f"{heads} heads ({where}) don't divide the width {width} of q and k: possible are {usable}."
+            )
         return HeadChoice(heads, f"{where}", "found")
     for match in matches:
         if len(match.heads) == 1 and width % match.heads[0] == 0:

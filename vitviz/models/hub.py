@@ -5,6 +5,8 @@ Only called when the user asked for a hub name; a file that is cached already is
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,36 @@ from vitviz.errors import Cancelled, SourceError
 
 Progress = Callable[[float | None, str], None]
 _NAMES = ("model.safetensors", "pytorch_model.bin")
+_WHOLE = ("model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors", *_NAMES[1:])
+_BESIDE = ("config.json", "preprocessor_config.json")
+_MOST_SHARDS = 64
+
+
+def fetch_repository(repository: str, *, progress: Progress, cancel: Callable[[], bool]) -> Path:
+    """The folder in the cache with a repository's configs and weights, shards included, downloaded where needed."""
+    for name in _BESIDE:
+        with contextlib.suppress(_NotThereError):
+            _fetch(repository, (name,), progress=progress, cancel=cancel)
+    weights = _fetch(repository, _WHOLE, progress=progress, cancel=cancel)
+    if weights.name.endswith(".index.json"):
+        shards = sorted({str(name) for name in _shards(weights)})
+        for shard in shards[:_MOST_SHARDS]:
+            _fetch(repository, (shard,), progress=progress, cancel=cancel)
+    return weights.parent
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        names = list(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{index.name} of the repository is no index of shards, so its weights are lost.") from error
+    if not all(isinstance(name, str) and name.endswith(".safetensors") and "/" not in name for name in names):
+        raise SourceError(f"{index.name} of the repository names shards that are no safetensors files.")
+    return names
+
+
+class _NotThereError(SourceError):
+    """The repository has none of the files that were asked for."""
 
 
 def fetch(repository: str, filename: str | None, *, progress: Progress, cancel: Callable[[], bool]) -> Path:
@@ -21,10 +53,13 @@ def fetch(repository: str, filename: str | None, *, progress: Progress, cancel: 
 
     Raises SourceError in one sentence where the hub can't be reached or lacks the file, Cancelled on request.
     """
+    return _fetch(repository, (filename,) if filename else _NAMES, progress=progress, cancel=cancel)
+
+
+def _fetch(repository: str, names: tuple[str, ...], *, progress: Progress, cancel: Callable[[], bool]) -> Path:
     from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
 
     name, _, revision = repository.partition("@")
-    names = (filename,) if filename else _NAMES
     for candidate in names:
         cached = try_to_load_from_cache(name, candidate, revision=revision or None)
         if isinstance(cached, str):
@@ -48,7 +83,7 @@ def fetch(repository: str, filename: str | None, *, progress: Progress, cancel: 
             raise
         except Exception as error:  # the client's own kinds differ between its releases
             raise SourceError(f"The download of {name} failed ({type(error).__name__}): try again later.") from error
-    raise SourceError(f"The repository {name} holds none of {', '.join(str(n) for n in names)}.")
+    raise _NotThereError(f"The repository {name} holds none of {', '.join(str(n) for n in names)}.")
 
 
 def _bar(title: str, progress: Progress, cancel: Callable[[], bool]) -> type[Any]:

@@ -1,47 +1,43 @@
-"""Pickles of weights -> plain values, tensors and placeholders, without importing or calling what the file names.
+"""What the names in a pickle become: tensor descriptions, plain values and placeholders; nothing is imported or called.
 
-A machine of our own for pickle's instructions (PEP 307, PEP 574, `pickletools`) runs first and always: it looks up no
-name, holds no code of the file, checks every tensor against its storage before anything is allocated, and bounds work
-and memory. What it found harmless, `torch.load(weights_only=True)` then reads, with the same placeholders for foreign
-classes (SAFETY, "Checkpoints"); what torch refuses, such as whole modules, the machine reads by itself.
+`machine.py` runs every pickle first, with these stand-ins. What it found harmless is then read by
+`torch.load(weights_only=True)` with the same stand-ins for foreign names (SAFETY, "Checkpoints": of the payloads tried
+none ran); what torch refuses, such as whole modules and dict subclasses, stays with the machine.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import pickletools  # disassembles only; `pickle` itself is not needed
 import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, ClassVar
 
 import torch
 
-from vitviz.errors import SourceError
 from vitviz.models.preflight import MAX_DIMS, MAX_SIDE, shortened
 
-MAX_PICKLE = 16 * 2**20
-MAX_WORK = 600_000
-MAX_COPIED = 64 * 2**20
-MAX_NAMES = 2000
-# torch's reader looks every name up among all allowed ones at each instruction, so it gets the small files only.
-TORCH_WORK, TORCH_NAMES = 300_000, 64
-_TORCH_PLAIN = "_rebuild_tensor_v2 _rebuild_tensor _rebuild_parameter".split()
-_STORAGES = {
+STORAGES = {
     "FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
     "DoubleStorage": torch.float64, "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16,
     "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool, "UntypedStorage": torch.uint8,
     "ComplexFloatStorage": torch.complex64, "ComplexDoubleStorage": torch.complex128,
 }  # fmt: skip
-_DTYPES = {
+DTYPES = {
     name: getattr(torch, name)
-    for name in "float32 float16 bfloat16 float64 int64 int32 int16 int8 uint8 bool uint16 uint32 uint64 complex64 "
-    "float8_e4m3fn float8_e5m2".split()
-}
+    for name in (
+        "float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool", "uint16",
+        "uint32", "uint64", "complex64", "float8_e4m3fn", "float8_e5m2",
+    )
+}  # fmt: skip
 _NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "i8": "q", "i4": "i", "i2": "h", "i1": "b", "u1": "B", "b1": "?"}
-_REBUILDS = ("torch._utils._rebuild", "torch._tensor._rebuild")
+
+
+# The names that torch allows are one set for the whole process.
+_TORCH = threading.Lock()
 
 
 class Damaged(Exception):
@@ -56,6 +52,9 @@ class Placeholder:
 
     __slots__ = ("args", "items", "states")
     name: ClassVar[str] = ""
+    args: tuple[Any, ...]
+    items: list[Any]
+    states: list[Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Placeholder:
         self = object.__new__(cls)
@@ -77,10 +76,12 @@ class Placeholder:
         return None
 
     def fields(self) -> dict[str, Any]:
-        """The attributes by name, those of the last state."""
+        """The first thousand attributes and items by name."""
         state = self.states[-1] if self.states else None
         parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
-        return {k: v for part in parts if isinstance(part, dict) for k, v in part.items() if isinstance(k, str)}
+        pairs = [pair for part in parts if isinstance(part, dict) for pair in islice(part.items(), 1000)]
+        items = [item for item in islice(self.items, 1000) if isinstance(item, tuple) and len(item) == 2]
+        return {key: value for key, value in pairs + items if isinstance(key, str)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,10 @@ def _path(*parts: Any) -> str:
     return "/".join(part for part in parts[:64] if isinstance(part, str))[:4096]
 
 
+def _reconstructed(kind: Any, base: Any = None, *rest: Any) -> Any:
+    return kind() if isinstance(kind, type) and issubclass(kind, Placeholder) else {}
+
+
 def _number(dtype: Any = None, raw: Any = None, *rest: Any) -> Any:
     """A numpy scalar as a number; None where it is none."""
     code = dtype.args[0] if isinstance(dtype, Placeholder) and dtype.args else None
@@ -186,12 +191,18 @@ _STAND_INS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"), _tensor),
     **dict.fromkeys(("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"), _parameter),
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
+    **dict.fromkeys(("copy_reg._reconstructor", "copyreg._reconstructor", "copyreg.__newobj__"), _reconstructed),
     **dict.fromkeys(("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"), _number),
-    **dict.fromkeys((f"{m}.{n}" for m in ("builtins", "__builtin__") for n in ("set", "frozenset", "list", "tuple")), _same),
+    **dict.fromkeys(
+        [f"{m}.{n}" for m in ("builtins", "__builtin__") for n in ("set", "frozenset", "list", "tuple", "dict")], _same
+    ),
     "torch.Size": _same,
     "collections.defaultdict": _mapping,
-    **dict.fromkeys((f"pathlib{m}.{n}Path" for m in ("", "._local") for n in ("Posix", "Windows", "PurePosix", "PureWindows")), _path),
-}  # fmt: skip
+    **dict.fromkeys(
+        [f"pathlib{m}.{n}Path" for m in ("", "._local") for n in ("Posix", "Windows", "PurePosix", "PureWindows")],
+        _path,
+    ),
+}
 
 
 def stand_in(name: str) -> Any:
@@ -200,21 +211,19 @@ def stand_in(name: str) -> Any:
 
 
 def load_with_torch(data: bytes, found: Found) -> Any:
-    """The same tree by `torch.load(weights_only=True)`, foreign names mapped to placeholders; Damaged if it refuses."""
+    """The tree of a whole file by `torch.load(weights_only=True)`, foreign names answered by the same stand-ins.
+
+    Raises Damaged where torch refuses, or sees other names than the machine saw.
+    """
     with _TORCH:
         try:
             if data[:2] == b"PK":
                 unsafe = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
-            else:
-                unsafe = [name for name in found.names if not name.startswith("torch._utils.")]
-            allowed = [(found.names.get(name) or stand_in(name), name) for name in unsafe]
-            with torch.serialization.safe_globals(allowed):
+                if not set(unsafe) <= set(found.names):
+                    raise Damaged("two readers see different names")
+            with torch.serialization.safe_globals([(found.names[name], name) for name in found.names]):
                 return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever torch says, the machine below is the second reader
+        except Exception as error:  # noqa: BLE001 - whatever torch says of a file, the machine is the second reader
             raise Damaged(shortened(error)) from None
-
-
-# The allowed names are one set for the whole process.
-_TORCH = threading.Lock()

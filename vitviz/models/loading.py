@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +12,16 @@ import torch
 from vitviz.errors import Cancelled, ModelError, SourceError
 from vitviz.images import Preprocessing
 from vitviz.models import hub
+from vitviz.models.building import Size, build, create, sizes_of
+from vitviz.models.checkpoint import Checkpoint
+from vitviz.models.containers import read_checkpoint
 from vitviz.models.cost import count_flops, published_row
 from vitviz.models.devices import choose, dtype_of
+from vitviz.models.labels import read_labels
 from vitviz.models.model import Model, default_query_of, patch_size_of, prefix_tokens_of
-from vitviz.models.reading import read_weights
+from vitviz.models.recognising import recognise, said
 from vitviz.models.report import Report
-from vitviz.models.source import Source, resolve
-
-Size = int | tuple[int, int]
-_PLACES = ("source", "url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "custom_load")
+from vitviz.models.source import Source, of_folder, resolve
 
 
 def load_model(
@@ -35,29 +34,34 @@ def load_model(
     crop: str | None = None,
     num_heads: int | None = None,
     architecture: str | None = None,
+    network: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     pretrained: bool = True,
-    labels: tuple[str, ...] | None = None,
+    labels: Sequence[str] | str | Path | None = None,
     progress: Callable[[float | None, str], None] = lambda fraction, text: None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> Model:
     """Load a model to look into.
 
     Args:
-        source: "demo", "demo-swin", a weights file, a folder as the hub stores timm models, or a timm name.
+        source: "demo", "demo-swin", a file or folder of weights, a name of timm's, or a repository of the hub.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         precision: "float32", "bfloat16" or "float16".
         image_size: side or (height, width) of the view in pixels; the position embedding is resampled.
         patch_size: patch side or (height, width); the patch embedding is resampled.
         crop: how the view is cut from the picture, "center", "squash" or "border"; the model's own where None.
-        num_heads: overrides the architecture's number of heads.
-        architecture: timm's name of the architecture, for a file that does not say.
+        num_heads: overrides what was found or assumed.
+        architecture: timm's name of the architecture, where the weights don't tell or tell wrong.
+        network: which of several networks in a file, such as "teacher"; the report names them.
+        mean, std: of the preprocessing, per channel; overrides what was found or assumed.
         pretrained: False for random weights, marked as such.
-        labels: names of the classes; the model's own where None.
+        labels: names of the classes, or a text or JSON file with them; the model's own where None.
         progress: called with (fraction or None, text).
         cancel: asked between the steps; True raises Cancelled.
 
     Raises:
-        SourceError: what was named is not there or holds no weights.
+        SourceError: what was named is not there, can't be read safely, or can't be told.
         ModelError: the weights or sizes don't fit the architecture.
     """
 
@@ -68,17 +72,26 @@ def load_model(
 
     step(0.0, f"Looking for {source}")
     found = resolve(source, architecture=architecture)
+    if found.kind == "repository":
+        folder = hub.fetch_repository(found.name, progress=step, cancel=cancel)
+        found = of_folder(folder, found.name, "repository", found.architecture)
     report = Report()
-    report.add("source", _described(found))
+    report.add("source", f"{found.kind}: {found.path or found.name}")
     target = choose(device)
     dtype = dtype_of(precision)
+    names = read_labels(labels) if labels is not None else found.labels
     digest = None
     if pretrained:
-        module, digest = _with_weights(found, report, image_size, patch_size, num_heads, step, cancel)
+        module, found, digest, stated = _with_weights(
+            found, report, sizes_of(image_size, patch_size, num_heads), num_heads, network, step, cancel
+        )
+        names = names or stated
     else:
+        if not found.architecture:
+            raise SourceError(f"Random weights need an architecture, which {found.name} does not name.")
         step(0.3, f"Building {found.architecture}")
-        args = {**found.model_args, **_sizes(image_size, patch_size, num_heads)}
-        module = _create(found.architecture.partition(".")[0], pretrained=False, **args)
+        args = {**found.model_args, **sizes_of(image_size, patch_size, num_heads)}
+        module = create(found.architecture.partition(".")[0], pretrained=False, **args)
         report.add("weights", "random: every map of this model is meaningless but for its shapes", "warning")
     step(0.9, f"Moving to {target.title}")
     module = module.eval().to(device=target.name, dtype=dtype)
@@ -88,10 +101,10 @@ def load_model(
     model = Model(
         module=module,
         name=found.name,
-        source=found.name if found.weights is None or found.kind == "demo" else str(found.weights),
+        source=found.name if found.path is None or found.kind in ("demo", "repository") else str(found.path),
         architecture=found.architecture,
-        preprocessing=preprocessing_of(module, crop),
-        labels=labels or found.labels or _imagenet_labels(module),
+        preprocessing=preprocessing_of(module, crop, mean, std),
+        labels=names or _imagenet_labels(module),
         report=report,
         prefix_tokens=prefix,
         default_query=default_query_of(module, prefix),
@@ -102,16 +115,80 @@ def load_model(
         sha256=digest,
         options={
             "architecture": architecture,
+            "network": network,
             "image_size": image_size,
             "patch_size": patch_size,
             "crop": crop,
             "num_heads": num_heads,
+            "mean": None if mean is None else tuple(mean),
+            "std": None if std is None else tuple(std),
             "precision": precision,
             "pretrained": pretrained,
         },
     )
     _describe(model)
     return model
+
+
+def _with_weights(
+    found: Source,
+    report: Report,
+    sizes: dict[str, Any],
+    num_heads: int | None,
+    network: str | None,
+    step: Callable[[float | None, str], None],
+    cancel: Callable[[], bool],
+) -> tuple[Any, Source, str, tuple[str, ...]]:
+    """The module with its weights, the source with its architecture, their hash, and the labels that the file states."""
+    path = found.path
+    if path is None:
+        from timm.models import get_pretrained_cfg
+
+        config = get_pretrained_cfg(found.architecture)
+        if config is None or not config.hf_hub_id:
+            raise SourceError(
+                f"timm names no weights on the hub for {found.architecture}: "
+                "open a file with this architecture, or use random weights."
+            )
+        path = hub.fetch(config.hf_hub_id, config.hf_hub_filename, progress=step, cancel=cancel)
+    checkpoint = read_checkpoint(
+        path, network=network, cancel=cancel, progress=lambda share, text: step(0.1 + 0.3 * (share or 0.0), text)
+    )
+    _report_reading(report, checkpoint)
+    step(0.4, "Recognising the network")
+    if found.architecture:
+        recognised = said(checkpoint, found.architecture, found.model_args)
+    else:
+        recognised = recognise(checkpoint, num_heads=num_heads)
+        report.add("format", f"{recognised.format}, {len(recognised.tensors)} tensors")
+    for finding in recognised.findings:
+        report.add(finding.topic, finding.text, finding.certainty)
+    step(0.5, f"Building {recognised.architecture or recognised.format}")
+    preprocessing = {k: v for k, v in recognised.preprocessing.items() if v is not None}
+    module = build(recognised, sizes, {**found.pretrained_cfg, **preprocessing})
+    resized = [k for k in ("img_size", "patch_size") if k in sizes]
+    if resized:
+        report.add(
+            "resampled",
+            f"to {', '.join(f'{k} {sizes[k]}' for k in resized)}: position embedding bicubic with antialias, "
+            "patch embedding by pseudo-inverse resize (timm)",
+            "converted",
+        )
+    found = replace(found, architecture=recognised.architecture or type(module).__name__)
+    return module, found, checkpoint.sha256, recognised.labels
+
+
+def _report_reading(report: Report, checkpoint: Checkpoint) -> None:
+    first, *others = checkpoint.networks
+    notes = [checkpoint.container, f"{len(first.tensors)} tensors", f"sha256 {checkpoint.sha256[:16]}"]
+    notes += [*([f"from {first.name!r}"] if first.name else []), *first.notes, *checkpoint.notes]
+    report.add("weights", "; ".join(notes))
+    if others:
+        names = ", ".join(repr(o.name) for o in others)
+        report.add("other networks", f"{names} in the same file; choose one with network=")
+    if checkpoint.ignored:
+        shown = ", ".join(checkpoint.ignored[:8])
+        report.add("ignored", f"pickled objects, read as inert placeholders: {shown}", "converted")
 
 
 def _describe(model: Model) -> None:
@@ -144,124 +221,28 @@ def _describe(model: Model) -> None:
     report.add("device", f"{model.device.title} ({model.device.reason}), {model.precision}")
 
 
-def preprocessing_of(module: Any, crop: str | None = None) -> Preprocessing:
-    """The preprocessing that timm's config of this module asks for, with another way to crop where one is given."""
+def preprocessing_of(
+    module: Any, crop: str | None = None, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> Preprocessing:
+    """The preprocessing that timm's config of this module asks for, with what is given here instead of its own."""
     from timm.data import resolve_model_data_config
 
     config = resolve_model_data_config(module)
+    channels, height, width = config["input_size"]
     built = getattr(getattr(module, "patch_embed", None), "img_size", None)
+    if isinstance(built, tuple) and len(built) == 2:
+        height, width = built
     if crop not in (None, "center", "squash", "border"):
         raise ModelError(f"The crop {crop!r} is unknown: use 'center', 'squash' or 'border'.")
-    try:
-        channels, height, width = config["input_size"]
-        return Preprocessing(
-            input_size=built if isinstance(built, tuple) and len(built) == 2 else (height, width),
-            mean=tuple(config["mean"]),
-            std=tuple(config["std"]),
-            interpolation=config["interpolation"],
-            crop_pct=config["crop_pct"] if crop is None else 1.0,
-            crop_mode=crop or config.get("crop_mode") or "center",
-            channels=channels,
-        )
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"The model's config asks for a preprocessing that can't be: {error}.") from error
-
-
-def _with_weights(
-    found: Source,
-    report: Report,
-    image_size: Size | None,
-    patch_size: Size | None,
-    num_heads: int | None,
-    step: Callable[[float | None, str], None],
-    cancel: Callable[[], bool],
-) -> tuple[Any, str]:
-    from timm.models import PretrainedCfg, get_pretrained_cfg
-
-    base = found.architecture.partition(".")[0]
-    config = get_pretrained_cfg(found.architecture) or PretrainedCfg()
-    path, custom = found.weights, False
-    if path is None:
-        if not config.hf_hub_id:
-            raise SourceError(
-                f"timm names no weights on the hub for {found.architecture}: "
-                "open a file with this architecture, or use random weights."
-            )
-        path = hub.fetch(config.hf_hub_id, config.hf_hub_filename, progress=step, cancel=cancel)
-        custom = bool(config.custom_load)
-    if found.pretrained_cfg:
-        fields = {f.name for f in dataclasses.fields(PretrainedCfg)}
-        known = {k: v for k, v in found.pretrained_cfg.items() if k in fields and k not in _PLACES}
-        config = dataclasses.replace(config, **known)
-    args = {**found.model_args, **_sizes(image_size, patch_size, num_heads)}
-    step(0.2, f"Reading {path.name}")
-    if custom:
-        overlay: dict[str, Any] = {"file": str(path), "custom_load": True}
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    else:
-        tensors, digest, notes = read_weights(path)
-        report.add("weights", f"{path.name}, {len(tensors)} tensors, sha256 {digest[:16]}; {'; '.join(notes)}")
-        classes = _classes(tensors, config, found)
-        args["num_classes"] = classes
-        overlay = {"state_dict": tensors, "num_classes": classes}
-    clean = dataclasses.replace(config, **{k: None for k in _PLACES if k != "custom_load"}, custom_load=False)
-    step(0.4, f"Building {base}")
-    module = _create(base, pretrained=True, pretrained_cfg=clean.to_dict(), pretrained_cfg_overlay=overlay, **args)
-    # The module keeps its config; the tensors in it would double the memory.
-    module.pretrained_cfg.pop("state_dict", None)
-    if image_size is not None or patch_size is not None:
-        report.add(
-            "resampled",
-            f"to view {image_size or 'of the model'} and patch {patch_size or 'of the model'}: position embedding "
-            "bicubic with antialias, patch embedding by pseudo-inverse resize (timm)",
-            "converted",
-        )
-    return module, digest
-
-
-def _create(name: str, **kwargs: Any) -> Any:
-    import timm
-
-    # timm warns through logging about what we report or refuse ourselves.
-    logger = logging.getLogger("timm")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        return timm.create_model(name, **kwargs)
-    except TypeError as error:
-        raise ModelError(f"{name} can't be built so: {error}. It may not take another image or patch size.") from error
-    except (RuntimeError, AssertionError, ValueError, KeyError) as error:
-        text = " ".join(str(error).split())
-        raise ModelError(
-            f"The weights or sizes don't fit {name}: {text[:400]}. Name the architecture that they were made for."
-        ) from error
-    finally:
-        logger.setLevel(level)
-
-
-def _sizes(image_size: Size | None, patch_size: Size | None, num_heads: int | None) -> dict[str, Any]:
-    args: dict[str, Any] = {}
-    for key, value in (("img_size", image_size), ("patch_size", patch_size)):
-        if value is None:
-            continue
-        pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
-        if len(pair) != 2 or not all(isinstance(v, int) and 1 <= v <= 8192 for v in pair):
-            raise ModelError(f"{key} must be one or two whole numbers of pixels from 1 to 8192, not {value!r}.")
-        args[key] = pair if key == "img_size" else (pair if pair[0] != pair[1] else pair[0])
-    if num_heads is not None:
-        if not isinstance(num_heads, int) or num_heads < 1:
-            raise ModelError(f"The number of heads must be a whole number from 1 on, not {num_heads!r}.")
-        args["num_heads"] = num_heads
-    return args
-
-
-def _classes(tensors: dict[str, torch.Tensor], config: Any, found: Source) -> int:
-    classifier = config.classifier or "head"
-    first = classifier[0] if isinstance(classifier, list | tuple) else classifier
-    weight = tensors.get(f"{first}.weight", tensors.get("head.weight", tensors.get("head.fc.weight")))
-    if weight is None:
-        return 0
-    return int(weight.shape[0])
+    return Preprocessing(
+        input_size=(height, width),
+        mean=tuple(mean) if mean is not None else tuple(config["mean"]),
+        std=tuple(std) if std is not None else tuple(config["std"]),
+        interpolation=config["interpolation"],
+        crop_pct=config["crop_pct"] if crop is None else 1.0,
+        crop_mode=crop or config.get("crop_mode") or "center",
+        channels=channels,
+    )
 
 
 def _imagenet_labels(module: Any) -> tuple[str, ...]:
@@ -272,10 +253,6 @@ def _imagenet_labels(module: Any) -> tuple[str, ...]:
         return ()
     info = ImageNetInfo(subset)
     return tuple(info.index_to_description(i).partition(",")[0] for i in range(info.num_classes()))
-
-
-def _described(found: Source) -> str:
-    return f"{found.kind}: {found.weights or found.name}"
 
 
 def _numbers(values: tuple[float, ...]) -> str:

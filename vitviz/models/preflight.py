@@ -10,17 +10,17 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from vitviz.errors import SourceError
 
-DEFAULT_BUDGET = 16 * 2**30
 MAX_MEMBERS = 50_000
 MAX_HEADER = 16 * 2**20
 MAX_DIMS = 16
@@ -41,7 +41,8 @@ NUMPY_DTYPES = {
     "|b1": torch.bool, "<u4": torch.uint32,
 }  # fmt: skip
 _NPY_HEADER = re.compile(
-    rb"\{'descr': '([^']{1,8})', 'fortran_order': (True|False), 'shape': \(((?:\d{1,15}, ?)*(?:\d{1,15},?)?)\),? ?\} *\n?"
+    rb"\{'descr': '([^']{1,8})', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,15}, ?)*(?:\d{1,15},?)?)\),? ?\} *\n?"
 )
 
 
@@ -66,6 +67,20 @@ def amount(size: int) -> str:
     return f"{value:.1f} TB" if value < 1e6 else "more than a million TB"
 
 
+def default_budget() -> int:
+    """Half the memory of the machine, since the file and its tensors are held at once; in bytes."""
+    try:
+        return max(2**30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return 8 * 2**30
+
+
+def check_start(name: str, head: bytes, size: int) -> None:
+    """Refuse a cut-off safetensors by its first bytes, before the rest of a large file is read."""
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") > size - 8:
+        raise SourceError(f"{name} looks like safetensors but is damaged or cut off: fetch it again.")
+
+
 def check_budget(name: str, declared: int, budget: int) -> None:
     """Refuse, before it is allocated, what is larger than the budget; both in bytes."""
     if declared > budget:
@@ -75,10 +90,11 @@ def check_budget(name: str, declared: int, budget: int) -> None:
         )
 
 
-def zip_members(data: bytes, name: str) -> dict[str, tuple[int, int]]:
+def zip_members(data: bytes, name: str, look: Callable[[list[str]], None]) -> dict[str, tuple[int, int]]:
     """The stored members of an archive as torch and numpy write them: name -> (start, end) of their bytes.
 
-    Raises SourceError for what they never write: compressed, encrypted, doubled, overlapping or absurdly named members.
+    `look` is shown the names first, and raises where they tell what else the archive is. Raises SourceError for what
+    neither writes: compressed, encrypted, doubled, overlapping or absurdly named members.
     """
     # Counted before the directory is read, which costs half a kilobyte for each entry.
     if data.count(b"PK\x01\x02") > MAX_MEMBERS:
@@ -88,6 +104,7 @@ def zip_members(data: bytes, name: str) -> dict[str, tuple[int, int]]:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError, struct.error, EOFError) as error:
         raise SourceError(f"{name} is a damaged or cut-off archive ({shortened(error)}): fetch it again.") from error
+    look([member.filename for member in members])
     if any(member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 for member in members):
         raise SourceError(
             f"{name} is no archive as torch or numpy write weights (compressed members): save it with torch.save."
@@ -147,9 +164,8 @@ def safetensors_extents(data: bytes, name: str) -> tuple[dict[str, Extent], dict
 
 def _extent(entry: object, base: int, name: str, label: str) -> Extent:
     if isinstance(entry, dict):
-        shape, offsets = entry.get("shape"), entry.get("data_offsets")
-        known = isinstance(entry.get("dtype"), str)
-        if known and _sizes(shape, MAX_DIMS) and _sizes(offsets, 2) and len(offsets) == 2:
+        shape, offsets = _sizes(entry.get("shape"), MAX_DIMS), _sizes(entry.get("data_offsets"), 2)
+        if isinstance(entry.get("dtype"), str) and shape is not None and offsets is not None and len(offsets) == 2:
             dtype = SAFETENSORS_DTYPES.get(entry["dtype"])
             if dtype is None:
                 raise SourceError(
@@ -157,16 +173,15 @@ def _extent(entry: object, base: int, name: str, label: str) -> Extent:
                     "save it in float32, float16 or bfloat16."
                 )
             if math.prod(shape) * dtype.itemsize == offsets[1] - offsets[0]:
-                return Extent(base + offsets[0], base + offsets[1], dtype, tuple(shape))
+                return Extent(base + offsets[0], base + offsets[1], dtype, shape)
     raise SourceError(f"{name} is no valid safetensors (the entry {shortened(label)} does not add up): save it again.")
 
 
-def _sizes(value: object, most: int) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) <= most
-        and all(type(side) is int and 0 <= side < MAX_SIDE for side in value)
-    )
+def _sizes(value: object, most: int) -> tuple[int, ...] | None:
+    if isinstance(value, list) and len(value) <= most:
+        sides = tuple(side for side in value if type(side) is int and 0 <= side < MAX_SIDE)
+        return sides if len(sides) == len(value) else None
+    return None
 
 
 def npy_extent(data: bytes, start: int, end: int, name: str, label: str) -> Extent:
@@ -186,7 +201,9 @@ def npy_extent(data: bytes, start: int, end: int, name: str, label: str) -> Exte
     dtype = NUMPY_DTYPES.get(matched[1].decode("latin1"))
     shape = tuple(int(side) for side in matched[3].replace(b" ", b"").split(b",") if side)
     if dtype is None or len(shape) > MAX_DIMS:
-        raise SourceError(f"{name} holds {shortened(label)} as {shortened(matched[1])}, which can't be read: save float32.")
+        raise SourceError(
+            f"{name} holds {shortened(label)} as {shortened(matched[1])}, which can't be read: save float32."
+        )
     if math.prod(shape) * dtype.itemsize != end - body:
         raise SourceError(f"{name} is damaged (the sizes of {shortened(label)} don't add up): fetch it again.")
     return Extent(body, end, dtype, shape, fortran=matched[2] == b"True")

@@ -1,17 +1,18 @@
-"""What the user named as a model: demo, file, folder or a name of timm's."""
+"""What the user named as a model: demo, file, folder, a name of timm's or a repository of the hub."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vitviz import resources
 from vitviz.errors import SourceError
-from vitviz.models.reading import SUFFIXES, read_config
+from vitviz.models.folders import MAX_JSON, SUFFIXES
 
 DEMOS = ("demo", "demo-swin")
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
+_WEIGHTS = ("model.", "pytorch_model.")
 # Arguments that a config may hand to the architecture; anything else in a folder is refused, not passed on.
 _MODEL_ARGS = (
     "img_size patch_size in_chans num_classes global_pool embed_dim depth depths num_heads mlp_ratio qkv_bias "
@@ -29,13 +30,17 @@ _TRAINING_ARGS = ("drop_rate", "drop_path_rate", "attn_drop_rate", "proj_drop_ra
 class Source:
     """Where an architecture and its weights come from.
 
-    `weights` is None where they come from the hub, under the pretrained tag in `architecture`.
+    Attributes:
+        kind: "demo", "file", "folder", "name" (one of timm's, its weights on the hub) or "repository" (of the hub).
+        architecture: timm's name, with the tag of its weights for a name; "" where the weights have to tell.
+        path: the file or folder with the weights, None where they come from the hub.
+        model_args, pretrained_cfg, labels: what a folder's config says.
     """
 
     name: str
     kind: str
-    architecture: str
-    weights: Path | None = None
+    architecture: str = ""
+    path: Path | None = None
     model_args: dict[str, Any] = field(default_factory=dict)
     pretrained_cfg: dict[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
@@ -45,44 +50,37 @@ def resolve(source: str | Path, *, architecture: str | None = None) -> Source:
     """Find out what `source` names; SourceError says what was looked for where it is nothing.
 
     Args:
-        source: "demo", "demo-swin", a file, a folder as the hub stores timm models, or a timm name.
-        architecture: timm's name of the architecture, which a bare file needs.
+        source: "demo", "demo-swin", a file, a folder, a name of timm's, or a repository of the hub
+            ("hf-hub:owner/name" or "owner/name").
+        architecture: timm's name of the architecture, where the user says it.
     """
     text = str(source)
+    said = _known(architecture) if architecture else ""
     if text in DEMOS:
-        return _folder(resources.path(f"demo/{text}"), name=text, kind="demo", architecture=architecture)
+        return of_folder(resources.path(f"demo/{text}"), text, "demo", said)
     path = Path(text).expanduser()
     if path.is_dir():
-        return _folder(path, name=path.resolve().name, kind="folder", architecture=architecture)
+        return of_folder(path, path.resolve().name, "folder", said)
     if path.exists():
-        if (path.parent / "config.json").is_file() and path.name in _WEIGHTS and architecture is None:
-            return _folder(path.parent, name=path.parent.name, kind="folder", architecture=None, weights=path)
-        if architecture is None:
-            raise SourceError(
-                f"{path.name} holds weights but not the name of its architecture: "
-                "give timm's name as architecture=, or open a folder with a config.json beside the weights."
-            )
-        return Source(path.name, "file", _known(architecture), path)
-    name = text.removeprefix("timm/").removeprefix("hf-hub:timm/")
-    if path.suffix in SUFFIXES or "\\" in text or text.startswith((".", "~", "/")) or name.count("/"):
+        beside = path.name.startswith(_WEIGHTS) and (path.parent / "config.json").is_file()
+        if beside and not said and _architecture_in(path.parent):
+            return replace(of_folder(path.parent, path.parent.resolve().name, "folder", ""), path=path)
+        return Source(path.name, "file", said, path)
+    name = text.removeprefix("hf-hub:").removeprefix("timm/")
+    if path.suffix in SUFFIXES or "\\" in text or text.startswith((".", "~", "/")) or name.count("/") > 1:
         raise SourceError(f"There is no file or folder {text!r}: check the path, or name a model such as 'demo'.")
-    return Source(name, "hub", _known(name))
+    if "/" in name:
+        return Source(name, "repository", said)
+    return Source(name, "name", _known(name))
 
 
-def _folder(path: Path, *, name: str, kind: str, architecture: str | None, weights: Path | None = None) -> Source:
+def of_folder(path: Path, name: str, kind: str, architecture: str) -> Source:
+    """The source that a folder is: timm's config says all; without one the weights have to tell."""
+    found = architecture or _architecture_in(path)
+    if not found:
+        return Source(name, kind, "", path)
     config_path = path / "config.json"
-    if not config_path.is_file():
-        raise SourceError(f"The folder {path} has no config.json: open its weights file with architecture= instead.")
-    config = read_config(config_path)
-    if weights is None:
-        weights = next((path / w for w in _WEIGHTS if (path / w).is_file()), None)
-    if weights is None:
-        raise SourceError(f"The folder {path} has a config.json but none of {', '.join(_WEIGHTS)}.")
-    found = architecture or config.get("architecture")
-    if not isinstance(found, str):
-        raise SourceError(
-            f"{config_path} names no timm architecture: give one as architecture=, for example 'vit_base_patch16_224'."
-        )
+    config = read_config(config_path) if config_path.is_file() else {}
     model_args = config.get("model_args") or {}
     pretrained_cfg = config.get("pretrained_cfg", config)
     if not isinstance(model_args, dict) or not isinstance(pretrained_cfg, dict):
@@ -90,11 +88,30 @@ def _folder(path: Path, *, name: str, kind: str, architecture: str | None, weigh
     model_args = {key: value for key, value in model_args.items() if key not in _TRAINING_ARGS}
     if unknown := set(model_args) - set(_MODEL_ARGS.split()):
         raise SourceError(f"{config_path}: unknown model_args {', '.join(sorted(unknown))}.")
-    pretrained_cfg = {**pretrained_cfg, "num_classes": config.get("num_classes", pretrained_cfg.get("num_classes", 0))}
     labels = config.get("label_names") or pretrained_cfg.get("label_names") or ()
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
         raise SourceError(f"{config_path}: label_names must be a list of strings.")
-    return Source(name, kind, _known(found), weights, model_args, pretrained_cfg, tuple(labels))
+    return Source(name, kind, _known(found), path, model_args, pretrained_cfg, tuple(labels))
+
+
+def _architecture_in(folder: Path) -> str:
+    """The architecture that the folder's config.json names as timm does, "" where it names none."""
+    path = folder / "config.json"
+    found = read_config(path).get("architecture") if path.is_file() else None
+    return found if isinstance(found, str) else ""
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The JSON object of a config file; SourceError where it is none, or too large."""
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise SourceError(f"{path.name} is larger than {MAX_JSON} bytes, too large for a config.")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"{path} can't be read as JSON ({error}).") from error
+    if not isinstance(config, dict):
+        raise SourceError(f"{path.name} holds a {type(config).__name__}, not a JSON object.")
+    return config
 
 
 def _known(name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
-from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QSpinBox, QToolBar, QWidget
 
 from vitviz.render.style import COLORMAPS, color_table
@@ -73,6 +73,13 @@ class LayerBox(QSpinBox):
         self.valueChanged.connect(lambda value: store.update(layer=value))
         store.changed.connect(lambda old, new: self.follow())
         self.follow()
+
+    def event(self, event: QEvent) -> bool:
+        # A number takes no letters: they stay the window's shortcuts (M, D).
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.text().isalpha():
+            event.ignore()
+            return False
+        return super().event(event)
 
     def follow(self) -> None:
         """Show what the store holds."""

@@ -43,12 +43,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """What came of a wish: picture, model, and the trace of one through the other."""
+    """What came of a wish: picture, model, the trace of one through the other, and the devices as (title, name)."""
 
     wish: Wish
     image: Image
     model: Model
     trace: Trace
+    devices: tuple[tuple[str, str], ...] = ()
 
 
 class Opener(QObject):
@@ -98,12 +99,13 @@ class Opener(QObject):
         image = self._read(wish)
         progress(None, "Starting torch and timm, once")
         from vitviz.attention.trace import trace
+        from vitviz.models.devices import available
 
         model = self._load(wish.model, progress)
         progress.check()
         seen = trace(model, image, progress=_part(progress, 0.6, 1.0), cancel=progress.cancelled)
         self._image = (wish.picture, image) if wish.picture is not None else None
-        return Opened(wish, image, model, seen)
+        return Opened(wish, image, model, seen, tuple((f"{d.name}: {d.title}", d.name) for d in available()))
 
     def _read(self, wish: Wish) -> Image:
         if isinstance(wish.picture, Image):

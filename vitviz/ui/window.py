@@ -6,12 +6,12 @@ import time
 from typing import Any, cast
 
 from PySide6.QtCore import QByteArray, QRectF, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMessageBox, QToolBar, QWidget
 
 from vitviz import __version__
 from vitviz.attention.values import Place
-from vitviz.render.style import Interpolation, Style
+from vitviz.render.style import COLORMAPS, Interpolation, Style
 from vitviz.ui.actions import GESTURES
 from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.browsing import Browsing
@@ -51,7 +51,8 @@ class MainWindow(QMainWindow):
         self.resize(1440, 900)
         value = settings.value
         interpolation: Interpolation = "smooth" if value.interpolation == "smooth" else "nearest"
-        self.store = Store(State(style=Style(value.colormap, value.opacity, "map", interpolation)), self)
+        colormap = value.colormap if value.colormap in COLORMAPS else COLORMAPS[0]
+        self.store = Store(State(style=Style(colormap, value.opacity, "map", interpolation)), self)
         self.worker = Worker(self)
         self.opener = Opener(self.worker, self)
         self.sources = Sources(self, self.opener, settings, wish or Wish())
@@ -127,12 +128,10 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _opened(self, opened: Opened) -> None:
-        from vitviz.models.devices import available
-
         self.pane.show(opened)
         self.controls.face()
         self.setWindowTitle(f"{opened.image.name} · {opened.model.name} · vitviz")
-        self.menus.fill_devices([("Automatic", "auto"), *((f"{d.name}: {d.title}", d.name) for d in available())])
+        self.menus.fill_devices([("Automatic", "auto"), *opened.devices])
         self.opened.emit(opened)
 
     @Slot(int, str, object)
@@ -151,6 +150,14 @@ class MainWindow(QMainWindow):
             style = new.style
             self.settings.update(colormap=style.colormap, opacity=style.opacity, interpolation=style.interpolation)
             self.menus.outline.setChecked(style.show_query)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # Qt takes all the room from the middle; the map is to keep about a third.
+        docked = [d for d in self.docks if d.isVisible() and not d.isFloating()]
+        if event.size().width() < event.oldSize().width() and self.map_view.width() < event.size().width() / 3:
+            shares = [round(event.size().width() * (0.24 if d in self.docks[:2] else 0.36)) for d in docked]
+            self.resizeDocks(docked, shares, Qt.Orientation.Horizontal)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_paths(event.mimeData()):

@@ -37,15 +37,25 @@ class Conversion:
         """Append one finding."""
         self.findings.append(Finding(topic, text, certainty))
 
-    def take_stem(self, ending: str) -> str:
-        """Take off the prefix before the name that ends so, from every name that has it, and return the prefix."""
+    def take_stem(self, ending: str, *, only: bool = False) -> Tensors:
+        """Take off the prefix before the name that ends so, from every name that has it.
+
+        Args:
+            ending: a whole name inside the network, such as "patch_embed.proj.weight".
+            only: leave out the tensors without the prefix, where a second tower may have the same names.
+
+        Returns:
+            The tensors left out.
+        """
         ends = [k for k in self.tensors if k == ending or k.endswith("." + ending)]
         # The shortest is the network itself; a longer one may lie in its decoder or in a second tower.
         stem = min(ends, key=len)[: -len(ending)] if ends else ""
-        if stem:
-            self.tensors = self._once((k.removeprefix(stem), v) for k, v in self.tensors.items())
-            self.note("names", f"prefix {stem!r} taken off", "converted")
-        return stem
+        if not stem:
+            return {}
+        outside = {k: v for k, v in self.tensors.items() if only and not k.startswith(stem)}
+        self.tensors = self._once((k.removeprefix(stem), v) for k, v in self.tensors.items() if k not in outside)
+        self.note("names", f"prefix {stem!r} taken off", "converted")
+        return outside
 
     def rename(self, rules: Rules) -> None:
         """Replace in every name the pattern of each (pattern, replacement), in this order."""
@@ -154,6 +164,6 @@ def gaps(tensors: Tensors) -> tuple[str, ...]:
         # A number far beyond the count of blocks is a name gone wrong, not that many missing layers.
         every = set(range(min(max(numbers) + 1, 2 * len(numbers))))
         for (place, rest), have in groups.items():
-            if place == trunk and 2 * len(have) > len(every):
+            if place == trunk and 2 * len(have) >= len(every):
                 missing += [f"{trunk}{i}.{rest}" for i in sorted(every - have)]
     return tuple(missing)

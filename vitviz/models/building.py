@@ -1,0 +1,100 @@
+"""Recognition -> torch module: timm builds the architecture and resamples; weights that don't fit are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any
+
+from torch import nn
+
+from vitviz.errors import ModelError
+from vitviz.models.checkpoint import Recognition
+
+Size = int | tuple[int, int]
+# Where timm would look for weights by itself; ours are in memory.
+_PLACES = ("source", "url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "custom_load")
+
+
+def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[str, Any]) -> nn.Module:
+    """The module with its weights in, on the CPU.
+
+    Args:
+        recognised: architecture, arguments and weights under its names.
+        sizes: arguments that the user wants otherwise (img_size, patch_size, num_heads).
+        pretrained_cfg: what is known about preprocessing and classifier, over timm's own values.
+
+    Raises ModelError, which lists what is missing or left over, where the weights don't fit.
+    """
+    if recognised.module is not None:
+        return _own(recognised, sizes)
+    from timm.models import PretrainedCfg, get_pretrained_cfg
+
+    name = recognised.architecture
+    base = name.partition(".")[0]
+    args = {**recognised.model_args, **sizes}
+    config = get_pretrained_cfg(name) or PretrainedCfg()
+    fields = {f.name for f in dataclasses.fields(PretrainedCfg)}
+    known = {k: v for k, v in pretrained_cfg.items() if k in fields and k not in _PLACES}
+    cleared: dict[str, Any] = {k: None for k in _PLACES if k != "custom_load"}
+    config = dataclasses.replace(config, **known, **cleared, custom_load=False)
+    if "in_chans" in args:
+        config = dataclasses.replace(config, input_size=(args["in_chans"], *config.input_size[1:]))
+    overlay = {"state_dict": recognised.tensors, "num_classes": args.get("num_classes", config.num_classes)}
+    module = create(base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args)
+    # The module keeps its config; the tensors in it would double the memory.
+    module.pretrained_cfg.pop("state_dict", None)
+    return module
+
+
+def create(name: str, **kwargs: Any) -> Any:
+    """timm's create_model, with its failures as ModelError and its log kept out of the way."""
+    import timm
+
+    # timm warns through logging about what we report or refuse ourselves.
+    logger = logging.getLogger("timm")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        return timm.create_model(name, **kwargs)
+    except TypeError as error:
+        raise ModelError(f"{name} can't be built so: {error}. It may not take another image or patch size.") from error
+    except (RuntimeError, AssertionError, ValueError, KeyError) as error:
+        text = " ".join(str(error).split())
+        raise ModelError(
+            f"The weights or sizes don't fit {name}: {text[:400]}. Name the architecture that they were made for."
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def sizes_of(image_size: Size | None, patch_size: Size | None, num_heads: int | None = None) -> dict[str, Any]:
+    """The user's sizes as arguments for timm; ModelError for what can be no size."""
+    args: dict[str, Any] = {}
+    for key, value in (("img_size", image_size), ("patch_size", patch_size)):
+        if value is None:
+            continue
+        pair = (value, value) if isinstance(value, int) else tuple(value)
+        if len(pair) != 2 or not all(isinstance(v, int) and 1 <= v <= 8192 for v in pair):
+            raise ModelError(f"{key} must be one or two whole numbers of pixels from 1 to 8192, not {value!r}.")
+        args[key] = pair if key == "img_size" else (pair if pair[0] != pair[1] else pair[0])
+    if num_heads is not None:
+        args["num_heads"] = num_heads
+    return args
+
+
+def _own(recognised: Recognition, sizes: dict[str, Any]) -> nn.Module:
+    module = recognised.module
+    assert module is not None
+    wanted = {k: v for k, v in sizes.items() if k != "num_heads"}
+    if wanted:
+        raise ModelError(
+            f"This network ({recognised.format}) is none of timm's, and its position and patch embedding can't be "
+            f"resampled: open it without {' and '.join(wanted)}."
+        )
+    try:
+        module.load_state_dict(recognised.tensors)
+    except RuntimeError as error:
+        text = " ".join(str(error).split())
+        raise ModelError(f"The weights don't fit the network that they look like: {text[:400]}.") from error
+    return module

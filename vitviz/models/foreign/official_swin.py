@@ -1,0 +1,50 @@
+"""Microsoft's Swin and Swin V2 and timm's own -> timm's SwinTransformer and SwinTransformerV2.
+
+timm 1.0.31 converts them in the `checkpoint_filter_fn` of swin_transformer.py and swin_transformer_v2.py; done here so
+that windows and image can be read off the buffers first. Repositories: microsoft/Swin-Transformer, microsoft/SimMIM
+(prefix `encoder.`).
+"""
+
+from __future__ import annotations
+
+from vitviz.models.checkpoint import Checkpoint, Network, Recognition
+from vitviz.models.foreign.architectures import architecture_of
+from vitviz.models.foreign.conversion import Conversion, Tensors
+from vitviz.models.foreign.huggingface_config import IMAGENET, Settings, apply_epsilon, preprocessing_of
+from vitviz.models.foreign.huggingface_swin import move_downsampling
+from vitviz.models.foreign.official import take_trunk
+from vitviz.models.foreign.swin_shapes import swin_args
+
+_PATCH = "patch_embed.proj.weight"
+_BLOCK = "layers.0.blocks.0.attn."
+
+
+def detect(tensors: Tensors) -> bool:
+    """Whether this is a Swin of either version: stages of blocks with a bias table or a logit scale."""
+    return (
+        any(k.endswith(_PATCH) for k in tensors)
+        and any(k.endswith(_BLOCK + "qkv.weight") for k in tensors)
+        and any(k.endswith((_BLOCK + "relative_position_bias_table", _BLOCK + "logit_scale")) for k in tensors)
+    )
+
+
+def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
+    """Bring to timm's names; V2's window is told only by the buffers of older files."""
+    conversion = Conversion("Swin", network)
+    take_trunk(conversion)
+    second = _BLOCK + "logit_scale" in conversion.tensors
+    old = any(k.startswith("layers.0.downsample.") for k in conversion.tensors)
+    conversion.format = f"{'Microsoft' if old else 'timm'} Swin{' V2' if second else ''}"
+    conversion.drop(r"^mask_token$|^decoder\.", "only for the pretraining")
+    move_downsampling(conversion)
+    conversion.rename([(r"^head\.(weight|bias)$", r"head.fc.\1")])
+    args, shapes = swin_args(conversion)
+    settings = Settings()
+    apply_epsilon(conversion, args, settings, 1e-5)
+    conversion.note("activation", "gelu, Swin's own", "assumed")
+    if second:
+        args["pretrained_window_sizes"] = (0,) * len(shapes.depths)
+        conversion.note("window", "position bias taken as trained for this window", "assumed")
+    preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
+    architecture = architecture_of("swinv2" if second else "swin", shapes.embed_dim)
+    return conversion.result(architecture, args, preprocessing=preprocessing)

@@ -1,0 +1,100 @@
+"""What the values beside the weights say about a network: config, folder, attributes of pickled modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from vitviz.models.checkpoint import Checkpoint
+
+HEADS = ("num_heads", "n_heads", "num_attention_heads", "n_head", "nhead", "nheads", "heads", "head_num", "num_head")
+HEAD_SIZE = ("dim_head", "head_dim", "attn_head_dim")
+EPS = ("layer_norm_eps", "norm_eps", "layernorm_eps", "ln_eps", "eps")
+ACTIVATION = ("activation", "hidden_act", "act_layer", "act")
+PRE_NORM = ("norm_first", "pre_norm", "prenorm")
+POOL = ("global_pool", "pool", "pooling")
+IMAGE = ("image_size", "img_size", "input_size", "image_shape")
+CHANNELS = ("in_chans", "num_channels", "in_channels", "channels", "n_channels")
+MEAN, STD = ("mean", "image_mean", "norm_mean"), ("std", "image_std", "norm_std")
+LABELS = ("id2label", "class_names", "classes", "labels", "label_names", "class_to_idx", "idx_to_class")
+
+_DEPTH = 4
+
+
+def stated(checkpoint: Checkpoint, names: Sequence[str], kind: type | tuple[type, ...]) -> tuple[Any, str] | None:
+    """The first value of these names and this kind, with the place that says so; None where none does."""
+    for where, values in (("the file", checkpoint.config), ("config.json", checkpoint.folder)):
+        for name in names:
+            for path, value in _named(values, name):
+                if isinstance(value, kind) and not (isinstance(value, bool) and kind is int):
+                    return value, f"{path} in {where}"
+    return None
+
+
+def attribute(checkpoint: Checkpoint, names: Sequence[str], kind: type | tuple[type, ...]) -> tuple[Any, str] | None:
+    """The value that all pickled modules with one of these attributes agree on."""
+    for name in names:
+        found = {
+            value
+            for values in checkpoint.attributes.values()
+            if isinstance(value := values.get(name), kind) and not (isinstance(value, bool) and kind is int)
+        }
+        if len(found) == 1:
+            return found.pop(), f"{name} of the pickled modules"
+    return None
+
+
+def said(checkpoint: Checkpoint, names: Sequence[str], kind: type | tuple[type, ...]) -> tuple[Any, str] | None:
+    """`stated`, else `attribute`."""
+    return stated(checkpoint, names, kind) or attribute(checkpoint, names, kind)
+
+
+def numbers(checkpoint: Checkpoint, names: Sequence[str]) -> tuple[tuple[float, ...], str] | None:
+    """A list of numbers, one for each channel or one for all."""
+    found = stated(checkpoint, names, (list, tuple, float))
+    if found is None:
+        return None
+    value, where = found
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if len(values) not in (1, 3) or not all(isinstance(v, int | float) for v in values):
+        return None
+    return tuple(float(v) for v in values), where
+
+
+def size(checkpoint: Checkpoint) -> tuple[tuple[int, int], str] | None:
+    """(height, width) of the view."""
+    found = stated(checkpoint, IMAGE, (int, list, tuple))
+    if found is None:
+        return None
+    value, where = found
+    sides = (value, value) if isinstance(value, int) else tuple(value)[-2:]
+    if len(sides) != 2 or not all(isinstance(s, int) and 1 <= s <= 8192 for s in sides):
+        return None
+    return (sides[0], sides[1]), where
+
+
+def labels(checkpoint: Checkpoint, classes: int) -> tuple[str, ...]:
+    """Names of the classes, empty where none are stated for so many."""
+    found = stated(checkpoint, LABELS, (list, tuple, dict))
+    if found is None:
+        return ()
+    value = found[0]
+    if isinstance(value, dict):
+        if all(isinstance(v, int) for v in value.values()):
+            value = {index: name for name, index in value.items()}
+        try:
+            value = [value[key] for key in sorted(value, key=int)]
+        except (TypeError, ValueError):
+            return ()
+    names = tuple(str(name) for name in value)
+    return names if len(names) == classes else ()
+
+
+def _named(values: Any, name: str, path: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """(path, value) of this key, outer ones first."""
+    if not isinstance(values, dict) or depth > _DEPTH:
+        return
+    if name in values:
+        yield f"{path}{name}", values[name]
+    for key, value in values.items():
+        yield from _named(value, name, f"{path}{key}.", depth + 1)
