@@ -10,8 +10,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QEvent, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QCoreApplication, QEvent, QPointF, Qt, QTimer
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from vitviz.ui.jobs import THREAD_NAME
 
@@ -62,3 +63,65 @@ def no_leaks(config_dir, monkeypatch):
     left = leaks()
     if left:
         pytest.fail("left behind: " + "; ".join(left))
+
+
+@pytest.fixture(scope="session")
+def opened(picture, sharp):
+    """A picture through a ViT of 6 layers and 2 heads on 10 x 10 patches, with a class token and sharp attention."""
+    import vitviz
+    from vitviz.ui.opening import ModelWish, Opened, Wish
+
+    model = vitviz.load_model("test_vit", pretrained=False, device="cpu")
+    sharp(model.module)
+    return Opened(Wish(picture, ModelWish("test_vit", pretrained=False)), picture, model, vitviz.trace(model, picture))
+
+
+@pytest.fixture(scope="session")
+def ragged(picture, make):
+    """The same picture through a Swin of four layers with 3, 6, 12 and 24 heads, without a class token."""
+    import vitviz
+    from vitviz.ui.opening import ModelWish, Opened, Wish
+
+    sizes = {"img_size": (64, 64), "window_size": 4, "embed_dim": 12, "num_classes": 5}
+    model = make("swin_tiny_patch4_window7_224", (64, 64), depths=(1, 1, 1, 1), num_heads=(3, 6, 12, 24), **sizes)
+    return Opened(Wish(picture, ModelWish("ragged")), picture, model, vitviz.trace(model, picture))
+
+
+@pytest.fixture
+def bare_window(qtbot):
+    """The window on the screen, with nothing opened."""
+    from vitviz.ui.app import create
+
+    window = create()
+    window.first_paint = 0.0  # what was painted before begins no opening
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    yield window
+    for box in window.findChildren(QMessageBox):
+        box.close()
+
+
+@pytest.fixture
+def window(bare_window, opened):
+    """The window with a picture and a model in it."""
+    bare_window.opener.opened.emit(opened)
+    QApplication.processEvents()
+    return bare_window
+
+
+def move_mouse(widget, position, buttons=Qt.MouseButton.NoButton):
+    """Move the mouse over a picture: QTest.mouseMove moves the one real cursor, which off screen arrives late."""
+    target, position = widget.viewport(), QPointF(position)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove, position, target.mapToGlobal(position), Qt.MouseButton.NoButton, buttons,
+        Qt.KeyboardModifier.NoModifier,
+    )  # fmt: skip
+    QApplication.sendEvent(target, event)
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def hover():
+    """`move_mouse` as a fixture."""
+    return move_mouse

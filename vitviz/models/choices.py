@@ -46,7 +46,7 @@ class Choices:
         layers, around = self._layers, self._around
         pre_norm = self._pre_norm()
         activation = self._activation()
-        eps = self._value("norm epsilon", stated.EPS, float, 1e-5, "torch's default; 1e-6 or 1e-12 changes little")
+        eps = self._eps()
         classes = around.head[-1].shape[0] if around.head else 0
         image_size, position = self._grid()
         gray = around.channels == 1
@@ -103,11 +103,8 @@ class Choices:
         if explicit is None and layers.heads is not None:
             explicit = (layers.heads, "a matrix for each head in the file")
         explicit = explicit or stated.said(self._checkpoint, stated.HEADS, int)
-        if (
-            explicit is None
-            and (size := stated.said(self._checkpoint, stated.HEAD_SIZE, int))
-            and inner % max(size[0], 1) == 0
-        ):
+        size = stated.said(self._checkpoint, stated.HEAD_SIZE, int)
+        if explicit is None and size and size[0] > 0 and inner % size[0] == 0:
             explicit = (inner // size[0], f"width {inner} by {size[1]}")
         choice = resolve_heads(explicit, self._matches, self._estimate() if explicit is None else None, inner)
         self._say("heads", f"{choice.heads} of width {inner // choice.heads}: {choice.source}", choice.certainty)
@@ -219,7 +216,7 @@ class Choices:
 
     def _statistics(self, gray: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
         mean, std = stated.numbers(self._checkpoint, stated.MEAN), stated.numbers(self._checkpoint, stated.STD)
-        if mean and std:
+        if mean and std and all(std[0]):
             self._say("mean and std", f"{mean[0]} and {std[0]}: {mean[1]}")
             return mean[0], std[0]
         for match in self._matches:
@@ -231,10 +228,13 @@ class Choices:
         self._say("mean and std", "0.5 and 0.5: the file does not say; set mean and std as in training", "assumed")
         return ((0.5,), (0.5,)) if gray else ((0.5,) * 3, (0.5,) * 3)
 
-    def _value(self, topic: str, names: tuple[str, ...], kind: type, usual: float, why: str) -> float:
-        found = stated.said(self._checkpoint, names, kind)
-        self._say(topic, f"{found[0]:g}: {found[1]}" if found else f"{usual:g}: {why}", "found" if found else "assumed")
-        return float(found[0] if found else usual)
+    def _eps(self) -> float:
+        found = stated.said(self._checkpoint, stated.EPS, float)
+        if found and 0 < found[0] < 1:
+            self._say("norm epsilon", f"{found[0]:g}: {found[1]}")
+            return float(found[0])
+        self._say("norm epsilon", "1e-05: torch's default; 1e-6 or 1e-12 instead changes little", "assumed")
+        return 1e-5
 
     def _say(self, topic: str, text: str, certainty: Certainty = "found") -> None:
         self.findings.append(Finding(topic, text, certainty))

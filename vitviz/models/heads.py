@@ -2,10 +2,10 @@
 
 In a plain ViT the number of heads is in no shape, and a wrong one loads without an error and spoils every map. Rows of
 q, k and v, and columns of the output projection, that belong to one head resemble each other more than those of
-different heads do, once a network is trained. For every candidate h: mean |cosine| inside heads minus between heads, minus the
-same with the borders of the heads shifted by half a head, in units of the matrix's own spread, averaged over all
-matrices; t is mean over standard error. The statistic and its thresholds are this project's own; they were fixed on 18
-third-party networks (15 right, 3 below the threshold) and held on 11 others, all of them small (width up to 256).
+different heads do, once a network is trained. For every candidate h: mean |cosine| inside heads minus between heads,
+minus the same with the borders of the heads shifted by half a head, in units of the matrix's own spread, averaged over
+all matrices; t is mean over standard error. The statistic and its thresholds are this project's own; they were fixed on
+18 third-party networks (15 right, 3 below the threshold) and held on 11 others, all small (width up to 256).
 """
 
 from __future__ import annotations

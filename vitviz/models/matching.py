@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from vitviz.errors import SourceError
@@ -17,7 +18,7 @@ from vitviz.models.assembly import BASE, fits_timm, plain_tensors, timm_args, ti
 from vitviz.models.blocks import Layers, layers_of
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.choices import ENCODER, LUCIDRAINS, Choices
-from vitviz.models.plain_vit import PlainViT
+from vitviz.models.plain_vit import PlainConfig, PlainViT
 from vitviz.models.projections import NoBlockError
 from vitviz.models.report import Finding
 from vitviz.models.surround import Surround, surround_of
@@ -43,6 +44,7 @@ def match_structure(network: Network, checkpoint: Checkpoint, *, num_heads: int 
     naming = _naming(tensors, layers)
     choices = Choices(layers, around, naming, checkpoint, num_heads)
     config = choices.config()
+    module = _checked(config, plain_tensors(layers, around), file)
     result = Recognition(
         format=naming,
         tensors=plain_tensors(layers, around),
@@ -60,8 +62,25 @@ def match_structure(network: Network, checkpoint: Checkpoint, *, num_heads: int 
         result.architecture, result.model_args = BASE, timm_args(config)
         result.tensors = timm_tensors(result.tensors, config)
     else:
-        result.module = PlainViT(config)
+        # Memory without values: every one of them comes from the file, as the check of all names and shapes made sure.
+        result.module = module.to_empty(device="cpu")
     return result
+
+
+def _checked(config: PlainConfig, tensors: Mapping[str, Tensor], file: str) -> PlainViT:
+    """The network without memory; SourceError where a tensor is missing, left over or of another shape."""
+    with torch.device("meta"):
+        module = PlainViT(config)
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    given = {name: tuple(value.shape) for name, value in tensors.items()}
+    wrong = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
+    if wrong:
+        first = wrong[0]
+        raise SourceError(
+            f"{file} is of no plain vision transformer: {len(wrong)} of its tensors don't fit, such as {first}, "
+            f"which should be {wanted.get(first, 'absent')} and is {given.get(first, 'absent')}."
+        )
+    return module
 
 
 def _found_around(units: Sequence[Unit], trunk: Trunk, layers: Layers, checkpoint: Checkpoint) -> Surround:
@@ -69,7 +88,7 @@ def _found_around(units: Sequence[Unit], trunk: Trunk, layers: Layers, checkpoin
     first = min(unit.order for layer in trunk.layers for unit in layer.values())
     channels = stated.said(checkpoint, stated.CHANNELS, int)
     try:
-        return surround_of(outside, layers.width, first, channels[0] if channels else None)
+        return surround_of(outside, layers.width, first, channels[0] if channels and channels[0] > 0 else None)
     except SourceError as error:
         count = len(trunk.layers)
         raise SourceError(f"{checkpoint.path.name} has {count} attention layers, but {error}.") from error

@@ -40,7 +40,7 @@ def part_of(name: str) -> Part | None:
     # The last word decides: a module called "attention.key.value" does not exist, "value.key" neither.
     for word in (*reversed(found), *reversed(words(name))):
         for part, known in parts:
-            if word in known:
+            if word in known or word.removeprefix("to") in known:
                 return part
     return None
 

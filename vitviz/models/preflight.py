@@ -23,6 +23,7 @@ from vitviz.errors import SourceError
 
 MAX_MEMBERS = 50_000
 MAX_HEADER = 16 * 2**20
+MAX_TENSORS = 20_000
 MAX_DIMS = 16
 MAX_SIDE = 2**48
 # Tied weights are one storage under a few names; more than this is a file that multiplies itself.
@@ -146,6 +147,8 @@ def safetensors_extents(data: bytes, name: str) -> tuple[dict[str, Extent], dict
     if not isinstance(header, dict):
         raise SourceError(f"{name} looks like safetensors but its header is no JSON object: fetch it again.")
     metadata = header.pop("__metadata__", None) or {}
+    if len(header) > MAX_TENSORS:
+        raise SourceError(f"{name} holds more than {MAX_TENSORS} tensors: save the encoder's state_dict alone.")
     extents = {label: _extent(entry, 8 + length, name, label) for label, entry in header.items()}
     reached = 8 + length
     for extent in sorted(extents.values(), key=lambda extent: (extent.start, extent.end)):

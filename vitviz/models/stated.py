@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def numbers(checkpoint: Checkpoint, names: Sequence[str]) -> tuple[tuple[float, 
         return None
     value, where = found
     values = tuple(value) if isinstance(value, list | tuple) else (value,)
-    if len(values) not in (1, 3) or not all(isinstance(v, int | float) for v in values):
+    if len(values) not in (1, 3) or not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
         return None
     return tuple(float(v) for v in values), where
 

@@ -61,7 +61,8 @@ def read_legacy(data: bytes, name: str, budget: int) -> Content:
         first = run(stream)
         if type(first.value) is not int or first.value != MAGIC:
             raise not_weights.pickle(name, data, tuple(first.names))
-        version, system = run(stream, most=_PREAMBLE).value, run(stream, most=_PREAMBLE).value
+        second, third = run(stream, most=_PREAMBLE), run(stream, most=_PREAMBLE)
+        version, system = second.value, third.value
         if version != PROTOCOL or not isinstance(system, dict):
             raise Damaged(f"the version {version!r} of torch's old format"[:60])
         if system.get("little_endian") is False:
@@ -69,6 +70,7 @@ def read_legacy(data: bytes, name: str, budget: int) -> Content:
         begin = stream.tell()
         found = run(stream)
         places = _places(data, found, stream)
+        found.plain &= first.plain and second.plain and third.plain
         return _load(data, found, name, budget, lambda: _at(data, begin), lambda storage: places[storage.key])
     except Damaged as error:
         raise _unreadable(name, error) from None
@@ -76,7 +78,9 @@ def read_legacy(data: bytes, name: str, budget: int) -> Content:
 
 def _places(data: bytes, found: Found, stream: io.BytesIO) -> dict[str, tuple[int, int]]:
     """Where the storages of an old file lie: a list of keys, then for each the number of elements and the bytes."""
-    keys = run(stream).value
+    last = run(stream)
+    keys = last.value
+    found.plain &= last.plain
     if stream.tell() > len(data) or not isinstance(keys, list) or not all(type(key) is str for key in keys):
         raise Damaged("no list of its weights")
     if len(set(keys)) != len(keys) or set(keys) != set(found.storages):

@@ -86,7 +86,9 @@ def _with_bias(key: str, weight: Tensor, tensors: Mapping[str, Tensor]) -> tuple
     dot = f"{parent}." if parent else ""
 
     def there(other: str) -> str | None:
-        return f"{dot}{other}" if f"{dot}{other}" in tensors else None
+        bias = tensors.get(f"{dot}{other}")
+        # A vector as long as one side of the matrix; anything else of that name is a tensor of its own.
+        return f"{dot}{other}" if bias is not None and bias.dim() == 1 and len(bias) in weight.shape else None
 
     if leaf == "weight":
         return parent, there("bias")
@@ -99,7 +101,7 @@ def _with_bias(key: str, weight: Tensor, tensors: Mapping[str, Tensor]) -> tuple
     if weight.dim() == 2:
         for pattern, other in ((r"^([wW])(?=[_\d]|[a-z]{1,2}\d?$)", "b"), (r"_w$", "_b"), (r"W$", "b")):
             bias = there(re.sub(pattern, other, leaf))
-            if bias and bias != key and tensors[bias].dim() == 1:
+            if bias and bias != key:
                 return key, bias
         return key, None
     return None, None
@@ -139,12 +141,15 @@ def _repeating(group: dict[int, dict[str, Unit]]) -> tuple[dict[str, Unit], ...]
     numbers = sorted(group)
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))) or numbers[0] > 1:
         return None
-    first = {name: unit.shape for name, unit in group[numbers[0]].items()}
-    if sum(len(shape) == 2 for shape in first.values()) < 3:
-        return None
-    if any({name: unit.shape for name, unit in group[n].items()} != first for n in numbers):
+    first = _shapes(group[numbers[0]])
+    if sum(len(shape) == 2 for shape, _ in first.values()) < 3 or any(_shapes(group[n]) != first for n in numbers):
         return None
     return tuple({name: group[n][name] for name in first} for n in numbers)
+
+
+def _shapes(layer: Mapping[str, Unit]) -> dict[str, tuple[tuple[int, ...], bool]]:
+    """The shape of each weight, and whether it has a bias."""
+    return {name: (unit.shape, unit.bias is not None) for name, unit in layer.items()}
 
 
 def joined_heads(layer: Mapping[str, Unit]) -> tuple[dict[str, Unit], int | None]:
@@ -158,6 +163,9 @@ def joined_heads(layer: Mapping[str, Unit]) -> tuple[dict[str, Unit], int | None
             last = numbers[-1]
             lists.setdefault(f"{name[: last.start()]}#{name[last.end() :]}", {})[int(last[0])] = unit
     lists = {name: of for name, of in lists.items() if sorted(of) == list(range(len(of))) and len(of) > 1}
+    lists = {
+        name: of for name, of in lists.items() if len(set(_shapes({u.name: u for u in of.values()}).values())) == 1
+    }
     counts = {len(of) for of in lists.values()}
     if len(counts) != 1 or {part_of(name) for name in lists} not in ({"q", "k", "v"}, {"qkv"}):
         return dict(layer), None

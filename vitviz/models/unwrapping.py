@@ -16,7 +16,7 @@ from vitviz.errors import SourceError
 from vitviz.models.attributes import MAX_NODES, NOTHING, is_rebuilt, of_module, plain
 from vitviz.models.checkpoint import Network
 from vitviz.models.inert import Placeholder
-from vitviz.models.preflight import shortened
+from vitviz.models.preflight import MAX_TENSORS, shortened
 
 WRAPPERS = (
     "state_dict_ema", "model_ema", "ema", "teacher", "student", "target_encoder", "encoder", "state_dict", "model",
@@ -43,7 +43,6 @@ FEWEST = 4
 MAX_DEPTH = 12
 MAX_PLACES = 64
 MAX_NETWORKS = 32
-MAX_TENSORS = 20_000
 
 
 @dataclass(slots=True, eq=False)

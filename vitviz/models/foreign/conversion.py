@@ -53,7 +53,13 @@ class Conversion:
         if not stem:
             return {}
         outside = {k: v for k, v in self.tensors.items() if only and not k.startswith(stem)}
-        self.tensors = self._once((k.removeprefix(stem), v) for k, v in self.tensors.items() if k not in outside)
+        # A classifier beside "model.vit." is named "model.classifier".
+        parent = stem[: stem[:-1].rfind(".") + 1]
+        self.tensors = self._once(
+            (k.removeprefix(stem) if k.startswith(stem) else k.removeprefix(parent), v)
+            for k, v in self.tensors.items()
+            if k not in outside
+        )
         self.note("names", f"prefix {stem!r} taken off", "converted")
         return outside
 

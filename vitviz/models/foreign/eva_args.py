@@ -40,7 +40,9 @@ def dinov3_args(
     return args, shapes
 
 
-def eva_args(conversion: Conversion, *, rotary: bool, heads: int | None) -> tuple[dict[str, Any], Shapes]:
+def eva_args(
+    conversion: Conversion, *, rotary: bool, heads: int | None, heads_from: str
+) -> tuple[dict[str, Any], Shapes]:
     """The arguments for EVA and EVA-02: absolute positions and, in EVA-02, rotary ones of a 16 x 16 grid."""
     shapes = read_shapes(conversion.tensors)
     tensors = conversion.tensors
@@ -65,7 +67,7 @@ def eva_args(conversion: Conversion, *, rotary: bool, heads: int | None) -> tupl
     conversion.note("shapes", shapes.summary(), "inferred")
     if rotary:
         conversion.note("rotary positions", "scaled to a grid of 16 x 16, as in EVA-02", "assumed")
-    conversion.heads(args, heads, "the rotary frequencies' width")
+    conversion.heads(args, heads, heads_from)
     return args, shapes
 
 

@@ -15,7 +15,7 @@ from vitviz.errors import ModelError
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.huggingface_config import HALF, Settings, apply_epsilon, preprocessing_of
+from vitviz.models.foreign.huggingface_config import HALF, apply_epsilon, preprocessing_of, read_settings
 from vitviz.models.foreign.shapes import read_shapes, shape_of, vit_args
 
 _EMBEDDING = re.compile(r"^(opt/target/|params/img/|params/)?embedding/kernel$")
@@ -74,7 +74,7 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
         # big_vision's "gap" norms the tokens and then averages.
         args["fc_norm"] = False
     conversion.heads(args, heads, "the shapes of the query kernels")
-    settings = Settings()
+    settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-6)
     conversion.note("activation", "gelu, as timm takes these files; Flax's own approximates it by tanh", "assumed")
     preprocessing = preprocessing_of(conversion, settings, HALF, shapes.channels)

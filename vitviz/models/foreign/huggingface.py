@@ -85,7 +85,7 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     if kind == "ijepa":
         # I-JEPA norms all tokens and then averages; timm's "avg" would norm the average.
         args |= {"global_pool": "avg", "fc_norm": False}
-    conversion.heads(args, settings.heads, "config.json")
+    conversion.heads(args, settings.heads, settings.source)
     apply_epsilon(conversion, args, settings, _EPSILON.get(kind, 1e-12))
     apply_activation(conversion, args, settings, "gelu")
     preprocessing = preprocessing_of(conversion, settings, HALF if kind == "vit" else IMAGENET, shapes.channels)

@@ -49,7 +49,7 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     if "fc_norm.weight" not in conversion.tensors and "norm.weight" not in conversion.tensors:
         conversion.note("missing", "norm.weight: the file has no norm after the last layer", "warning")
     conversion.join_qkv(biases="split")
-    args, shapes = beit_args(conversion, settings.image, settings.heads, "config.json")
+    args, shapes = beit_args(conversion, settings.image, settings.heads, settings.source)
     apply_epsilon(conversion, args, settings, 1e-12)
     refuse_activation(conversion, settings)
     preprocessing = preprocessing_of(conversion, settings, HALF, shapes.channels)

@@ -71,7 +71,7 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     args = vit_args(shapes)
     if classifier:
         args |= {"global_pool": "avg", "fc_norm": False}
-    conversion.heads(args, settings.heads, "config.json")
+    conversion.heads(args, settings.heads, settings.source)
     apply_epsilon(conversion, args, settings, 1e-6 if siglip else 1e-5)
     apply_activation(conversion, args, settings, "gelu_tanh" if siglip else "quick_gelu")
     preprocessing = preprocessing_of(conversion, settings, HALF if siglip else CLIP, shapes.channels)

@@ -1,5 +1,6 @@
 """What config.json and preprocessor_config.json of a Hugging Face folder say, as far as it is plain and makes sense.
 
+Where there is no config the attributes of a pickled module stand in for it: `num_heads` and `eps`.
 Names of the values as written by transformers 5.23.
 """
 
@@ -24,6 +25,7 @@ _ACTIVATIONS = {
     "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh",
     "quick_gelu": "quick_gelu", "relu": "relu", "silu": "silu", "swish": "silu",
 }  # fmt: skip
+_LARGEST_IMAGE = 2048
 # PIL's numbers of the resampling filters.
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 
@@ -33,12 +35,14 @@ class Settings:
     """The values of a config that no shape tells; None or empty where it does not say.
 
     Attributes:
+        source: what says so, for the report.
         kind: the model type, such as "vit".
         values: the whole config of the image tower.
         image: height and width in pixels that the position embedding is for.
         preprocessing: as in Recognition.
     """
 
+    source: str = "config.json"
     kind: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     heads: int | None = None
@@ -62,19 +66,23 @@ def read_settings(checkpoint: Checkpoint) -> Settings:
         if isinstance(config, Mapping) and isinstance(config.get("model_type"), str):
             break
     else:
-        return Settings(preprocessing=_preprocessing(checkpoint.folder.get("preprocessor")))
+        return Settings(
+            source="the attributes of the pickled module",
+            heads=whole(_agreed(checkpoint, "num_heads")),
+            epsilon=_small(_agreed(checkpoint, "eps")),
+            preprocessing=_preprocessing(checkpoint.folder.get("preprocessor")),
+        )
     tower = config.get("vision_config")
     # CLIP and SigLIP with both towers keep the image tower's values under "vision_config".
     values = {str(k): v for k, v in (tower if isinstance(tower, Mapping) else config).items()}
     activation = values.get("hidden_act")
-    epsilon = values.get("layer_norm_eps")
     return Settings(
         kind=config["model_type"],
         values=values,
         heads=whole(values.get("num_attention_heads")),
-        epsilon=epsilon if isinstance(epsilon, float) and 0 < epsilon < 1 else None,
+        epsilon=_small(values.get("layer_norm_eps")),
         activation=_ACTIVATIONS.get(activation) if isinstance(activation, str) else None,
-        image=pair(values.get("image_size")),
+        image=_image(values.get("image_size")),
         labels=_labels(config.get("id2label")),
         preprocessing=_preprocessing(checkpoint.folder.get("preprocessor")),
     )
@@ -85,7 +93,7 @@ def apply_epsilon(conversion: Conversion, args: dict[str, Any], settings: Settin
     epsilon = settings.epsilon or usual
     args["norm_layer"] = partial(nn.LayerNorm, eps=epsilon)
     if settings.epsilon:
-        conversion.note("norm epsilon", f"{epsilon:g}, from config.json")
+        conversion.note("norm epsilon", f"{epsilon:g}, from {settings.source}")
     else:
         conversion.note("norm epsilon", f"{epsilon:g}, {conversion.format}'s own", "assumed")
 
@@ -150,6 +158,22 @@ def pair(value: Any) -> tuple[int, int] | None:
     if whole(value) is not None:
         return value, value
     return (value[0], value[1]) if len(wholes(value)) == 2 else None
+
+
+def _agreed(checkpoint: Checkpoint, name: str) -> Any:
+    """The value of an attribute that all modules which have it agree on, or None."""
+    values = [a[name] for a in checkpoint.attributes.values() if name in a]
+    return values[0] if values and all(v == values[0] for v in values) else None
+
+
+def _small(value: Any) -> float | None:
+    return value if isinstance(value, float) and 0 < value < 1 else None
+
+
+def _image(value: Any) -> tuple[int, int] | None:
+    sides = pair(value)
+    # timm builds masks and rotary tables for the whole image: a size out of all proportion would fill the memory.
+    return sides if sides and max(sides) <= _LARGEST_IMAGE else None
 
 
 def _labels(value: Any) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def convert_v2(checkpoint: Checkpoint, network: Network) -> Recognition:
     merge_class_position(conversion)
     shapes = huggingface.shapes_with(conversion, settings)
     args = vit_args(shapes)
-    conversion.heads(args, settings.heads, "config.json")
+    conversion.heads(args, settings.heads, settings.source)
     apply_epsilon(conversion, args, settings, 1e-6)
     if shapes.packed_swiglu:
         conversion.note("activation", "silu in a gated MLP", "inferred")
@@ -89,7 +89,7 @@ def convert_v3(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.drop(r"^mask_token$", "only for the pretraining")
     conversion.drop(r"rope", "the rotary frequencies are computed anew")
     conversion.join_qkv(biases="split")
-    args, shapes = dinov3_args(conversion, image=settings.image, heads=settings.heads, heads_from="config.json")
+    args, shapes = dinov3_args(conversion, image=settings.image, heads=settings.heads, heads_from=settings.source)
     theta = settings.values.get("rope_theta")
     if isinstance(theta, int | float) and not isinstance(theta, bool) and theta > 1:
         args["rope_temperature"] = float(theta)

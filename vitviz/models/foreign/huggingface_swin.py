@@ -24,6 +24,8 @@ from vitviz.models.foreign.huggingface_config import (
 from vitviz.models.foreign.swin_shapes import swin_args
 
 _PATCH = "embeddings.patch_embeddings.projection.weight"
+# Four times the largest published; timm builds a table of its square.
+_LARGEST_WINDOW = 96
 _QUERY = re.compile(r"(?:^|\.)layers\.0\.blocks\.0\.attention\.(?:self\.query|q_proj)\.weight$")
 _RULES = (
     (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
@@ -61,6 +63,8 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     move_downsampling(conversion)
     conversion.join_qkv(biases="split" if second else "fused")
     window = whole(settings.values.get("window_size"))
+    if window and window > _LARGEST_WINDOW:
+        window = None
     args, shapes = swin_args(conversion, image=settings.image, window=window, says="config.json")
     apply_epsilon(conversion, args, settings, 1e-5)
     if second:

@@ -8,7 +8,13 @@ from __future__ import annotations
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.huggingface_config import HALF, Settings, apply_activation, apply_epsilon, preprocessing_of
+from vitviz.models.foreign.huggingface_config import (
+    HALF,
+    apply_activation,
+    apply_epsilon,
+    preprocessing_of,
+    read_settings,
+)
 from vitviz.models.foreign.shapes import read_shapes, vit_args
 
 _PATCH = "embeddings.patch_embeddings.weight"
@@ -43,9 +49,8 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.join_qkv()
     shapes = read_shapes(conversion.tensors)
     conversion.note("shapes", shapes.summary(), "inferred")
-    args = vit_args(shapes)
-    settings = Settings()
-    conversion.heads(args, None, "")
+    args, settings = vit_args(shapes), read_settings(checkpoint)
+    conversion.heads(args, settings.heads, settings.source)
     apply_epsilon(conversion, args, settings, 1e-6)
     apply_activation(conversion, args, settings, "gelu")
     preprocessing = preprocessing_of(conversion, settings, HALF, shapes.channels)

@@ -15,10 +15,10 @@ from vitviz.models.foreign.conversion import Conversion, Tensors
 from vitviz.models.foreign.huggingface_config import (
     HALF,
     IMAGENET,
-    Settings,
     apply_activation,
     apply_epsilon,
     preprocessing_of,
+    read_settings,
 )
 from vitviz.models.foreign.huggingface_dino import drop_wide_head, merge_class_position
 from vitviz.models.foreign.shapes import read_shapes, vit_args
@@ -73,8 +73,11 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     if shapes.distillation_token and shapes.classes and "head_dist.weight" not in conversion.tensors:
         conversion.note("missing", "head_dist.weight: the classifier of the distillation token", "warning")
     args = vit_args(shapes)
-    conversion.heads(args, shapes.heads, "the width of the queries' norm")
-    settings = Settings()
+    settings = read_settings(checkpoint)
+    if shapes.heads is None:
+        conversion.heads(args, settings.heads, settings.source)
+    else:
+        conversion.heads(args, shapes.heads, "the width of the queries' norm")
     apply_epsilon(conversion, args, settings, 1e-6)
     if not shapes.packed_swiglu:
         apply_activation(conversion, args, settings, "gelu")

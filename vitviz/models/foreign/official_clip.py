@@ -11,7 +11,7 @@ import torch
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.huggingface_config import CLIP, Settings, apply_epsilon, preprocessing_of
+from vitviz.models.foreign.huggingface_config import CLIP, apply_epsilon, preprocessing_of, read_settings
 from vitviz.models.foreign.shapes import read_shapes, vit_args
 
 _CLASS = "class_embedding"
@@ -54,9 +54,12 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     shapes = read_shapes(conversion.tensors)
     conversion.note("shapes", shapes.summary(), "inferred")
     args = vit_args(shapes)
+    settings = read_settings(checkpoint)
     heads = shapes.embed_dim // _OPENAI_HEAD_WIDTH if openai and shapes.embed_dim % _OPENAI_HEAD_WIDTH == 0 else None
-    conversion.heads(args, heads, "OpenAI's rule, width / 64")
-    settings = Settings()
+    if heads is None:
+        conversion.heads(args, settings.heads, settings.source)
+    else:
+        conversion.heads(args, heads, "OpenAI's rule, width / 64")
     apply_epsilon(conversion, args, settings, 1e-5)
     args["act_layer"] = "quick_gelu" if openai else "gelu"
     if openai:

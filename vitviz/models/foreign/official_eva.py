@@ -14,7 +14,14 @@ from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
 from vitviz.models.foreign.eva_args import beit_args, dinov3_args, eva_args, last_bias
-from vitviz.models.foreign.huggingface_config import CLIP, HALF, IMAGENET, Settings, apply_epsilon, preprocessing_of
+from vitviz.models.foreign.huggingface_config import (
+    CLIP,
+    HALF,
+    IMAGENET,
+    apply_epsilon,
+    preprocessing_of,
+    read_settings,
+)
 from vitviz.models.foreign.official import clean, take_trunk
 
 _PATCH = "patch_embed.proj.weight"
@@ -53,7 +60,7 @@ def convert_beit(checkpoint: Checkpoint, network: Network) -> Recognition:
     take_trunk(conversion)
     clean(conversion)
     args, shapes = beit_args(conversion, None, None, "")
-    settings = Settings()
+    settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-6)
     conversion.note("activation", "gelu, BEiT's own", "assumed")
     preprocessing = preprocessing_of(conversion, settings, HALF, shapes.channels)
@@ -76,11 +83,11 @@ def convert_eva(checkpoint: Checkpoint, network: Network) -> Recognition:
     if any(k == "blocks.0.attn.q_proj.weight" for k in conversion.tensors):
         conversion.rename([(r"\.attn\.([qv])_bias$", r".attn.\1_proj.bias")])
     width = conversion.tensors[_PATCH].shape[0]
-    heads = None
+    settings = read_settings(checkpoint)
+    heads, heads_from = settings.heads, settings.source
     if frequencies is not None and frequencies.dim() == 2 and width % frequencies.shape[1] == 0:
-        heads = width // frequencies.shape[1]
-    args, shapes = eva_args(conversion, rotary=rotary, heads=heads)
-    settings = Settings()
+        heads, heads_from = width // frequencies.shape[1], "the width of the rotary frequencies"
+    args, shapes = eva_args(conversion, rotary=rotary, heads=heads, heads_from=heads_from)
     apply_epsilon(conversion, args, settings, 1e-6)
     conversion.note("activation", "silu in a gated MLP" if args["swiglu_mlp"] else "gelu, EVA's own", "inferred")
     preprocessing = preprocessing_of(conversion, settings, CLIP, shapes.channels)
@@ -104,13 +111,13 @@ def convert_dinov3(checkpoint: Checkpoint, network: Network) -> Recognition:
         else:
             split[name] = tensor
     conversion.tensors = split
-    heads = None
+    settings = read_settings(checkpoint)
+    heads, heads_from = settings.heads, settings.source
     width = conversion.tensors[_PATCH].shape[0]
     if periods is not None and periods.numel() and width % (4 * periods.numel()) == 0:
-        heads = width // (4 * periods.numel())
-    args, shapes = dinov3_args(conversion, image=None, heads=heads, heads_from="the number of rotary periods")
+        heads, heads_from = width // (4 * periods.numel()), "the number of rotary periods"
+    args, shapes = dinov3_args(conversion, image=None, heads=heads, heads_from=heads_from)
     args["rope_temperature"] = _temperature(conversion, periods)
-    settings = Settings()
     apply_epsilon(conversion, args, settings, 1e-5)
     conversion.note("activation", "silu in a gated MLP" if args["swiglu_mlp"] else "gelu, DINOv3's own", "inferred")
     preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)

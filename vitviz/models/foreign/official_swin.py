@@ -10,7 +10,7 @@ from __future__ import annotations
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.huggingface_config import IMAGENET, Settings, apply_epsilon, preprocessing_of
+from vitviz.models.foreign.huggingface_config import IMAGENET, apply_epsilon, preprocessing_of, read_settings
 from vitviz.models.foreign.huggingface_swin import move_downsampling
 from vitviz.models.foreign.official import take_trunk
 from vitviz.models.foreign.swin_shapes import swin_args
@@ -39,7 +39,7 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     move_downsampling(conversion)
     conversion.rename([(r"^head\.(weight|bias)$", r"head.fc.\1")])
     args, shapes = swin_args(conversion)
-    settings = Settings()
+    settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-5)
     conversion.note("activation", "gelu, Swin's own", "assumed")
     if second:

@@ -14,10 +14,10 @@ from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
 from vitviz.models.foreign.huggingface_config import (
     IMAGENET,
-    Settings,
     apply_activation,
     apply_epsilon,
     preprocessing_of,
+    read_settings,
 )
 from vitviz.models.foreign.huggingface_swin import move_downsampling
 from vitviz.models.foreign.shapes import read_shapes, vit_args
@@ -73,9 +73,8 @@ def convert_vit(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.rename([(r"^ln2\.", "fc_norm.")])
     shapes = read_shapes(conversion.tensors)
     conversion.note("shapes", shapes.summary(), "inferred")
-    args = vit_args(shapes)
-    settings = Settings()
-    conversion.heads(args, None, "")
+    args, settings = vit_args(shapes), read_settings(checkpoint)
+    conversion.heads(args, settings.heads, settings.source)
     apply_epsilon(conversion, args, settings, 1e-6)
     apply_activation(conversion, args, settings, "gelu")
     preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
@@ -94,7 +93,7 @@ def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.note("downsampling", "channels put from nn.Unfold's order into Microsoft's", "converted")
     move_downsampling(conversion)
     args, shapes = swin_args(conversion)
-    settings = Settings()
+    settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-5)
     conversion.note("activation", "gelu, OpenMMLab's own", "assumed")
     preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)

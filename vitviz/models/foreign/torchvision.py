@@ -14,10 +14,10 @@ from vitviz.models.foreign.conversion import Conversion, Tensors
 from vitviz.models.foreign.eva_args import last_bias
 from vitviz.models.foreign.huggingface_config import (
     IMAGENET,
-    Settings,
     apply_activation,
     apply_epsilon,
     preprocessing_of,
+    read_settings,
 )
 from vitviz.models.foreign.shapes import read_shapes, vit_args
 from vitviz.models.foreign.swin_shapes import swin_args
@@ -69,9 +69,8 @@ def convert_vit(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.drop(r"^heads\.pre_logits\.", "timm's ViT has no layer before the head: the logits are not the model's")
     shapes = read_shapes(conversion.tensors)
     conversion.note("shapes", shapes.summary(), "inferred")
-    args = vit_args(shapes)
-    conversion.heads(args, None, "")
-    settings = Settings()
+    args, settings = vit_args(shapes), read_settings(checkpoint)
+    conversion.heads(args, settings.heads, settings.source)
     apply_epsilon(conversion, args, settings, 1e-6)
     apply_activation(conversion, args, settings, "gelu")
     preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
@@ -89,7 +88,7 @@ def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:
         conversion.format = "torchvision Swin V2"
         _split_biases(conversion)
     args, shapes = swin_args(conversion)
-    settings = Settings()
+    settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-5)
     conversion.note("activation", "gelu, torchvision's own", "assumed")
     if second:

@@ -1,0 +1,213 @@
+"""A recipe makes the same figure again, and nothing but a recipe is taken for one."""
+
+import copy
+import hashlib
+import json
+import shutil
+
+import pytest
+from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vitviz import cli
+from vitviz.attention.values import Place
+from vitviz.errors import FileError
+from vitviz.render.recipe import MAX_BYTES, read_recipe
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, sharp):
+    """Picture, checkpoint, and a figure with its recipe, all on the disk."""
+    folder = tmp_path_factory.mktemp("recipe")
+    picture = write_picture(folder / "cat.png")
+    weights = write_checkpoint(folder / "weights.safetensors", sharp)
+    assert run(picture, weights, folder / "out", "--layer", "2", "--head", "1", "--query", "@60.5,40") == 0
+    (figure,) = (folder / "out").glob("*.png")
+    return picture, weights, figure, figure.with_name(figure.name + ".json")
+
+
+def run(picture, weights, out, *options):
+    out.mkdir(exist_ok=True)
+    model = ["--model", str(weights), "--architecture", ARCHITECTURE, "--device", "cpu"]
+    return cli.main(["export", str(picture), *model, "--out", str(out), *options])
+
+
+def again(recipe, out, *pictures):
+    out.mkdir(exist_ok=True)
+    return cli.main(["export", *map(str, pictures), "--recipe", str(recipe), "--out", str(out), "--device", "cpu"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--layer", "2", "--head", "1", "--query", "3,4"],
+        ["--head", "max", "--direction", "to", "--query", "@100,12.25", "--smooth"],
+        ["--limits", "all", "--colormap", "magma", "--opacity", "0.35", "--query", "mean", "--no-outline"],
+        ["--limits", "0.001,0.02", "--query", "cls", "--layer", "0", "--image-size", "96x128", "--crop", "squash"],
+    ],
+    ids=lambda options: options[0] + options[1],
+)
+def test_figure_made_again_from_its_recipe_has_the_same_bytes(tmp_path, made, options):
+    assert run(*made[:2], tmp_path / "a", *options) == 0
+    (figure,) = (tmp_path / "a").glob("*.png")
+    assert again(figure.with_name(figure.name + ".json"), tmp_path / "b") == 0
+    (second,) = (tmp_path / "b").glob("*.png")
+    assert second.read_bytes() == figure.read_bytes()
+    recipes = [json.loads(path.with_name(path.name + ".json").read_text()) for path in (figure, second)]
+    for content in recipes:
+        del content["style"]["scale"]  # the second time the limits are given
+    assert recipes[0] == recipes[1]
+
+
+def test_sidecar_says_picture_model_selection_style_limits_values_and_versions(made):
+    picture, weights, figure, recipe = made
+    content = json.loads(recipe.read_text())
+    assert content["picture"]["sha256"] == hashlib.sha256(picture.read_bytes()).hexdigest()
+    assert content["picture"]["path"] == str(picture)
+    assert content["picture"]["size"] == [90, 130]
+    assert content["model"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert content["model"]["source"] == str(weights)
+    assert content["model"]["options"]["architecture"] == ARCHITECTURE
+    assert content["selection"]["layer"] == 2 and content["selection"]["head"] == 1
+    assert content["selection"]["query"] == {"x": 60.5, "y": 40.0}
+    assert content["selection"]["direction"] == "from"
+    assert content["style"]["colormap"] == "viridis" and content["style"]["opacity"] == 0.6
+    low, high = content["style"]["limits"]
+    assert (low, high) == (content["values"]["smallest"], content["values"]["largest"]) and low < high
+    assert content["style"]["scale"] == "map"
+    assert content["values"]["sum"] + content["values"]["prefix"]["cls"] == pytest.approx(1, abs=1e-5)
+    assert set(content["versions"]) >= {"vitviz", "torch", "timm", "numpy", "pillow"}
+    assert figure.with_name(figure.name + ".json") == recipe
+
+
+def test_recipe_read_back_is_the_selection_and_style_that_were_written(made):
+    content, selection, style = read_recipe(made[3])
+    assert (selection.layer, selection.head, selection.query, selection.direction) == (2, 1, Place(60.5, 40.0), "from")
+    assert (style.colormap, style.opacity, style.interpolation, style.show_query) == ("viridis", 0.6, "nearest", True)
+    assert style.limits == tuple(content["style"]["limits"])
+
+
+def test_moved_picture_may_be_named_and_another_is_refused(tmp_path, made, capsys):
+    moved, other = tmp_path / "moved.png", write_picture(tmp_path / "other.png", seed=4)
+    shutil.copy(made[0], moved)
+    assert again(made[3], tmp_path / "a", moved) == 0
+    (second,) = (tmp_path / "a").glob("*.png")
+    assert second.read_bytes() == made[2].read_bytes()
+    capsys.readouterr()
+    assert again(made[3], tmp_path / "b", other) == 1
+    assert "is not the picture of the recipe" in one_line(capsys)
+    assert not list((tmp_path / "b").iterdir())
+
+
+def test_other_weights_under_the_same_name_are_refused(tmp_path, made, capsys, sharp):
+    weights = tmp_path / "weights.safetensors"
+    changed = json.loads(made[3].read_text())
+    changed["model"]["source"] = str(weights)
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps(changed))
+    write_checkpoint(weights, lambda module: sharp(module, seed=5))
+    assert again(recipe, tmp_path / "a") == 1
+    assert "hashes differ" in one_line(capsys)
+
+
+def one_line(capsys):
+    """What was said on stderr, which is one line."""
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.startswith("vitviz: ") and "Traceback" not in said
+    return said
+
+
+FOREIGN = {
+    "empty": b"",
+    "no JSON": b"\x89PNG\r\n",
+    "not UTF-8": b'{"format": "\xff\xfe"}',
+    "null": b"null",
+    "a list": b"[1, 2]",
+    "an empty object": b"{}",
+    "another format": b'{"format": "vitviz session", "selection": {}, "style": {}}',
+    "deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN)
+def test_foreign_file_is_a_file_error_that_names_it(tmp_path, data):
+    path = tmp_path / "foreign.json"
+    path.write_bytes(data)
+    with pytest.raises(FileError, match=r"foreign\.json"):
+        read_recipe(path)
+
+
+def test_huge_recipe_is_refused_unread(tmp_path, made):
+    path = tmp_path / "huge.json"
+    path.write_bytes(made[3].read_bytes() + b" " * MAX_BYTES)
+    with pytest.raises(FileError, match="larger than"):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("name", ["missing.json", "."])
+def test_missing_file_and_folder_are_file_errors(tmp_path, name):
+    with pytest.raises(FileError, match="can't be read"):
+        read_recipe(tmp_path / name)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_recipe_cut_short_is_a_file_error(tmp_path_factory, made, data):
+    whole = made[3].read_bytes()
+    path = tmp_path_factory.mktemp("cut") / "cut.json"
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    with pytest.raises(FileError):
+        read_recipe(path)
+
+
+READ = [("selection", k) for k in ("layer", "head", "query", "direction")] + [
+    ("style", k) for k in ("colormap", "opacity", "limits", "interpolation", "show_query")
+]
+WRONG = [
+    *((where, None) for where in READ if where != ("selection", "query")),
+    *((where, {"a": 1}) for where in READ),
+    *((where, []) for where in READ),
+    (("selection", "layer"), "two"),
+    (("selection", "layer"), 1e400),
+    (("selection", "head"), "most"),
+    (("selection", "query"), {"x": "left", "y": 1}),
+    (("selection", "query"), {"x": float("nan"), "y": 1}),
+    (("selection", "query"), [1]),
+    (("style", "opacity"), float("nan")),
+    (("style", "opacity"), "much"),
+    (("style", "limits"), [0, 1, 2]),
+    (("style", "limits"), [float("nan"), 1]),
+    (("style", "colormap"), "no-such-colours"),
+    (("style", "colormap"), "x" * 5000),
+    (("picture", "sha256"), None),
+    (("picture", "path"), 7),
+    (("picture", "name"), None),
+    (("model", "source"), None),
+    (("model", "source"), 3),
+    (("model", "options"), [1]),
+    (("model", "options"), "precision"),
+    (("model", "options"), {"architecture": 5}),
+    (("model", "options"), {"image_size": 2.5}),
+    (("model", "sha256"), 3),
+]
+
+
+@pytest.mark.parametrize(("where", "value"), WRONG, ids=[f"{'-'.join(w)}-{str(v)[:12]}" for w, v in WRONG])
+def test_wrong_field_is_a_file_error(tmp_path, made, where, value):
+    content = copy.deepcopy(json.loads(made[3].read_text()))
+    content[where[0]][where[1]] = value
+    path = tmp_path / "wrong.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(FileError, match=r"wrong\.json"):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("part", ["format", "picture", "model", "selection", "style"])
+def test_missing_part_is_a_file_error(tmp_path, made, part):
+    content = json.loads(made[3].read_text())
+    del content[part]
+    path = tmp_path / "partial.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(FileError, match=r"partial\.json"):
+        read_recipe(path)
