@@ -62,6 +62,12 @@ FAMILIES = (
     _windowed("swin-fused-padded", "swin_tiny_patch4_window7_224", fused=True, **_PADDED),
     _windowed("swin", "swin_tiny_patch4_window7_224", **_EVEN),
     _windowed("swin-fused", "swin_tiny_patch4_window7_224", fused=True, **_EVEN),
+    _windowed(
+        "swin-fused-one-window",
+        "swin_tiny_patch4_window7_224",
+        **{**_PADDED, "size": (24, 32), "grids": ((6, 8), (3, 4))},
+        fused=True,
+    ),
     _windowed("swinv2-padded", "swinv2_tiny_window8_256", **_PADDED),
     _windowed("swinv2", "swinv2_tiny_window8_256", **_EVEN),
     _windowed("swinv2-cr-padded", "swinv2_cr_tiny_224", **_PADDED),

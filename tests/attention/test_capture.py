@@ -155,6 +155,24 @@ def test_a_block_moves_exactly_the_tokens_that_its_layers_say_look_at_a_token(fa
         assert 1 < int(changed.sum()) < grid.size
 
 
+def test_windows_folded_into_the_heads_with_a_bias_of_nothing_but_zeros(make, picture):
+    family = next(f for f in FAMILIES if f.key == "sam")
+    model = make(family.architecture, family.size, **family.args)
+    with torch.no_grad():
+        for name, value in model.module.named_parameters():
+            if "rel_pos" in name:
+                value.zero_()
+    traced = trace(model, picture)
+    assert tuple(layer.kind for layer in traced.layers) == family.kinds
+    _, seen = watch(model.module, model.preprocess(picture))
+    index, _ = window_index(model.module, seen[0])
+    values, pad = grid_order(seen[0].values, index, 24)
+    output, _ = grid_order(seen[0].output, index, 24)
+    share = traced.layers[0].padding(None, torch.arange(24)).unsqueeze(-1)
+    ours = (1 - share) * (torch_of(traced, 0) @ values) + share * pad.unsqueeze(1)
+    torch.testing.assert_close(ours, output, atol=1e-4, rtol=0)
+
+
 def gentle(block):
     """A copy in float64 whose attention is near uniform, so that only masks and windows make a weight vanish."""
     block = copy.deepcopy(block).double()

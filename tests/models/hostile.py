@@ -179,7 +179,7 @@ CORPUS = {
     ),
     "getattr chain": (
         lambda p: archive(
-            p, b"\x80\x02" + call("builtins", "getattr", b"cos\nsystem\n" + text("__call__")) + b"(" + text("true") + b"tR."
+            p, b"\x80\x02" + call("builtins", "getattr", b"cos\nsystem\n" + text("__call__")) + b"(NtR."
         ), "class 'builtins.getattr'",
     ),
     "stack global": (

@@ -6,12 +6,13 @@ import io
 import pathlib
 import pickle
 
-import hostile
+import crafted
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from vitviz.errors import SourceError
 from vitviz.models import inert, machine, torch_files
 from vitviz.models.containers import read_checkpoint
 
@@ -94,13 +95,31 @@ class TestTensors:
         assert_same(opened(network.state_dict(), tmp_path, **options).networks[0].tensors, network.state_dict())
 
     def test_tensors_of_a_float8(self, tmp_path):
-        content = {k: v.to(torch.float8_e4m3fn) for k, v in hostile.weights().items()}
+        content = {k: v.to(torch.float8_e4m3fn) for k, v in crafted.weights().items()}
         found = opened(content, tmp_path).networks[0].tensors
         assert all(torch.equal(found[k].float(), v.float()) for k, v in content.items())
 
     def test_what_torch_reads_can_be_written_to(self, reader, tmp_path):
-        for tensor in opened(hostile.weights(), tmp_path).networks[0].tensors.values():
+        for tensor in opened(crafted.weights(), tmp_path).networks[0].tensors.values():
             tensor.add_(1)
+
+    def test_tensors_saved_on_a_gpu(self, reader, tmp_path):
+        numbers = torch.arange(4.0)
+        pickled = crafted.state(a=crafted.tensor()).replace(b"ctorch\nFloat", b"ctorch.cuda\nFloat")
+        pickled = pickled.replace(crafted.text("cpu"), crafted.text("cuda:0"))
+        crafted.archive(tmp_path / "w.pt", pickled, {"0": numbers.numpy().tobytes()})
+        found = read_checkpoint(tmp_path / "w.pt").networks[0].tensors["a"]
+        assert torch.equal(found, numbers) and found.device.type == "cpu"
+
+    def test_parameters_with_attributes_and_hooks_are_bare(self, options, tmp_path):
+        parameter = nn.Parameter(torch.ones(3))
+        parameter.kind = "shared"
+        found = opened({**crafted.weights(), "p": parameter}, tmp_path, **options).networks[0].tensors["p"]
+        assert type(found) is torch.Tensor and not found.requires_grad and found.sum() == 3
+
+    def test_a_tensor_that_is_a_conjugate_is_refused_not_misread(self, reader, tmp_path):
+        with pytest.raises(SourceError, match="conjugate"):
+            opened({"a": torch.tensor([1 + 2j, 3 - 1j]).conj()}, tmp_path)
 
 
 class TestModules:
@@ -162,12 +181,12 @@ class TestValues:
         ids=lambda value: type(value).__name__,
     )
     def test_foreign_values_become_plain(self, value, plain, options, reader, tmp_path):
-        checkpoint = opened({"model": hostile.weights(), "extra": value}, tmp_path, **options)
+        checkpoint = opened({"model": crafted.weights(), "extra": value}, tmp_path, **options)
         assert checkpoint.config.get("extra") == plain
-        assert_same(checkpoint.networks[0].tensors, hostile.weights())
+        assert_same(checkpoint.networks[0].tensors, crafted.weights())
 
     def test_what_was_ignored_is_named(self, tmp_path):
-        checkpoint = opened({"model": hostile.weights(), "args": argparse.Namespace(a=1), "x": Thing()}, tmp_path)
+        checkpoint = opened({"model": crafted.weights(), "args": argparse.Namespace(a=1), "x": Thing()}, tmp_path)
         assert {"argparse.Namespace", f"{__name__}.Thing"} <= set(checkpoint.ignored)
 
     def test_nodes_of_omegaconf(self):
@@ -184,7 +203,7 @@ class TestInert:
     def test_nothing_is_imported_or_called(self, tmp_path):
         marker = tmp_path / "ran"
         for protocol in range(6):
-            stream = io.BytesIO(pickle.dumps({"x": hostile.Payload(marker), "y": Thing()}, protocol))
+            stream = io.BytesIO(pickle.dumps({"x": crafted.Payload(marker), "y": Thing()}, protocol))
             found = machine.run(stream)
             assert isinstance(found.value["x"], inert.Placeholder)
             assert found.value["x"].name in ("posix.system", "nt.system")
@@ -202,7 +221,7 @@ class TestInert:
 
     def test_the_names_that_torch_may_use_are_its_own_again_afterwards(self, tmp_path):
         before = torch.serialization.get_safe_globals()
-        opened({"model": hostile.weights(), "args": argparse.Namespace(a=1)}, tmp_path)
+        opened({"model": crafted.weights(), "args": argparse.Namespace(a=1)}, tmp_path)
         assert torch.serialization.get_safe_globals() == before
 
     def test_values_pickled_by_python_are_what_they_were(self):

@@ -77,6 +77,17 @@ class TestRoundTrips:
         model = self.same(tmp_path / "weights.safetensors", network, view, architecture=ARCHITECTURE)
         assert model.labels == () and model.label(3) == "class 3"
 
+    def test_a_bare_file_that_does_not_say_its_architecture(self, network, view, tmp_path):
+        save_file(network.state_dict(), tmp_path / "w.safetensors")
+        model = self.same(tmp_path / "w.safetensors", network, view, num_heads=2)
+        assert any(f.topic == "heads" and "said by you" in f.text for f in model.report)
+        assert any(f.topic == "recognised" and ARCHITECTURE in f.text for f in model.report)
+
+    def test_a_whole_module_whose_attributes_tell_the_heads(self, network, view, tmp_path):
+        torch.save(network, tmp_path / "module.pt")
+        model = self.same(tmp_path / "module.pt", network, view)
+        assert any(f.topic == "ignored" and "timm" in f.text for f in model.report)
+
     @pytest.mark.parametrize("suffix", ["pth", "pt", "bin", "ckpt"])
     def test_a_torch_file(self, suffix, network, view, tmp_path):
         torch.save(network.state_dict(), tmp_path / f"w.{suffix}")
@@ -255,9 +266,8 @@ BAD = {
     "one deflated member": (one_deflated, "compressed members"),
     "garbage": (lambda p, n: p.write_bytes(bytes(range(256)) * 20), "can't be read as weights.*state_dict"),
     "text": (lambda p, n: p.write_text("epoch,loss\n1,0.5\n"), "can't be read as weights"),
-    "whole module": (lambda p, n: torch.save(n, p), "can't be read as weights alone.*state_dict"),
-    "no tensors": (lambda p, n: torch.save({"epoch": 3, "name": "x"}, p), "holds no tensors"),
-    "a list": (lambda p, n: torch.save([torch.zeros(3)], p), "holds no tensors"),
+    "no tensors": (lambda p, n: torch.save({"epoch": 3, "name": "x"}, p), "no tensors by name"),
+    "a list": (lambda p, n: torch.save([torch.zeros(3)], p), "no tensors by name"),
     "broadcast": (
         lambda p, n: torch.save({"pos_embed": torch.zeros(1).expand(4096, 4096, 4096)}, p),
         "no plain array",
@@ -284,9 +294,9 @@ class TestRefused:
             lambda: torch.save(Evil(marker), path, _use_new_zipfile_serialization=False),
         ):
             write()
-            with pytest.raises(SourceError, match="can't be read as weights alone") as error:
+            # What is left of such a file once its objects are inert is no test_vit.
+            with pytest.raises((SourceError, ModelError)):
                 load_model(path, architecture=ARCHITECTURE)
-            one_sentence(error)
             assert not marker.exists()
         pickle.loads(pickle.dumps(Evil(marker)))
         assert marker.exists(), "the command of this test would not have made its file"
@@ -314,12 +324,6 @@ class TestRefused:
         os.mkfifo(tmp_path / "w.pth")
         with pytest.raises(SourceError, match="no regular file") as error:
             load_model(tmp_path / "w.pth", architecture=ARCHITECTURE)
-        one_sentence(error)
-
-    def test_a_bare_file_needs_its_architecture(self, network, tmp_path):
-        save_file(network.state_dict(), tmp_path / "w.safetensors")
-        with pytest.raises(SourceError, match="architecture=") as error:
-            load_model(tmp_path / "w.safetensors")
         one_sentence(error)
 
     def test_weights_of_another_architecture(self, network, tmp_path):
@@ -358,11 +362,11 @@ class TestFolders:
 
     def test_without_a_config(self, copy):
         (copy / "config.json").unlink()
-        self.refused(copy, "no config.json")
+        assert load_model(copy).architecture == ARCHITECTURE
 
     def test_without_weights(self, copy):
         (copy / "model.safetensors").unlink()
-        self.refused(copy, "none of model.safetensors")
+        self.refused(copy, "holds no weights.*model.safetensors")
 
     @pytest.mark.parametrize("text", ["", "{", "[1]", '"x"', "\xff\xfe", "[" * 100_000])
     def test_with_a_config_that_is_no_object(self, text, copy):
@@ -375,7 +379,7 @@ class TestFolders:
 
     def test_without_an_architecture(self, copy):
         self.config(copy, architecture=...)
-        self.refused(copy, "names no timm architecture")
+        assert load_model(copy).architecture == ARCHITECTURE
         assert load_model(copy, architecture=ARCHITECTURE).architecture == ARCHITECTURE
 
     def test_with_an_architecture_that_does_not_exist(self, copy):
@@ -418,7 +422,7 @@ class TestFolders:
         [
             {"mean": "abc"}, {"mean": [0.5, None, 0.5]}, {"std": [0, 0, 0]}, {"crop_pct": -1}, {"crop_pct": "x"},
             {"interpolation": "x"}, {"interpolation": 3}, {"crop_mode": "x"}, {"input_size": [3]},
-            {"input_size": "abc"}, {"input_size": [5, 160, 160]}, {"first_conv": [1]},
+            {"input_size": "abc"}, {"first_conv": [1]},
         ],
         ids=str,
     )  # fmt: skip

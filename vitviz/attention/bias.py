@@ -96,6 +96,12 @@ class OffsetBias(Bias):
         part = table[:, row : row + self.grid[0], col : col + self.grid[1]].flip(1, 2)
         return torch.cat([above[:, :, key], part.flatten(1)], -1)
 
+    def places(self, blocks: Tensor, places: Tensor, count: int) -> Tensor:
+        return self.rows(0, None, places).transpose(0, 1).unsqueeze(-2)
+
+    def windows(self, start: int, end: int) -> Tensor:
+        return self.rows(0, None, None).unsqueeze(0)
+
     def _offsets(self, patches: Tensor) -> Tensor:
         """Where in the flat table the bias of each of these patches (n,) to every patch lies: (n, patches)."""
         high, wide = self.grid

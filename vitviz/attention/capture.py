@@ -72,15 +72,16 @@ class Call:
         batch, heads, _, _ = self.shape
         if batch == windows:
             return True
-        if batch != 1 or heads % windows or (self.bias is not None and type(self.bias) is not Bias):
+        if batch != 1 or heads % windows:
             return False
 
         def apart(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[0].reshape(windows, -1, *tensor.shape[2:])
 
         self.q, self.k, self.probabilities = apart(self.q), apart(self.k), apart(self.probabilities)
-        if self.bias is not None and self.bias.tensor.shape[1] == heads:
-            self.bias = Bias(self.bias.tensor.reshape(windows, -1, *self.bias.tensor.shape[2:]))
+        whole = None if self.bias is None else self.bias.rows(0, None, None)
+        if whole is not None:
+            self.bias = Bias(whole.reshape(windows if len(whole) == heads else 1, -1, *whole.shape[1:]))
         return True
 
 

@@ -41,7 +41,7 @@ def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[s
     if "in_chans" in args:
         config = dataclasses.replace(config, input_size=(args["in_chans"], *config.input_size[1:]))
     overlay = {"state_dict": recognised.tensors, "num_classes": args.get("num_classes", config.num_classes)}
-    module = create(base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args)
+    module: nn.Module = create(base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args)
     # The module keeps its config; the tensors in it would double the memory.
     module.pretrained_cfg.pop("state_dict", None)
     return module
@@ -74,11 +74,13 @@ def sizes_of(image_size: Size | None, patch_size: Size | None, num_heads: int | 
     for key, value in (("img_size", image_size), ("patch_size", patch_size)):
         if value is None:
             continue
-        pair = (value, value) if isinstance(value, int) else tuple(value)
+        pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
         if len(pair) != 2 or not all(isinstance(v, int) and 1 <= v <= 8192 for v in pair):
             raise ModelError(f"{key} must be one or two whole numbers of pixels from 1 to 8192, not {value!r}.")
         args[key] = pair if key == "img_size" else (pair if pair[0] != pair[1] else pair[0])
     if num_heads is not None:
+        if not isinstance(num_heads, int) or num_heads < 1:
+            raise ModelError(f"The number of heads must be a whole number from 1 on, not {num_heads!r}.")
         args["num_heads"] = num_heads
     return args
 

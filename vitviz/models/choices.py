@@ -29,6 +29,10 @@ _ACTIVATIONS: dict[str, Activation] = {
     "tanh": "tanh",
 }  # fmt: skip
 
+_TIMM_ACTIVATIONS: dict[str, Activation] = {
+    "gelu": "gelu", "gelutanh": "gelu_tanh", "quickgelu": "quick_gelu", "relu": "relu", "silu": "silu",
+}  # fmt: skip
+
 
 class Choices:
     """Makes the config of a network whose layers and surround are known; `findings` says where each choice is from."""
@@ -145,6 +149,11 @@ class Choices:
         if found and name:
             self._say("activation", f"{name}: {found[1]}")
             return name
+        for match in self._matches:
+            if match.activation.lower() in _TIMM_ACTIVATIONS and match.level != "without head and resolution":
+                known = _TIMM_ACTIVATIONS[match.activation.lower()]
+                self._say("activation", f"{known}: {match.sentence}", "inferred")
+                return known
         encoder = self._format == ENCODER
         why = "nn.TransformerEncoderLayer's default" if encoder else "what most vision transformers have"
         chosen: Activation = "relu" if encoder else "gelu"
@@ -186,15 +195,16 @@ class Choices:
             )
         return last
 
-    def _grid(self) -> tuple[tuple[int, int], Literal["all", "patches", "none"]]:
+    def _grid(self) -> tuple[tuple[int, int], Literal["all", "patches"]]:
         """(height, width) of the view, and which tokens have a position."""
         around, (high, wide) = self._around, self._around.patch_size
         said = stated.size(self._checkpoint)
         prefix = (around.class_token is not None) + (0 if around.registers is None else len(around.registers))
         if around.position is None:
-            size, why = said or ((14 * high, 14 * wide), "a usual grid of 14 x 14")
-            self._say("position", f"no position embedding in the file; view {size[0]} x {size[1]}: {why}", "warning")
-            return size, "none"
+            raise SourceError(
+                f"{self._checkpoint.path.name} holds no position embedding: rotary or fixed positions are in no tensor, "
+                "and without them every map would be wrong. Name the architecture that it was made for."
+            )
         count = len(around.position)
         options: tuple[tuple[int, Literal["all", "patches"]], ...] = ((count - prefix, "all"), (count, "patches"))
         for patches, which in options:

@@ -117,8 +117,8 @@ def _read(path: Path, network: str | None, work: _Work) -> Checkpoint:
     unwrapped = unwrap(first.tree, path.name, network=network)
     for one in unwrapped.networks:
         check_tensors(path.name, one.tensors, size)
-        # torch's reader makes parameters with hooks and conjugate bits as the file says; the machine makes neither.
-        one.tensors.update({k: v.detach().resolve_conj().resolve_neg() for k, v in one.tensors.items()})
+        # torch's reader makes parameters with the hooks that the file names; the machine makes bare tensors.
+        one.tensors.update({key: tensor.detach() for key, tensor in one.tensors.items()})
     folder, notes = beside(found)
     return Checkpoint(
         path=path,

@@ -152,6 +152,8 @@ def _parameter(data: Any, *rest: Any) -> Any:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> Any:
+    if len(rest) > 2 and rest[2]:
+        raise Damaged("a tensor stored as a conjugate or negative of another")
     return array_of(storage, offset, shape, stride)
 
 

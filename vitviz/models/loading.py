@@ -152,7 +152,10 @@ def _with_weights(
             )
         path = hub.fetch(config.hf_hub_id, config.hf_hub_filename, progress=step, cancel=cancel)
     checkpoint = read_checkpoint(
-        path, network=network, cancel=cancel, progress=lambda share, text: step(0.1 + 0.3 * (share or 0.0), text)
+        path,
+        network=network,
+        cancel=cancel,
+        progress=lambda share, text: step(None if share is None else 0.1 + 0.3 * share, text),
     )
     _report_reading(report, checkpoint)
     step(0.4, "Recognising the network")
@@ -228,21 +231,22 @@ def preprocessing_of(
     from timm.data import resolve_model_data_config
 
     config = resolve_model_data_config(module)
-    channels, height, width = config["input_size"]
     built = getattr(getattr(module, "patch_embed", None), "img_size", None)
-    if isinstance(built, tuple) and len(built) == 2:
-        height, width = built
     if crop not in (None, "center", "squash", "border"):
         raise ModelError(f"The crop {crop!r} is unknown: use 'center', 'squash' or 'border'.")
-    return Preprocessing(
-        input_size=(height, width),
-        mean=tuple(mean) if mean is not None else tuple(config["mean"]),
-        std=tuple(std) if std is not None else tuple(config["std"]),
-        interpolation=config["interpolation"],
-        crop_pct=config["crop_pct"] if crop is None else 1.0,
-        crop_mode=crop or config.get("crop_mode") or "center",
-        channels=channels,
-    )
+    try:
+        channels, height, width = config["input_size"]
+        return Preprocessing(
+            input_size=built if isinstance(built, tuple) and len(built) == 2 else (height, width),
+            mean=tuple(mean) if mean is not None else tuple(config["mean"]),
+            std=tuple(std) if std is not None else tuple(config["std"]),
+            interpolation=config["interpolation"],
+            crop_pct=config["crop_pct"] if crop is None else 1.0,
+            crop_mode=crop or config.get("crop_mode") or "center",
+            channels=channels,
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"The model's config asks for a preprocessing that can't be: {error}.") from error
 
 
 def _imagenet_labels(module: Any) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vitviz.errors import SourceError
 from vitviz.models.embedding import patch_of, patch_size_of
-from vitviz.models.naming import CLASS, HEAD, REGISTER, natural, says, shared, words
+from vitviz.models.naming import CLASS, HEAD, REGISTER, natural, part_of, says, shared, words
 from vitviz.models.units import Unit, listed
 
 _IGNORED = {
@@ -72,6 +72,9 @@ def surround_of(units: Sequence[Unit], width: int, trunk_order: int, stated_chan
         gone = [unit for unit in left if part in unit.name]
         ignored += [(key, reason) for unit in gone for key in unit.keys]
         left = [unit for unit in left if unit not in gone]
+    pooling = [u for u in left if u.weight.dim() == 2 and part_of(u.name) and u.shape[-1] == width]
+    if pooling:
+        raise SourceError(f"it attends outside its layers as well, as a pool by attention does: {listed(pooling)}")
     position = _taken(left, _position(left, width))
     class_token = _taken(left, _class_token(left, width))
     registers = _taken(left, next((u for u in left if _is_tokens(u, width) and says(u.name, REGISTER)), None))
@@ -171,14 +174,21 @@ def _norms(found: Surround, left: list[Unit], width: int) -> None:
             found.embed_norm = unit
         else:
             free.append(unit)
+    # A norm named after the head is that of the pooled token: of a mean it matters.
+    named = [u for u in free if says(u.name, ("head", "fc", "clf", "classifier", "pool"))]
+    if len(named) == 1 and not shared(named[0].name, last):
+        found.head_norm = named[0]
+        free.remove(named[0])
     free.sort(key=lambda u: (shared(u.name, last), natural(u.name)))
     if len(free) > 2:
         raise SourceError(f"it has {len(free)} norms after its layers: {listed(free)}")
-    if free and last and shared(free[-1].name, last):
+    if free and found.head_norm is None and last and shared(free[-1].name, last):
         found.head_norm = free.pop()
-    if len(free) == 2:
+    if len(free) == 2 and found.head_norm is None:
         found.final_norm, found.head_norm = free
-    elif free:
+    elif len(free) == 1:
         found.final_norm = free[0]
+    elif free:
+        raise SourceError(f"it has {len(norms)} norms around its layers, too many to place: {listed(norms)}")
     for unit in norms:
         left.remove(unit)

@@ -65,6 +65,7 @@ def unwrap(tree: Any, name: str, *, network: str | None = None) -> Unwrapped:
         raise SourceError(
             f"{name} holds {_described(tree)} and no tensors by name: save the model's state_dict, or safetensors."
         )
+    places = list({id(tensors): (place, tensors) for place, tensors in reversed(places)}.values())[::-1]
     if any(len(tensors) > MAX_TENSORS for _, tensors in places):
         raise SourceError(
             f"{name} holds more than {MAX_TENSORS} tensors in one network: save the encoder's state_dict."

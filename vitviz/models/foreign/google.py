@@ -116,7 +116,7 @@ def _turned(name: str, tensor: torch.Tensor) -> torch.Tensor:
     if re.search(r"(\.attn\.proj|^attn_pool\.out)\.kernel$", name):
         return tensor.flatten(0, -2).T.contiguous()
     if name.endswith(".kernel"):
-        return (tensor.permute(3, 2, 0, 1) if tensor.dim() == 4 else tensor.T).contiguous()
+        return (tensor.permute(3, 2, 0, 1) if tensor.dim() == 4 else tensor.permute(1, 0)).contiguous()
     return tensor.flatten()
 
 

@@ -199,8 +199,9 @@ def _preprocessing(config: Any) -> dict[str, Any]:
         found.pop("std")
     if config.get("do_normalize") is False:
         found |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    if config.get("resample") in _FILTERS:
-        found["interpolation"] = _FILTERS[config["resample"]]
+    resample = config.get("resample")
+    if isinstance(resample, int) and resample in _FILTERS:
+        found["interpolation"] = _FILTERS[resample]
     size, crop = config.get("size"), config.get("crop_size")
     cut = _sides(crop) if config.get("do_center_crop") else None
     resized = _sides(size)

@@ -30,6 +30,12 @@ _OTHERS = re.compile(
     r"(^|\.)blocks\.0\.(attn\.(q_bias|relative_position_bias_table|rel_pos_h|rope)|mlp\.w1\.)"
     r"|(^|\.)(storage_tokens|rope\.|rope_embed\.|rel_pos_bias\.)"
 )
+# All that a layer of timm's plain ViT may have. One with more, or with norms without bias, is another network.
+_BLOCK = re.compile(r"(?:^|\.)blocks\.0\.(?:0\.)?(?!\d)(.*)$")
+_PARTS = re.compile(
+    r"(norm[12]|attn\.(qkv|proj|q_norm|k_norm)|mlp\.(fc[12]|w12|w3))\.(weight|bias)|ls[12]\.gamma|gamma_[12]"
+)
+_NEEDED = {"norm1.bias", "norm2.bias", "attn.proj.bias"}
 # What tells each of them apart, in this order; the last fits all.
 _KINDS = (
     ("DINOv2", re.compile(r"^register_tokens$|^blocks\.0\.mlp\.w12\.|^mask_token$")),
@@ -45,11 +51,10 @@ _CHUNKS = re.compile(r"^blocks\.\d+\.(?=\d+\.)")
 
 def detect(tensors: Tensors) -> bool:
     """Whether this is a plain ViT under timm's names, perhaps behind a prefix."""
-    return (
-        any(k.endswith(_PATCH) for k in tensors)
-        and any(map(_QKV.search, tensors))
-        and not any(map(_OTHERS.search, tensors))
-    )
+    if not any(k.endswith(_PATCH) for k in tensors) or not any(map(_QKV.search, tensors)):
+        return False
+    parts = {m[1] for k in tensors if "decoder" not in k and (m := _BLOCK.search(k))}
+    return parts >= _NEEDED and all(map(_PARTS.fullmatch, parts)) and not any(map(_OTHERS.search, tensors))
 
 
 def convert(checkpoint: Checkpoint, network: Network) -> Recognition:

@@ -26,7 +26,9 @@ from vitviz.models.foreign.official import clean, take_trunk
 
 _PATCH = "patch_embed.proj.weight"
 _TABLE = re.compile(r"(^|\.)(blocks\.0\.attn|rel_pos_bias)\.relative_position_bias_table$")
-_EVA = re.compile(r"(^|\.)blocks\.0\.(attn\.(q_bias|q_proj\.weight)|mlp\.(w1|fc1_g)\.weight)$|(^|\.)rope\.freqs")
+_EVA = re.compile(r"(^|\.)blocks\.0\.(attn\.(q_bias|q_proj\.weight)|mlp\.w1\.weight)$|(^|\.)rope\.freqs_cos$")
+# Sapiens2 and others of timm's Eva class have these; they are no EVA.
+_NOT_EVA = re.compile(r"(^|\.)blocks\.0\.attn\.(q_norm|k_norm|wq|k_proj\.bias)")
 _DINOV3 = re.compile(r"(^|\.)(storage_tokens|rope_embed\.periods)$")
 _GATED = (
     (r"\.mlp\.ffn_ln\.", ".mlp.norm."),
@@ -46,7 +48,11 @@ def detect_beit(tensors: Tensors) -> bool:
 
 def detect_eva(tensors: Tensors) -> bool:
     """Whether this is EVA or EVA-02: biases of q and v alone, q, k and v apart, or a gated MLP in three parts."""
-    return any(k.endswith(_PATCH) for k in tensors) and any(map(_EVA.search, tensors))
+    return (
+        any(k.endswith(_PATCH) for k in tensors)
+        and any(map(_EVA.search, tensors))
+        and not any(map(_NOT_EVA.search, tensors))
+    )
 
 
 def detect_dinov3(tensors: Tensors) -> bool:
