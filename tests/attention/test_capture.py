@@ -152,7 +152,7 @@ def test_a_block_moves_exactly_the_tokens_that_its_layers_say_look_at_a_token(fa
         changed = (by_token(block(as_taken(moved))) - before).abs().amax(-1) > 1e-12
         looking = torch.stack([layer.column(None, token).amax(0) for layer in layers]).amax(0) > 1e-6
         assert torch.equal(changed, looking)
-        assert 1 < int(changed.sum()) < grid.size
+        assert 1 < int(changed.sum()) < grid.size or "one-window" in family.key
 
 
 def test_windows_folded_into_the_heads_with_a_bias_of_nothing_but_zeros(make, picture):

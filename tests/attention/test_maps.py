@@ -14,7 +14,7 @@ from vitviz.errors import AttentionError
 
 KEYS = (
     "vit", "deit-distilled", "dinov2-registers", "siglip", "beit", "relpos-mlp", "swin-padded", "swin-fused-padded",
-    "swinv2-padded", "maxvit-tf", "maxvit-tf-fused", "coatnet",
+    "swin-fused-one-window", "swinv2-padded", "maxvit-tf", "maxvit-tf-fused", "coatnet", "sam", "tinyvit-padded",
 )  # fmt: skip
 BY_KEY = {family.key: family for family in FAMILIES}
 

@@ -14,7 +14,10 @@ from vitviz.attention.trace import trace
 from vitviz.errors import AttentionError, ModelError
 
 BY_KEY = {family.key: family for family in FAMILIES}
-SHAPES = ("vit", "deit-distilled", "siglip", "beit", "swin-padded", "swin-fused-padded", "maxvit-tf-fused", "coatnet")
+SHAPES = (
+    "vit", "deit-distilled", "siglip", "beit", "swin-padded", "swin-fused-padded", "swin-fused-one-window",
+    "maxvit-tf-fused", "coatnet", "sam", "tinyvit-padded",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("key", SHAPES)

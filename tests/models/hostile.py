@@ -305,6 +305,33 @@ INERT = {
     "command as a key": lambda p: archive(p, state(a=tensor())[:-2] + call("os", "system", text("true")) + b"Nu."),
     "state that runs": lambda p: archive(p, state(a=tensor(), x=b"cos\nsystem\n)\x81" + text("true") + b"b")),
     "billion laughs beside weights": lambda p: archive(p, state(a=tensor(), args=laughs())),
+    "one dict of weights three thousand times": lambda p: archive(
+        p,
+        b"\x80\x02}("
+        + text("x")
+        + b"}("
+        + text("a")
+        + tensor()
+        + b"q\x00"
+        + b"".join(text(f"k{n}") + b"h\x00" for n in range(19_000))
+        + b"uq\x01"
+        + b"".join(text(f"m{n}") + b"h\x01" for n in range(3000))
+        + b"u.",
+    ),
+    "one dict of values for nine thousand objects": lambda p: archive(
+        p,
+        b"\x80\x02}("
+        + text("w")
+        + tensor()
+        + text("x")
+        + b"}("
+        + b"".join(text(f"k{n}") + b"N" for n in range(60_000))
+        + b"uq\x02"
+        + text("l")
+        + b"]("
+        + b"cargparse\nNamespace\n)\x81h\x02b" * 9000
+        + b"eu.",
+    ),
     "a path and a default": lambda p: archive(
         p,
         state(

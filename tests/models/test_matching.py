@@ -310,7 +310,7 @@ class TestMore:
             ("deit3_small_patch16_224", {}),
             ("vit_medium_patch16_gap_256", {}),
             ("vit_little_patch16_reg4_gap_256", {}),
-            ("flexivit_small", {"global_pool": "token"}),
+            ("test_vit2", {"reg_tokens": 1, "class_token": False}),
         ),
     )
     def test_relatives_of_timm_give_the_same_logits(self, name, args):
@@ -332,14 +332,14 @@ class TestMore:
             matched(theirs.state_dict(), num_heads=3)
 
     def test_changed_files_open_whole_or_are_refused(self):
-        """300 state dicts with tensors dropped, reshaped, renamed, doubled: nothing but SourceError ever comes out."""
+        """120 state dicts with tensors dropped, reshaped, renamed, doubled: nothing but SourceError ever comes out."""
         random = Random(0)
         bases = [
             references.Notes().state_dict(),
             references.Lucidrains(2).state_dict(),
             naming_styles.KeyValue().state_dict(),
         ]
-        for _ in range(300):
+        for _ in range(120):
             tensors = dict(random.choice(bases))
             for _ in range(random.randint(1, 3)):
                 key, kind = random.choice(list(tensors)), random.randrange(5)

@@ -97,6 +97,10 @@ class TestSeveral:
         halves = {**weights(1, "encoder.", NAMES), **weights(2, "target_encoder.", [f"x.{n}" for n in range(6)])}
         assert len(only(halves).tensors) == 12
 
+    def test_one_dict_under_two_names_is_one_network(self):
+        same = weights(1)
+        assert list(networks({"state_dict": same, "model_ema": same, "model": weights(2)})) == ["model_ema", "model"]
+
     def test_the_user_chooses_by_name(self):
         tree = {"model": weights(1), "model_ema": weights(2)}
         assert list(networks(tree, network="model")) == ["model", "model_ema"]

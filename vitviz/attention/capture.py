@@ -110,7 +110,9 @@ def capture(
         cancel: asked at every module; True raises Cancelled.
     """
     with torch.inference_mode(), _watched(module, progress, cancel) as stack:
-        mode = _Interception(stack.frames, (view.shape[-2], view.shape[-1]), lambda name: progress(stack.fraction, name))
+        mode = _Interception(
+            stack.frames, (view.shape[-2], view.shape[-1]), lambda name: progress(stack.fraction, name)
+        )
         with mode:
             output = module(view)
         mode.settle()

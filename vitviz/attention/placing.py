@@ -41,12 +41,12 @@ def place(
 def _layer(
     call: Call, index: int, view_size: tuple[int, int], prefix_tokens: tuple[str, ...], prefix_known: bool
 ) -> Layer | str:
+    partition = _partition(call)
     batch, heads, queries, keys = call.shape
 
     def made(kind: Kind, grid: Grid, looking: Grid, prefix: tuple[str, ...], windows: Windows | None = None) -> Layer:
         return Layer(index, call.frame.name, kind, heads, grid, looking, prefix, call, windows)
 
-    partition = _partition(call)
     if isinstance(partition, str):
         return partition
     if partition is not None:

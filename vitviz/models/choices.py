@@ -202,8 +202,8 @@ class Choices:
         prefix = (around.class_token is not None) + (0 if around.registers is None else len(around.registers))
         if around.position is None:
             raise SourceError(
-                f"{self._checkpoint.path.name} holds no position embedding: rotary or fixed positions are in no tensor, "
-                "and without them every map would be wrong. Name the architecture that it was made for."
+                f"{self._checkpoint.path.name} holds no position embedding: rotary or fixed positions are in no "
+                "tensor, and without them every map would be wrong. Name the architecture that it was made for."
             )
         count = len(around.position)
         options: tuple[tuple[int, Literal["all", "patches"]], ...] = ((count - prefix, "all"), (count, "patches"))

@@ -125,6 +125,7 @@ def _as_positions(unit: Unit, width: int) -> Tensor:
 
 def _class_token(left: Sequence[Unit], width: int) -> Unit | None:
     fits = [u for u in left if u.bias is None and u.weight.numel() == width and u.weight.dim() <= 3]
+    fits = [u for u in fits if not says(u.name, REGISTER)]
     named = [u for u in fits if says(u.name, CLASS) and not any(w.startswith(("dist", "mask")) for w in words(u.name))]
     if len(named) == 1:
         return named[0]

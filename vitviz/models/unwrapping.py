@@ -65,7 +65,10 @@ def unwrap(tree: Any, name: str, *, network: str | None = None) -> Unwrapped:
         raise SourceError(
             f"{name} holds {_described(tree)} and no tensors by name: save the model's state_dict, or safetensors."
         )
-    places = list({id(tensors): (place, tensors) for place, tensors in reversed(places)}.values())[::-1]
+    unique: dict[int, tuple[str, dict[str, Any]]] = {}
+    for place, tensors in places:
+        unique.setdefault(id(tensors), (place, tensors))
+    places = list(unique.values())
     if any(len(tensors) > MAX_TENSORS for _, tensors in places):
         raise SourceError(
             f"{name} holds more than {MAX_TENSORS} tensors in one network: save the encoder's state_dict."

@@ -14,6 +14,7 @@ from vitviz.render.style import Interpolation, Limits, Style, color_indices, col
 
 _UNSEEN_DIM = 0.35
 _HATCH = 12
+_OPAQUE = np.array([0, 0, 0, 255], dtype=np.uint8).view(np.uint32)[0]
 
 
 def overlay(
@@ -57,6 +58,9 @@ class Canvas:
     scale: float = 1.0
     _base: tuple[float, np.ndarray] | None = field(default=None, repr=False)
     _picture: np.ndarray | None = field(default=None, repr=False)
+    _packed: np.ndarray | None = field(default=None, repr=False)
+    _unseen: np.ndarray | None = field(default=None, repr=False)
+    _bicubic: tuple[Grid, np.ndarray, np.ndarray] | None = field(default=None, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,16 +74,14 @@ class Canvas:
         inside = slice(*_ends(rows)), slice(*_ends(cols))
         total = self._weighted(style.opacity).copy()
         if total[inside].size:
+            shares = (color_table(style.colormap).astype(np.uint16) * _weight(style.opacity) + 127) >> 8
+            colors = _words(shares)
             if style.interpolation == "smooth":
-                down, across = self._weights(m.grid)
-                indices = color_indices(down[inside[0]] @ m.values @ across[inside[1]].T, limits)
+                total[inside] += colors[self._interpolated(m, limits, inside)]
             else:
-                indices = color_indices(m.values, limits)[rows[inside[0]]][:, cols[inside[1]]]
-            total[inside] += _lanes(color_table(style.colormap).astype(np.uint64) * _weight(style.opacity))[indices]
-        # The high byte of every lane: the sum divided by 256.
-        result = np.ascontiguousarray(
-            total.astype("<u8", copy=False).view(np.uint8).reshape(*total.shape, 8)[..., 1::2]
-        )
+                # Widened first and heightened then, so that whole rows are copied.
+                total[inside] += colors[color_indices(m.values, limits)][:, cols[inside[1]]][rows[inside[0]]]
+        result = total.view(np.uint8).reshape(*total.shape, 4)
         if style.show_query and m.query_cell is not None:
             self._outline(result, m.grid, m.query_cell)
         return result
@@ -103,12 +105,22 @@ class Canvas:
         cols = (np.arange(width) + 0.5) * (self.image.size[1] / width)
         return (rows - y0) * self.view.size[0] / (y1 - y0), (cols - x0) * self.view.size[1] / (x1 - x0)
 
-    def _weights(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-        """Bicubic weights of the patch middles for drawn rows and columns: (height, gh) and (width, gw)."""
-        return tuple(  # type: ignore[return-value]
-            _bicubic(at / stride - 0.5, count)
-            for at, count, stride in zip(self._points(), grid.shape, grid.stride, strict=True)
-        )
+    def _interpolated(self, m: Map, limits: tuple[float, float], inside: tuple[slice, slice]) -> np.ndarray:
+        """Indices of colours between the patch middles, bicubic; the few values are scaled, not the many pixels."""
+        if self._bicubic is None or self._bicubic[0] != m.grid:
+            down, across = (
+                _bicubic(at / stride - 0.5, count)
+                for at, count, stride in zip(self._points(), m.grid.shape, m.grid.stride, strict=True)
+            )
+            self._bicubic = m.grid, down, across
+        low, high = limits
+        if not high > low:
+            return color_indices(np.zeros((1, 1), dtype=np.float32), limits)
+        scaled = ((m.values - low) * (255.0 / (high - low))).astype(np.float32)
+        fine = (self._bicubic[1][inside[0]] @ scaled) @ self._bicubic[2][inside[1]].T
+        fine += 0.5
+        indices: np.ndarray = np.clip(fine, 0.0, 255.0, out=fine).astype(np.uint8)
+        return indices
 
     def picture(self) -> np.ndarray:
         """The picture at the drawn size, uint8, without marks."""
@@ -121,17 +133,25 @@ class Canvas:
         return self._picture
 
     def _weighted(self, opacity: float) -> np.ndarray:
-        """The picture times 256 less the colours' weight, with half a step for rounding; unseen parts marked.
+        """The picture less the colours' share, a word of 32 bits per pixel; unseen parts marked.
 
-        Four 16-bit lanes of a 64-bit word per pixel, so that a colour is added in one step; no lane can overflow.
+        Both parts of the sum are rounded, one of them down at a half, so that no byte of it can overflow and a colour
+        is added in one step.
         """
         if self._base is None or self._base[0] != opacity:
-            base = self.picture().astype(np.uint64) * (np.uint64(256) - _weight(opacity))
+            if self._packed is None:
+                self._packed = _words(self.picture())
+            share = ((np.arange(256, dtype=np.uint16) * (256 - _weight(opacity)) + 128) >> 8).astype(np.uint8)
+            base = np.take(share, self._packed.view(np.uint8)).view(np.uint32) + _OPAQUE
             rows, cols = self._cells(Grid(1, 1, (float(self.view.size[0]), float(self.view.size[1]))))
-            unseen = (rows < 0)[:, None] | (cols < 0)[None, :]
-            if unseen.any():
-                base[unseen] = self._marked()[unseen].astype(np.uint64)[:, None] << np.uint64(8)
-            self._base = opacity, _lanes(base + np.uint64(128)) + np.uint64(255 << 56)
+            (top, bottom), (left, right) = _ends(rows), _ends(cols)
+            if (top, left) != (0, 0) or (bottom, right) != base.shape:
+                if self._unseen is None:
+                    self._unseen = _words(self._marked()[..., None].repeat(3, axis=-1)) + _OPAQUE
+                seen = base[top:bottom, left:right].copy()
+                base[:] = self._unseen
+                base[top:bottom, left:right] = seen
+            self._base = opacity, base
         return self._base[1]
 
     def _marked(self) -> np.ndarray:
@@ -174,14 +194,16 @@ def _ends(cells: np.ndarray) -> tuple[int, int]:
     return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
 
 
-def _weight(opacity: float) -> np.uint64:
-    return np.uint64(round(min(max(opacity, 0.0), 1.0) * 256))
+def _weight(opacity: float) -> np.uint16:
+    return np.uint16(round(min(max(opacity, 0.0), 1.0) * 256))
 
 
-def _lanes(colors: np.ndarray) -> np.ndarray:
-    """(..., 3) below 2^16 -> one 64-bit word with a lane of 16 bits for each."""
-    word: np.ndarray = colors[..., 0] | (colors[..., 1] << np.uint64(16)) | (colors[..., 2] << np.uint64(32))
-    return word
+def _words(colors: np.ndarray) -> np.ndarray:
+    """(..., 3) of 0..255 -> one 32-bit word that is R, G, B, 0 in memory."""
+    pixels = np.zeros((*colors.shape[:-1], 4), dtype=np.uint8)
+    pixels[..., :3] = colors
+    words: np.ndarray = pixels.view(np.uint32)[..., 0]
+    return words
 
 
 def _bicubic(at: np.ndarray, count: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.words import head_text, query_text
 
-_LARGEST = 1024  # drawn pixels along the longer side; files are drawn at the picture's own size
+_LARGEST = 800  # drawn pixels along the longer side; files are drawn at the picture's own size
 
 
 class MapView(QWidget):

@@ -36,6 +36,7 @@ class PictureView(pg.GraphicsView):
         self._extent = QRectF(0, 0, 1, 1)
         self._pressed: QPointF | None = None
         self._inside = False
+        self._placed: tuple[object, ...] = ()
         self._following = False
         self.setMouseTracking(True)
         self.viewport().setMouseTracking(True)
@@ -58,7 +59,11 @@ class PictureView(pg.GraphicsView):
         """Draw pixels (H, W[, 3 or 4]) uint8 over `box` = x0, y0, x1, y1, the whole picture where None."""
         x0, y0, x1, y1 = box or (0.0, 0.0, self._extent.right(), self._extent.bottom())
         self.image.setImage(pixels, autoLevels=False, levels=how.pop("levels", None), **how)
-        self.image.setRect(QRectF(x0, y0, x1 - x0, y1 - y0))
+        placed = (x0, y0, x1 - x0, y1 - y0, pixels.shape[:2])
+        if placed != self._placed:
+            # Placing makes the whole scene be laid out again; the same pixels over the same place need none of it.
+            self._placed = placed
+            self.image.setRect(QRectF(*placed[:4]))
 
     def clear(self) -> None:
         """Show nothing."""
