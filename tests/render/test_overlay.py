@@ -42,13 +42,14 @@ def test_opacity_1_is_exactly_the_colour_of_the_patch_and_nothing_else(scene, co
 
 @QUICK
 @given(scenes(), st.floats(0, 1), st.sampled_from(COLORMAPS))
-def test_overlay_is_the_mix_of_picture_and_colours_to_one_level(scene, opacity, colormap):
+def test_overlay_is_the_mix_of_picture_and_colours_to_a_level_and_a_half(scene, opacity, colormap):
     wanted, _ = reference(scene, opacity=opacity, limits=(-0.2, 1.3), colormap=colormap)
     seen = drawn(scene, opacity=opacity, limits=(-0.2, 1.3), colormap=colormap)
     sure = ~np.isnan(wanted).any(-1) & ~scene.unsure
+    # One level for the two roundings of the sum, half a level for the opacity in steps of 1/256.
     # Neighbouring colours of a table differ by at most 8 levels: one step is allowed for a value on the edge.
     off = np.abs(seen[sure] - wanted[sure]).max(-1, initial=0)
-    assert np.count_nonzero(off > 1.0) <= 0.02 * off.size + 1
+    assert np.count_nonzero(off > 1.5) <= 0.02 * off.size + 1
     assert off.size == 0 or off.max() <= 9
 
 
