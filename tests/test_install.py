@@ -57,7 +57,16 @@ def test_installed_wheel_runs_the_demo_from_another_folder(wheel: Path, tmp_path
     assert label in ("ring", "disc", "bar", "cross", "star", "triangle")
     script = (site / "bin" / "vitviz") if (site / "bin" / "vitviz").exists() else environment / "bin" / "vitviz"
     exported = subprocess.run(
-        [python, script, "export", site / "vitviz/_resources/demo/pictures/star.png", "--model", "demo-swin", "--out", "o"],
+        [
+            python,
+            script,
+            "export",
+            site / "vitviz/_resources/demo/pictures/star.png",
+            "--model",
+            "demo-swin",
+            "--out",
+            "o",
+        ],
         cwd=tmp_path,
         env=clean | {"PYTHONPATH": str(site)},
         capture_output=True,

@@ -73,6 +73,11 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16", "float16"))
     parser.add_argument("--image-size", type=_size, metavar="PX|HxW", help="another size of the model's view")
     parser.add_argument("--patch-size", type=int, metavar="PX", help="another patch size, resampled")
+    parser.add_argument("--num-heads", type=int, metavar="N", help="heads of a layer, where what was found is wrong")
+    parser.add_argument("--network", metavar="NAME", help='which of several networks in a file, such as "teacher"')
+    parser.add_argument("--mean", type=_numbers, metavar="R,G,B", help="mean of the preprocessing")
+    parser.add_argument("--std", type=_numbers, metavar="R,G,B", help="standard deviation of the preprocessing")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="text or JSON file with the names of the classes")
     parser.add_argument("--crop", choices=("center", "squash", "border"), help="how the view is cut from the picture")
 
 
@@ -96,6 +101,13 @@ def _open(arguments: argparse.Namespace) -> int:
         image_size=arguments.image_size,
         patch_size=arguments.patch_size,
         crop=arguments.crop,
+        num_heads=arguments.num_heads,
+        network=arguments.network,
+        mean=arguments.mean,
+        std=arguments.std,
+        labels=arguments.labels,
+        device=arguments.device,
+        precision=arguments.precision,
     )
     return run(Wish(arguments.picture, wish))
 
@@ -197,7 +209,18 @@ def _again(arguments: argparse.Namespace) -> int:
     options: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in dict(identity.get("options", {})).items()
     }
-    known = {"architecture", "image_size", "patch_size", "crop", "num_heads", "precision", "pretrained"}
+    known = {
+        "architecture",
+        "network",
+        "mean",
+        "std",
+        "image_size",
+        "patch_size",
+        "crop",
+        "num_heads",
+        "precision",
+        "pretrained",
+    }
     model = load_model(
         str(identity["source"]), device=arguments.device, **{k: v for k, v in options.items() if k in known}
     )
@@ -265,6 +288,11 @@ def _load(source: str, arguments: argparse.Namespace) -> Model:
         patch_size=arguments.patch_size,
         crop=arguments.crop,
         architecture=arguments.architecture,
+        num_heads=arguments.num_heads,
+        network=arguments.network,
+        mean=arguments.mean,
+        std=arguments.std,
+        labels=arguments.labels,
         pretrained=not arguments.random,
     )
 
@@ -309,6 +337,16 @@ def _size(text: str) -> tuple[int, int]:
     if len(numbers) not in (1, 2) or any(n < 1 for n in numbers):
         raise argparse.ArgumentTypeError(f"{text!r} is no size: give 384 or 224x320 (height x width)")
     return numbers[0], numbers[-1]
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 3):
+        raise argparse.ArgumentTypeError(f"{text!r}: give one number or three, such as 0.485,0.456,0.406")
+    return numbers * 3 if len(numbers) == 1 else numbers
 
 
 def _query(text: str) -> Any:

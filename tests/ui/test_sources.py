@@ -179,17 +179,14 @@ def test_architecture_is_asked_for_a_bare_file_and_then_used(qtbot, window, aske
     assert [(c["model"].source, c["model"].architecture) for c in asked] == [(str(path), "test_vit")]
 
 
-def test_bare_file_really_asks(qtbot, window, tmp_path, opened):
+def test_bare_file_that_can_be_told_opens_without_a_question(qtbot, window, tmp_path, opened):
     from safetensors.torch import save_file
 
     path = tmp_path / "weights.safetensors"
     save_file({k: v.clone() for k, v in opened.model.module.state_dict().items()}, path)
-    with qtbot.waitSignal(window.opener.failed, timeout=20000):
-        drop(window, mime_of(path))
-    (dialog,) = dialogs(NameDialog)
-    dialog.name.setText("test_vit")
     with qtbot.waitSignal(window.opener.opened, timeout=20000) as signal:
-        dialog.accept()
+        drop(window, mime_of(path))
+    assert not dialogs(NameDialog)
     assert signal.args[0].model.architecture == "test_vit"
     assert window.pane.opened is signal.args[0]
 
@@ -224,7 +221,19 @@ def test_size_dialog_asks_for_the_view_and_the_patches(window, asked):
     dialog.accept()
     (call,) = asked
     assert (call["model"].image_size, call["model"].patch_size) == ((96, 160), 8)
+    assert call["model"].num_heads is None
     assert call["model"].source == "test_vit"
+
+
+def test_size_dialog_corrects_the_number_of_heads_and_nothing_else(window, asked):
+    window.sources._shown = window.pane.opened
+    window.sources.ask_size()
+    (dialog,) = dialogs(SizeDialog)
+    assert dialog.heads_box.value() == window.pane.opened.trace.layers[0].num_heads
+    dialog.heads_box.setValue(4)
+    dialog.accept()
+    (call,) = asked
+    assert (call["model"].num_heads, call["model"].image_size, call["model"].patch_size) == (4, None, None)
 
 
 def test_size_dialog_gives_the_models_own_sizes_back(window, asked):

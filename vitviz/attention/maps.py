@@ -14,7 +14,7 @@ from vitviz.attention.trace import Trace
 from vitviz.attention.values import Direction, Head, HeadMaps, Map, Place, Query, Selection
 from vitviz.errors import AttentionError
 
-_QUICK = 2e7
+_QUICK = 2e8
 
 
 def attention_map(

@@ -41,10 +41,11 @@ def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[s
     if "in_chans" in args:
         config = dataclasses.replace(config, input_size=(args["in_chans"], *config.input_size[1:]))
     overlay = {"state_dict": recognised.tensors, "num_classes": args.get("num_classes", config.num_classes)}
-    module: nn.Module = create(base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args)
+    module: Any = create(base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args)
     # The module keeps its config; the tensors in it would double the memory.
     module.pretrained_cfg.pop("state_dict", None)
-    return module
+    built: nn.Module = module
+    return built
 
 
 def create(name: str, **kwargs: Any) -> Any:
@@ -62,7 +63,7 @@ def create(name: str, **kwargs: Any) -> Any:
     except (RuntimeError, AssertionError, ValueError, KeyError) as error:
         text = " ".join(str(error).split())
         raise ModelError(
-            f"The weights or sizes don't fit {name}: {text[:400]}. Name the architecture that they were made for."
+            f"The weights or sizes don't fit {name}: {text[:400]}. Give the right one as architecture=."
         ) from error
     finally:
         logger.setLevel(level)

@@ -23,7 +23,10 @@ class Device:
 def available() -> list[Device]:
     """Every device that torch can use here, the fastest kind first, the CPU last."""
     found = [
-        Device(f"cuda:{i}", f"{torch.cuda.get_device_name(i)}, {torch.cuda.get_device_properties(i).total_memory / 2**30:.0f} GiB")
+        Device(
+            f"cuda:{i}",
+            f"{torch.cuda.get_device_name(i)}, {torch.cuda.get_device_properties(i).total_memory / 2**30:.0f} GiB",
+        )
         for i in range(torch.cuda.device_count())
     ]
     if torch.backends.mps.is_available():

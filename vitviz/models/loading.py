@@ -139,7 +139,7 @@ def _with_weights(
     step: Callable[[float | None, str], None],
     cancel: Callable[[], bool],
 ) -> tuple[Any, Source, str, tuple[str, ...]]:
-    """The module with its weights, the source with its architecture, their hash, and the labels that the file states."""
+    """The module with its weights, the source with its architecture, their hash, the labels that the file states."""
     path = found.path
     if path is None:
         from timm.models import get_pretrained_cfg

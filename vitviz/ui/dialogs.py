@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -58,40 +59,58 @@ class NameDialog(QDialog):
             super().accept()
 
 
-class SizeDialog(QDialog):
-    """Asks for sizes of view and patches; `then((height, width), patch)`, None for the model's own."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What SizeDialog asks for; None is the model's own."""
 
-    def __init__(
-        self,
-        parent: QWidget,
-        size: tuple[int, int],
-        patch: int | None,
-        then: Callable[[tuple[int, int] | None, int | None], object],
-    ) -> None:
+    image_size: tuple[int, int] | None = None
+    patch_size: int | None = None
+    num_heads: int | None = None
+
+
+class SizeDialog(QDialog):
+    """Asks for another size of view and patches, or number of heads; `then(Sizes)`, None for the model's own."""
+
+    def __init__(self, parent: QWidget, shown: Sizes, then: Callable[[Sizes], object]) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Image and patch size")
+        self.setWindowTitle("Sizes and heads")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.own = QCheckBox("The model's own sizes")
-        self.height_box, self.width_box, self.patch_box = (_pixels(value) for value in (*size, patch or 16))
-        self.patch_box.setEnabled(patch is not None)
+        self._shown, self._then = shown, then
+        self.own = QCheckBox("All as the model has them")
+        height, width = shown.image_size or (224, 224)
+        self.height_box, self.width_box, self.patch_box = (_pixels(v) for v in (height, width, shown.patch_size or 16))
+        self.heads_box = QSpinBox()
+        self.heads_box.setRange(1, 256)
+        self.heads_box.setValue(shown.num_heads or 1)
+        self.heads_box.setToolTip("A wrong number opens without an error and spoils every map: see the report")
         form = QFormLayout(self)
         form.addRow("Height of the view", self.height_box)
         form.addRow("Width of the view", self.width_box)
         form.addRow("Patch size", self.patch_box)
+        form.addRow("Heads of each layer", self.heads_box)
         form.addRow(self.own)
         form.addRow(_buttons(self))
-        for box in (self.height_box, self.width_box):
-            self.own.toggled.connect(box.setDisabled)
-        self.own.toggled.connect(lambda on: self.patch_box.setEnabled(not on and patch is not None))
+        self.own.toggled.connect(self._enable)
+        self._enable(False)
+        self.accepted.connect(lambda: then(self.sizes()))
 
-        def accepted() -> None:
-            if self.own.isChecked():
-                then(None, None)
-            else:
-                chosen = self.patch_box.value() if patch is not None and self.patch_box.value() != patch else None
-                then((self.height_box.value(), self.width_box.value()), chosen)
+    def sizes(self) -> Sizes:
+        """What was chosen; what was not changed stays the model's own."""
+        if self.own.isChecked():
+            return Sizes()
+        shown, size = self._shown, (self.height_box.value(), self.width_box.value())
+        patch, heads = self.patch_box.value(), self.heads_box.value()
+        return Sizes(
+            size if size != shown.image_size else None,
+            patch if shown.patch_size is not None and patch != shown.patch_size else None,
+            heads if shown.num_heads is not None and heads != shown.num_heads else None,
+        )
 
-        self.accepted.connect(accepted)
+    def _enable(self, own: bool) -> None:
+        self.height_box.setDisabled(own)
+        self.width_box.setDisabled(own)
+        self.patch_box.setEnabled(not own and self._shown.patch_size is not None)
+        self.heads_box.setEnabled(not own and self._shown.num_heads is not None)
 
 
 def _pixels(value: int) -> QSpinBox:

@@ -135,7 +135,12 @@ class Menus:
         crop = menu.addMenu("&Crop")
         choices(w, crop, CROPS, "", lambda name, *_: w.sources.change_model(crop=name or None))
         menu.addAction(
-            action(w, "&Image and patch size…", w.sources.ask_size, tip="Another size of the view, or of patches")
+            action(
+                w,
+                "&Sizes and heads…",
+                w.sources.ask_size,
+                tip="Another size of view or patches, another number of heads",
+            )
         )
 
     def _help(self) -> None:

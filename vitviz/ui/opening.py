@@ -29,6 +29,11 @@ class ModelWish:
     image_size: tuple[int, int] | None = None
     patch_size: int | None = None
     crop: str | None = None
+    num_heads: int | None = None
+    network: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    labels: Path | None = None
     device: str = "auto"
     precision: str = "float32"
 
@@ -131,6 +136,11 @@ class Opener(QObject):
             patch_size=wish.patch_size,
             crop=wish.crop,
             architecture=wish.architecture,
+            num_heads=wish.num_heads,
+            network=wish.network,
+            mean=wish.mean,
+            std=wish.std,
+            labels=wish.labels,
             pretrained=wish.pretrained,
             progress=_part(progress, 0.0, 0.6),
             # Another picture does not make this model less wanted.

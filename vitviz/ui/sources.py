@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 from vitviz.errors import VitvizError
 from vitviz.images import Image
 from vitviz.ui import files, samples
-from vitviz.ui.dialogs import NameDialog, SizeDialog
+from vitviz.ui.dialogs import NameDialog, SizeDialog, Sizes
 from vitviz.ui.messages import show_error
 from vitviz.ui.opening import ModelWish, Opened, Opener, Wish
 from vitviz.ui.settings import Settings
@@ -118,16 +118,23 @@ class Sources(QObject):
         ).open()
 
     def ask_size(self) -> None:
-        """Choose another size of view and patches."""
+        """Choose another size of view and patches, or another number of heads."""
         if self._shown is None:
             return
         patch = self._shown.model.patch_size
-        SizeDialog(
-            self._window,
+        heads = {layer.num_heads for layer in self._shown.trace.layers}
+        shown = Sizes(
             self._shown.model.preprocessing.input_size,
             patch[0] if patch else None,
-            lambda size, chosen: self.change_model(image_size=size, patch_size=chosen),
-        ).open()
+            heads.pop() if len(heads) == 1 else None,
+        )
+        SizeDialog(self._window, shown, self._resize).open()
+
+    def _resize(self, chosen: Sizes) -> None:
+        if chosen == Sizes():
+            self.change_model(image_size=None, patch_size=None, num_heads=None)
+            return
+        self.change_model(**{k: v for k, v in asdict(chosen).items() if v is not None})
 
     @Slot(object)
     def _opened(self, opened: Opened) -> None:
