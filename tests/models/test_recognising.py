@@ -75,8 +75,8 @@ def test_the_same_network_in_every_format_gives_the_same_logits(name: str, share
     model = load_model(shared / "checkpoints" / name)
     with torch.no_grad():
         logits = model.module(reference["input"])
-    # The network was made with a norm epsilon of 1e-5. Only the folder's config and pickled modules say so; elsewhere the usual one
-    # of the format is assumed, which is worth 5e-4 here and is said in the report.
+    # The network was made with a norm epsilon of 1e-5. Only the folder's config and pickled modules say so; elsewhere
+    # the usual one of the format is assumed, which is worth 5e-4 here and is said in the report.
     told = not any(f.topic == "norm epsilon" and f.certainty == "assumed" for f in model.report)
     tolerance = 1e-2 if "fp16" in name else 1e-4 if told else 6e-4
     assert (logits - reference["logits"]).abs().max() < tolerance
