@@ -48,7 +48,7 @@ def main() -> None:
     pictures = {path.stem: path for path in samples.pictures()}
 
     def ring(window: object) -> None:
-        window.store.update(layer=4, head=3)  # type: ignore[attr-defined]
+        window.store.update(layer=5, head=1)  # type: ignore[attr-defined]
         window.store.update(query=Place(0.52 * 512, 0.56 * 512))  # type: ignore[attr-defined]
 
     def shifted(window: object) -> None:

@@ -15,6 +15,7 @@ from vitviz.attention.capture import capture
 from vitviz.attention.placing import place
 from vitviz.attention.trace import trace
 from vitviz.errors import AttentionError, Cancelled, ModelError
+from vitviz.models.model import prefix_tokens_of
 
 WINDOWED = [f for f in FAMILIES if f.kinds[0] == "window"]
 
@@ -426,6 +427,58 @@ class TestMemory:
         traced.weights(0)
         traced.layers[1].mean_row()
         assert traced.bytes == before
+
+
+def moved_places(module, size, box):
+    """For each layer but pools: the token whose query moves most when the view changes inside a box, and its grid."""
+    view = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    changed, (top, left, bottom, right) = view.clone(), box
+    noise = torch.randn(3, bottom - top, right - left, generator=torch.Generator().manual_seed(1))
+    changed[..., top:bottom, left:right] += 2 * noise
+    prefix = prefix_tokens_of(module)
+    known = isinstance(getattr(module, "num_prefix_tokens", None), int)
+    (before, gaps), (after, _) = (place(capture(module, v), size, prefix, known) for v in (view, changed))
+    found = []
+    for one, other in zip(before, after, strict=True):
+        kept = [c.probabilities if c.q is None else c.q for c in (one.call, other.call)]
+        moves = (kept[0] - kept[1]).abs().sum((1, 3))
+        if one.windows is None:
+            moves = moves[0, one.num_prefix_tokens :]
+        else:
+            index = torch.from_numpy(one.windows.index())
+            moves = torch.zeros(one.grid.size).scatter_(0, index[index >= 0], moves[index >= 0])
+        if one.kind != "pool":
+            found.append((one, divmod(int(moves.argmax()), one.query_grid.cols)))
+    return found, gaps
+
+
+def near(grid, cell, box):
+    """Whether a cell of a grid lies within a cell of a box of the view."""
+    u0, v0, u1, v1 = grid.box(*cell)
+    down, right = grid.stride
+    return v0 - down < box[2] and v1 + down > box[0] and u0 - right < box[3] and u1 + right > box[1]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_what_changes_in_the_picture_moves_most_the_token_at_its_place(family):
+    torch.manual_seed(0)
+    module = timm.create_model(family.architecture, **family.args).eval()
+    height, width = family.size
+    for box in ((0, width * 3 // 4, height // 4, width), (height * 3 // 4, 0, height, width // 4)):
+        found, _ = moved_places(module, family.size, box)
+        assert found
+        for layer, cell in found:
+            assert near(layer.query_grid, cell, box), (layer.name, cell, layer.query_grid)
+
+
+def test_hieras_reordered_tokens_are_a_gap_and_the_rest_lie_right():
+    torch.manual_seed(0)
+    module = timm.create_model("hiera_tiny_224", embed_dim=32).eval()
+    box = (0, 168, 56, 224)
+    found, gaps = moved_places(module, (224, 224), box)
+    assert [layer.name for layer, _ in found] == ["blocks.11.attn"]
+    assert near(found[0][0].query_grid, found[0][1], box)
+    assert any("order of mask units" in gap for gap in gaps) and len(gaps) == 11
 
 
 class TestWhatIsNoTokenAttention:

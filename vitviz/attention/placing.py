@@ -56,6 +56,11 @@ def _layer(
         return f"attention within {batch} groups of {queries} tokens whose place in the picture is not known"
     if queries == keys and not _is_sequence(queries, call.frame.shape, view_size):
         return f"attention between {queries} channels, not between tokens"
+    units: Any = next(
+        (f.module.mask_spatial_shape for f in call.frames if hasattr(f.module, "mask_spatial_shape")), None
+    )
+    if units is not None and not queries == keys == math.prod(units):
+        return "its tokens lie in the order of mask units (Hiera), not in that of the picture"
     counts = [len(prefix_tokens)] if prefix_known else [len(prefix_tokens), *range(9)]
     for prefix_count in [*counts, 0]:
         grid = Grid.of_tokens(view_size, keys - prefix_count) if keys > prefix_count else None
