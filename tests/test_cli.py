@@ -138,7 +138,6 @@ WRONG = {
     "folder inside a file": ["export", "PICTURE", "MODEL", "--out", "/dev/null/figures"],
     "no such device": ["export", "PICTURE", "MODEL", "--device", "abacus"],
     "picture as model": ["info", "PICTURE"],
-    "bare weights": ["info", "WEIGHTS"],
     "other architecture": ["info", "WEIGHTS", "--architecture", "vit_base_patch16_224"],
     "no such architecture": ["info", "WEIGHTS", "--architecture", "no_such_net"],
     "no such model": ["info", "no_such_net_at_all"],

@@ -65,12 +65,12 @@ def test_map_on_the_screen_has_the_colours_of_the_map(window, view):
 def test_large_picture_is_drawn_reduced_by_the_same_canvas(window, view, opened):
     import vitviz
 
-    pixels = np.random.default_rng(0).integers(0, 256, (300, 2048, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 1600, 3), dtype=np.uint8)
     image = Image.from_array(pixels)
     window.opener.opened.emit(Opened(Wish(image), image, opened.model, vitviz.trace(opened.model, image)))
     style = window.store.state.style
     wanted = Canvas(image, window.pane.map.view, 0.5).draw(window.pane.map, style, window.pane.limits())
-    assert wanted.shape == (150, 1024, 4)
+    assert wanted.shape == (150, 800, 4)
     assert np.array_equal(view.view.image.image, wanted)
 
 

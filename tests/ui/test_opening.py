@@ -1,5 +1,6 @@
 """From wishes to what is shown: the newest wins, a failure changes nothing, nothing is loaded twice."""
 
+import dataclasses
 import threading
 import time
 from types import SimpleNamespace
@@ -113,14 +114,17 @@ def test_wish_is_fulfilled_in_the_worker(qtbot, stage, worker, opener, log, tmp_
 
 
 def test_every_field_of_the_wish_reaches_the_loader(qtbot, stage, worker, opener, tmp_path):
-    wish = ModelWish("a", "vit", False, (32, 48), 8, "squash", "cpu", "bfloat16")
+    fields = {
+        "architecture": "vit", "pretrained": False, "image_size": (32, 48), "patch_size": 8, "crop": "squash",
+        "num_heads": 3, "network": "teacher", "mean": (0.1, 0.2, 0.3), "std": (1.0, 2.0, 3.0),
+        "labels": tmp_path / "labels.txt", "device": "cpu", "precision": "bfloat16",
+    }  # fmt: skip
+    wish = ModelWish("a", **fields)
+    assert set(fields) == {f.name for f in dataclasses.fields(ModelWish)} - {"source"}
     with qtbot.waitSignal(opener.opened) as signal:
         opener.open(picture=path(tmp_path, "cat"), model=wish)
     assert signal.args[0].wish == Wish(path(tmp_path, "cat"), wish)
-    assert signal.args[0].model.options == {
-        "architecture": "vit", "pretrained": False, "image_size": (32, 48), "patch_size": 8, "crop": "squash",
-        "device": "cpu", "precision": "bfloat16",
-    }  # fmt: skip
+    assert signal.args[0].model.options == fields
 
 
 def test_model_stays_when_the_picture_changes_and_the_other_way_round(qtbot, stage, worker, opener, log, tmp_path):
