@@ -14,7 +14,7 @@ from vitviz.errors import FileError, VitvizError
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
-    from vitviz.attention.values import Head, Query
+    from vitviz.attention.values import Head
     from vitviz.images import Image
     from vitviz.models.model import Model
 
@@ -92,6 +92,10 @@ def _open(arguments: argparse.Namespace) -> int:
         Settings().reset()
         print("All settings of vitviz are forgotten.")
         return 0
+    if arguments.picture is not None and not arguments.picture.exists():
+        raise VitvizError(
+            f"There is no picture {str(arguments.picture)!r}: check the path; a model is named with --model."
+        )
     from vitviz.ui.app import run
 
     wish = ModelWish(
@@ -167,7 +171,7 @@ def _export_one(image: Image, model: Model, arguments: argparse.Namespace) -> No
     from vitviz.attention.maps import head_maps, map_of
     from vitviz.attention.trace import trace
     from vitviz.attention.values import Selection
-    from vitviz.render.recipe import export, figure, recipe
+    from vitviz.render.recipe import export, figure, figure_name, recipe
     from vitviz.render.style import Style, limits_of
 
     seen = trace(model, image)
@@ -183,7 +187,7 @@ def _export_one(image: Image, model: Model, arguments: argparse.Namespace) -> No
         for head in _heads(seen, layer, arguments.head):
             shown = map_of(seen, Selection(layer, head, arguments.query, arguments.direction))
             limits = limits_of(shown.values, style.limits, maps.values[layer], maps.values)
-            path = arguments.out / _name(image, model, layer, head, arguments.query)
+            path = arguments.out / figure_name(shown)
             export(path, figure(image, shown, style, limits), recipe(image, shown, style, limits, model.identity))
             print(path)
 
@@ -194,7 +198,7 @@ def _again(arguments: argparse.Namespace) -> int:
     from vitviz.attention.trace import trace
     from vitviz.images import read_image
     from vitviz.models.loading import load_model
-    from vitviz.render.recipe import export, figure, read_recipe, recipe
+    from vitviz.render.recipe import export, figure, figure_name, read_recipe, recipe
 
     content, selection, style = read_recipe(arguments.recipe)
     picture, identity = content["picture"], content["model"]
@@ -228,7 +232,7 @@ def _again(arguments: argparse.Namespace) -> int:
         raise VitvizError(f"The weights of {identity['source']} are not those of the recipe: the hashes differ.")
     shown = map_of(trace(model, image), selection)
     assert isinstance(style.limits, tuple)
-    path = arguments.out / _name(image, model, selection.layer, selection.head, selection.query)
+    path = arguments.out / figure_name(shown)
     export(path, figure(image, shown, style, style.limits), recipe(image, shown, style, style.limits, model.identity))
     print(path)
     return 0
@@ -307,13 +311,6 @@ def _heads(seen: Trace, layer: int, wish: Head | str) -> list[Head]:
     if wish == "all":
         return list(range(seen.layers[layer].num_heads))
     return [wish]  # type: ignore[list-item]
-
-
-def _name(image: Image, model: Model, layer: int, head: Head, query: Query | None) -> str:
-    from vitviz.atomic import slug
-
-    token = f" {query}" if isinstance(query, str) else ""
-    return f"{slug(f'{Path(image.name).stem} {model.name} layer {layer} head {head}{token}')}.png"
 
 
 def _number_or(*words: str) -> Any:

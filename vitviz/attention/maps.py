@@ -193,6 +193,18 @@ def _token(
         )
     if isinstance(query, tuple):
         query = place_of(trace, layer, query)
+    u, v = trace.view.to_view(query.x, query.y)
+    # A grid that was padded reaches a little beyond the view.
+    height, width = (
+        max(side, count * stride)
+        for side, count, stride in zip(trace.view.size, layer.grid.shape, layer.grid.stride, strict=True)
+    )
+    if not lenient and not (0 <= u <= width and 0 <= v <= height):
+        height, width = trace.view.picture_size
+        raise AttentionError(
+            f"The model did not see the place ({query.x:g}, {query.y:g}) of {trace.image_name}, which is {width} x "
+            f"{height} px: choose one inside its view."
+        )
     grid = layer.query_grid if direction == "from" else layer.grid
     cell = grid.cell_at(*trace.view.to_view(query.x, query.y))
     return layer.num_prefix_tokens + cell[0] * grid.cols + cell[1], cell

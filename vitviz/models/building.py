@@ -62,6 +62,10 @@ def create(name: str, **kwargs: Any) -> Any:
         raise ModelError(f"{name} can't be built so: {error}. It may not take another image or patch size.") from error
     except (RuntimeError, AssertionError, ValueError, KeyError) as error:
         text = " ".join(str(error).split())
+        if "divisible by num_heads" in text:
+            raise ModelError(
+                f"{kwargs.get('num_heads')} heads don't divide the width of {name}: choose a divisor of it."
+            ) from error
         raise ModelError(
             f"The weights or sizes don't fit {name}: {text[:400]}. Give the right one as architecture=."
         ) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,9 @@ def fetch(repository: str, filename: str | None, *, progress: Progress, cancel: 
 
 def _fetch(repository: str, names: tuple[str, ...], *, progress: Progress, cancel: Callable[[], bool]) -> Path:
     from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
+
+    # Its warnings about retries would stand before our one sentence.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
     name, _, revision = repository.partition("@")
     for candidate in names:

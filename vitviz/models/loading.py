@@ -163,7 +163,8 @@ def _with_weights(
         recognised = said(checkpoint, found.architecture, found.model_args)
     else:
         recognised = recognise(checkpoint, num_heads=num_heads)
-        report.add("format", f"{recognised.format}, {len(recognised.tensors)} tensors")
+        if all(finding.topic != "format" for finding in recognised.findings):
+            report.add("format", recognised.format)
     for finding in recognised.findings:
         report.add(finding.topic, finding.text, finding.certainty)
     step(0.5, f"Building {recognised.architecture or recognised.format}")

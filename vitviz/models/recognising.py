@@ -45,7 +45,20 @@ def recognise(checkpoint: Checkpoint, *, num_heads: int | None = None) -> Recogn
     elif num_heads is not None and found.module is None:
         found.model_args["num_heads"] = num_heads
         found.findings.append(Finding("heads", f"{num_heads}, said by you"))
+    _apply_stated(found, checkpoint)
     return found
+
+
+def _apply_stated(found: Recognition, checkpoint: Checkpoint) -> None:
+    """Labels, mean and std that stand beside the weights win over what the format usually has."""
+    if not found.labels:
+        found.labels = stated.labels(checkpoint, classes_of(found.tensors))
+    for name, keys in (("mean", stated.MEAN), ("std", stated.STD)):
+        numbers = stated.numbers(checkpoint, keys)
+        if numbers is not None:
+            values, where = numbers
+            found.preprocessing[name] = values * 3 if len(values) == 1 else values
+            found.findings.append(Finding(name, f"{', '.join(f'{v:g}' for v in values)}, from {where}"))
 
 
 def said(checkpoint: Checkpoint, architecture: str, model_args: dict[str, Any]) -> Recognition:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from vitviz import __version__
-from vitviz.atomic import write_bytes
+from vitviz.atomic import slug, write_bytes
 from vitviz.attention.values import Map, Place, Query, Selection
 from vitviz.errors import FileError
 from vitviz.images import Image
@@ -88,6 +88,19 @@ def recipe(
         },
         "versions": {"vitviz": __version__, **{name: _version(name) for name in ("torch", "timm", "numpy", "pillow")}},
     }
+
+
+def figure_name(shown: Map) -> str:
+    """A file name that says what is shown, so that other figures get other names."""
+    chosen = shown.selection
+    query = chosen.query
+    if isinstance(query, Place):
+        text = f"x{query.x:.0f} y{query.y:.0f}"
+    else:
+        text = f"r{query[0]} c{query[1]}" if isinstance(query, tuple) else str(query)
+    way = " to" if chosen.direction == "to" else ""
+    picture = Path(shown.image_name).stem
+    return f"{slug(f'{picture} {shown.model_name} layer {chosen.layer} head {chosen.head}{way} {text}')}.png"
 
 
 def export(path: Path, data: bytes, made_from: Mapping[str, Any]) -> Path:

@@ -32,6 +32,7 @@ class AtlasPanel(QWidget):
         self._mosaic: Mosaic | None = None
         self._background, self._foreground = QColor("#1b1b1b"), QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
+        self._pointed: tuple[int, int] | None = None
         self.view = PictureView(self)
         self.view.setAccessibleName("Heads: rows are layers, columns are heads")
         self._edge = frame_item(self.view.box, (0, 0, 0), 5.0)
@@ -69,6 +70,8 @@ class AtlasPanel(QWidget):
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
         layers = opened.trace.layers
+        self._pointed = None
+        self.lens.hide()
         self._mosaic = Mosaic(tiles_for([layer.query_grid.shape for layer in layers], [n.num_heads for n in layers]))
         height, width = self._mosaic.tiles.size
         self._label()
@@ -111,11 +114,18 @@ class AtlasPanel(QWidget):
         self.view.set_pixels(indices, (0.0, 0.0, width, height), lut=table(style.colormap, background), levels=(0, 255))
         if self.lens.isVisible():
             self.lens.refresh()
-        if not self.lens.isVisible():
-            self._say_scale()
+        self._say()
         self.drawn.emit()
 
-    def _say_scale(self) -> None:
+    def _say(self) -> None:
+        """Under the atlas: the head under the mouse, or what the colours are shared over."""
+        maps, opened = self._pane.maps, self._pane.opened
+        if self._pointed is not None and maps is not None and opened is not None:
+            layer, head = self._pointed
+            largest = weight_text(float(maps.values[layer][head].max()))
+            name = opened.trace.layers[layer].name
+            self.caption.setText(f"Layer {layer} head {head} · largest weight {largest} · {name}")
+            return
         words = {"map": "each head has its own scale", "layer": "each layer has one scale", "all": "one scale for all"}
         self.caption.setText(f"Colours: {words.get(str(self._pane.store.state.style.limits), 'fixed scale')}")
 
@@ -141,21 +151,18 @@ class AtlasPanel(QWidget):
 
     @Slot(object)
     def _hovered(self, place: Place) -> None:
-        tile = self._at(place)
-        if tile is None or self._pane.maps is None:
+        self._pointed = self._at(place) if self._pane.maps is not None else None
+        if self._pointed is None:
             self.lens.hide()
-            self._say_scale()
-            return
-        layer, head = tile
-        values = self._pane.maps.values[layer][head]
-        name = self._pane.opened.trace.layers[layer].name if self._pane.opened else ""
-        self.caption.setText(f"Layer {layer} head {head} · largest weight {weight_text(float(values.max()))} · {name}")
-        self.lens.show_head(self._pane, layer, head, self.view.position_of(place).toPoint())
+        else:
+            self.lens.show_head(self._pane, *self._pointed, self.view.position_of(place).toPoint())
+        self._say()
 
     @Slot()
     def _mouse_gone(self) -> None:
+        self._pointed = None
         self.lens.hide()
-        self._say_scale()
+        self._say()
 
     @Slot(object)
     def _clicked(self, place: Place) -> None:

@@ -38,6 +38,7 @@ class Browsing(QObject):
             for other in pictures:
                 if other is not view:
                     view.range_changed.connect(other.follow)
+                    view.fit_asked.connect(other.fit)
 
     @Slot(object)
     def _hovered(self, place: Place) -> None:
@@ -70,10 +71,13 @@ class Browsing(QObject):
 
     def step_layer(self, step: int) -> None:
         """Go some layers up or down, as far as there are layers."""
-        self._store.update(layer=max(0, self._store.state.layer + step))
+        if self._store.reality.heads:
+            self._store.update(layer=max(0, self._store.state.layer + step))
 
     def step_head(self, step: int) -> None:
         """Go to the next or previous head of the layer; the mean comes before the first."""
+        if not self._store.reality.heads:
+            return
         head = self._store.state.head
         number = (head if isinstance(head, int) else -1) + step
         self._store.update(head="mean" if number < 0 else number)

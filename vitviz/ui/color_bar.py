@@ -39,7 +39,10 @@ class ColorBar(QWidget):
     def labels(self) -> list[str]:
         """The numbers beside the bar, from the top down, in units of 10^exponent."""
         low, high = self.limits
-        return [f"{value * 10.0**-self.exponent:.3f}" for value in np.linspace(high, low, _TICKS)]
+        unit = 10.0**-self.exponent
+        step = (high - low) / (_TICKS - 1) * unit
+        digits = 3 if step <= 0 else min(6, max(3, math.ceil(-math.log10(step)) + 1))
+        return [f"{value * unit:.{digits}f}" for value in np.linspace(high, low, _TICKS)]
 
     def text(self) -> str:
         """What the numbers are."""

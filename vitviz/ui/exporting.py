@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QWidget
 
-from vitviz.atomic import slug
 from vitviz.ui import files
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.map_view import MapView
@@ -37,12 +36,12 @@ class Exporter(QObject):
         shown = self._pane.map
         if shown is None:
             return
-        chosen = shown.selection
-        name = slug(f"{Path(shown.image_name).stem} {shown.model_name} layer {chosen.layer} head {chosen.head}")
+        from vitviz.render.recipe import figure_name
+
         folder = Path(self._settings.value.export_folder or Path.home())
         files.ask_save(
             self._window,
-            str(folder / f"{name}.png"),
+            str(folder / figure_name(shown)),
             ["PNG pictures (*.png)"],
             title="Export figure",
             then=lambda paths: self.export(paths[0]),

@@ -11,7 +11,7 @@ from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.marks import frame_item, grid_path, set_frame
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import head_text, query_text
+from vitviz.ui.words import head_text, query_text, token_name
 
 _LARGEST = 800  # drawn pixels along the longer side; files are drawn at the picture's own size
 
@@ -59,6 +59,7 @@ class MapView(QWidget):
         pane.traced.connect(self._traced)
         pane.map_changed.connect(self.draw)
         pane.restyled.connect(self.draw)
+        pane.store.changed.connect(self._entitle)
 
     def show_grid(self, visible: bool) -> None:
         """Draw the patch grid of the layer over the map, or not."""
@@ -87,19 +88,34 @@ class MapView(QWidget):
         self.view.set_pixels(self.canvas.draw(shown, style, limits))
         self._grid.setPath(grid_path(shown.grid, shown.view))
         self.bar.show_scale(style.colormap, limits, _scale_text(style.limits))
+        self._entitle()
         chosen = shown.selection
-        way = "from" if chosen.direction == "from" else "to"
-        self.title.setText(
-            f"Layer {chosen.layer} · {head_text(chosen.head)} · attention {way} "
-            f"{query_text(chosen.query, shown.query_cell)}{' · pinned' if self._pane.store.state.query else ''}"
-        )
         notes = [f"{shown.layer_name}", f"{shown.grid.rows} x {shown.grid.cols} patches"]
         if shown.prefix_weights and chosen.direction == "from":
-            notes.append("on " + ", ".join(f"{k} {v:.3f}" for k, v in list(shown.prefix_weights.items())[:5]))
+            notes.append(
+                "on " + ", ".join(f"{token_name(k)} {v:.3f}" for k, v in list(shown.prefix_weights.items())[:5])
+            )
         if shown.padding_mass > 0:
             notes.append(f"on padding {shown.padding_mass:.3f}")
         self.note.setText(" · ".join(notes))
         self.drawn.emit()
+
+    @Slot()
+    def _entitle(self) -> None:
+        shown = self._pane.map
+        if shown is None:
+            return
+        chosen = shown.selection
+        pinned = " · pinned" if self._pane.store.state.query is not None else ""
+        self.title.setText(
+            f"Layer {chosen.layer} · {head_text(chosen.head)} · attention {chosen.direction} "
+            f"{query_text(chosen.query, shown.query_cell)}{pinned}"
+        )
+
+    def announce(self, text: str) -> None:
+        """Say what is being done as long as there is no map yet."""
+        if self._pane.map is None:
+            self.title.setText(text)
 
 
 def _scale_text(limits: object) -> str:

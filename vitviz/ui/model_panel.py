@@ -75,6 +75,7 @@ class ModelPanel(QWidget):
         rows.append(("this pass", f"{trace.seconds * 1000:.0f} ms, keeps {trace.bytes / 1e6:.1f} MB for looking"))
         if trace.error is not None:
             rows.append(("proof", f"max |A v - output| = {trace.error:.1e} over sampled rows of every layer"))
+        rows += [("picture", note) for note in opened.image.notes]
         rows += [("not shown", gap) for gap in trace.gaps]
         self.report.setRowCount(len(rows))
         for row, (topic, text) in enumerate(rows):

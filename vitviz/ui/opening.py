@@ -96,7 +96,7 @@ class Opener(QObject):
 
     def cancel(self) -> None:
         """Give up the running wish; what is shown stays."""
-        self._wish = self._shown or Wish()
+        self._wish = self._shown or Wish(self._wish.picture)
         self._worker.cancel(KIND)
 
     def _work(self, wish: Wish, progress: Progress) -> Opened:

@@ -53,6 +53,11 @@ class Pane(QObject):
 
         self.opened, self.maps, self.map, self._asked = opened, None, None, None
         trace = opened.trace
+        # A place of the picture before may lie beside this one, or where the model does not look.
+        for name in ("query", "hover"):
+            place = getattr(self.store.state, name)
+            if isinstance(place, Place) and not trace.view.contains(place.x, place.y):
+                self.store.update(**{name: None})
         self.store.face(Reality(tuple(layer.num_heads for layer in trace.layers), tokens_of(trace)))
         self.traced.emit(opened)
         self._ask()

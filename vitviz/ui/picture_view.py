@@ -19,13 +19,15 @@ class PictureView(pg.GraphicsView):
     """Shows uint8 pixels over a rectangle of picture coordinates.
 
     Wheel zooms, drag pans, double click fits. `hovered(Place)` while the mouse is over the picture, `left()` when it
-    leaves, `clicked(Place)` on a click that is no drag, `range_changed(QRectF)` when the user zooms or pans.
+    leaves, `clicked(Place)` on a click that is no drag, `range_changed(QRectF)` when the user zooms or pans,
+    `fit_asked()` when the user asks for the whole.
     """
 
     hovered = Signal(object)
     left = Signal()
     clicked = Signal(object)
     range_changed = Signal(object)
+    fit_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, useOpenGL=False)
@@ -72,8 +74,6 @@ class PictureView(pg.GraphicsView):
     def fit(self) -> None:
         """Show the whole picture."""
         self.box.setRange(self._extent, padding=0.02, disableAutoRange=True)
-        if not self._following:
-            self.range_changed.emit(self.box.viewRect())
 
     def follow(self, rect: QRectF) -> None:
         """Show the same part as another view does."""
@@ -120,8 +120,13 @@ class PictureView(pg.GraphicsView):
         self._pressed = None
 
     def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
+        # Its first half was a click of its own: another one takes that back.
+        place = self.place_at(ev.position())
+        if place is not None and ev.button() == Qt.MouseButton.LeftButton:
+            self.clicked.emit(place)
         self._pressed = None
         self.fit()
+        self.fit_asked.emit()
 
     def leaveEvent(self, ev: QEvent) -> None:
         super().leaveEvent(ev)

@@ -45,6 +45,7 @@ class Status(QStatusBar):
         self.device.setText(f"{device.title} ({device.reason}), {opened.model.precision}")
         self.model.setText(opened.model.name + (", random weights" if opened.model.random else ""))
         self.time.setText(f"{opened.trace.seconds * 1000:.0f} ms")
+        self.time.setToolTip("Time of this pass through the model")
 
     def read(self, place: Place | None) -> None:
         """Say what is under the mouse: layer, head, from, to, weight."""

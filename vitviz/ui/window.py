@@ -109,7 +109,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         self.opener.opened.connect(self._opened)
         self.worker.failed.connect(self._maps_failed)
-        self.worker.progressed.connect(lambda number, kind, fraction, text: self.status.busy(fraction, text))
+        self.worker.progressed.connect(self._progressed)
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
         self.status.cancel_asked.connect(self.opener.cancel)
         self.store.changed.connect(self._chosen)
@@ -133,6 +133,11 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{opened.image.name} · {opened.model.name} · vitviz")
         self.menus.fill_devices([("Automatic", "auto"), *opened.devices])
         self.opened.emit(opened)
+
+    @Slot(int, str, float, str)
+    def _progressed(self, number: int, kind: str, fraction: float, text: str) -> None:
+        self.status.busy(fraction, text)
+        self.map_view.announce(text)
 
     @Slot(int, str, object)
     def _maps_failed(self, number: int, kind: str, error: Exception) -> None:
@@ -170,6 +175,7 @@ class MainWindow(QMainWindow):
     def fit(self) -> None:
         """Show the whole pictures."""
         self.map_view.view.fit()
+        self.patches.view.fit()
         self.atlas.view.fit()
 
     def set_theme(self, mode: str) -> None:
