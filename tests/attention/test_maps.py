@@ -144,15 +144,22 @@ class TestPlaces:
 
     @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(x=st.floats(-30, 160), y=st.floats(-30, 120))
-    def test_any_point_of_the_picture_is_the_patch_drawn_over_it(self, traced, x, y):
+    def test_any_point_of_the_view_is_the_patch_drawn_over_it_and_no_other_is_taken(self, traced, x, y):
         layer = traced.layers[0]
+        u, v = traced.view.to_view(x, y)
+        reach = [
+            max(side, count * stride)
+            for side, count, stride in zip(traced.view.size, layer.grid.shape, layer.grid.stride, strict=True)
+        ]
+        if not (0 <= v <= reach[0] and 0 <= u <= reach[1]):
+            with pytest.raises(AttentionError, match="did not see the place"):
+                attention_map(traced, layer=0, head=0, query=Place(x, y))
+            return
         found = attention_map(traced, layer=0, head=0, query=Place(x, y))
         row, col = found.query_cell
-        u, v = traced.view.to_view(x, y)
         u0, v0, u1, v1 = layer.grid.box(row, col)
-        high, wide = traced.view.size
-        assert u0 <= min(max(u, 0), wide) <= u1 or (u >= u1 and col == layer.grid.cols - 1)
-        assert v0 <= min(max(v, 0), high) <= v1 or (v >= v1 and row == layer.grid.rows - 1)
+        assert u0 <= u <= u1 or (u >= u1 and col == layer.grid.cols - 1)
+        assert v0 <= v <= v1 or (v >= v1 and row == layer.grid.rows - 1)
         expected = traced.weights(0, heads=0, queries=token_of(layer, (row, col)))[0, 0]
         np.testing.assert_allclose(found.values, on_grid(layer, expected), atol=1e-6)
 

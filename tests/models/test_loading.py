@@ -464,7 +464,7 @@ class TestNames:
             ({"image_size": 0}, "1 to 8192"),
             ({"image_size": (3, 4, 5)}, "1 to 8192"),
             ({"patch_size": 1.5}, "1 to 8192"),
-            ({"num_heads": 7}, "don't fit test_vit"),
+            ({"num_heads": 7}, "7 heads don't divide the width of test_vit"),
             ({"num_heads": 0}, "number of heads"),
             ({"num_heads": "two"}, "number of heads"),
         ],
