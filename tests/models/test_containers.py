@@ -182,8 +182,8 @@ class TestStopping:
             steps = []
             read_checkpoint(path, progress=lambda fraction, text, steps=steps: steps.append((fraction, text)))
             assert len(steps) > 5 and all(fraction is None or 0 <= fraction <= 1 for fraction, _ in steps)
-            handles = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
             gc.collect()
+            handles = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
             before = {id(thing) for thing in gc.get_objects() if type(thing) is torch.Tensor}
             for stop in range(len(steps)):
                 left = [stop]
@@ -197,7 +197,8 @@ class TestStopping:
                 assert error.value.__context__ is None, container
             gc.collect()
             assert not [t for t in gc.get_objects() if type(t) is torch.Tensor and id(t) not in before]
-            assert handles == (len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0)
+            # Others' handles may have gone meanwhile; ours must not have come.
+            assert handles >= (len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0)
             assert os.listdir(tmp_path) == ["w.pt"]
 
     def test_an_error_holds_nothing_of_the_file(self, tmp_path):
