@@ -313,7 +313,7 @@ def _is_turned(weights: Tensor) -> bool:
 
 def _own(tensor: Tensor) -> Tensor:
     # q and k are mostly views into one fused qkv: keeping the view would keep v alive too, half as much again. A copy
-    # costs about a hundredth of the pass and leaves rows contiguous, which makes every later look at them faster.
+    # costs a few hundredths of a small pass and leaves rows contiguous, which makes every later look at them faster.
     shared = tensor.untyped_storage().nbytes() > 1.05 * tensor.numel() * tensor.element_size()
     return tensor.clone(memory_format=torch.contiguous_format) if shared else tensor.detach()
 

@@ -37,7 +37,6 @@ class AtlasPanel(QWidget):
         self.view.setAccessibleName("Heads: rows are layers, columns are heads")
         self._edge = frame_item(self.view.box, (0, 0, 0), 5.0)
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.5)
-        self._row = frame_item(self.view.box, (255, 80, 60), 1.2)
         self.caption = QLabel(" ")
         self.caption.setTextFormat(Qt.TextFormat.PlainText)
         self.lens = _Lens(self)
@@ -143,7 +142,6 @@ class AtlasPanel(QWidget):
         single = isinstance(chosen.head, int)
         set_frame(self._edge, one if single else None)
         set_frame(self._frame, one if single else whole)
-        set_frame(self._row, None)
 
     def _at(self, place: Place) -> tuple[int, int] | None:
         found = self._mosaic.tiles.at(place.x, place.y) if self._mosaic else None
