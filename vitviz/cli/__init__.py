@@ -1,0 +1,33 @@
+"""The command `vitviz`: open the window (the default), export figures, say what a model is, list models.
+
+Every command is a module of this package with `parser()` and `run(arguments) -> exit status`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from vitviz.cli import export, info, models, opening
+from vitviz.errors import VitvizError
+
+_COMMANDS = {"export": export, "info": info, "models": models}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status: 0, 1 after an error of ours, 2 for a wrong call."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = opening
+    # A picture may be called anything but these words; ./export names a file of that name.
+    if given and given[0] in _COMMANDS:
+        command = _COMMANDS[given.pop(0)]
+    try:
+        return command.run(command.parser().parse_intermixed_args(given))
+    except VitvizError as error:
+        print(f"vitviz: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,76 @@
+"""`vitviz [PICTURE]`: the window, and what a bug report needs."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from pathlib import Path
+
+from vitviz import __version__
+from vitviz.cli.arguments import SOURCE_HELP, model_arguments, model_options
+from vitviz.errors import VitvizError
+
+_EPILOG = """examples:
+  vitviz                                             the demo
+  vitviz cat.jpg --model vit_base_patch16_224        a picture and a model in the window
+  vitviz export cat.jpg --model demo --layer all --head mean --out figures
+  vitviz info my_folder                              what a checkpoint is
+  vitviz models "vit_*dinov2*"                       the names that timm knows
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Its arguments."""
+    made = argparse.ArgumentParser(
+        prog="vitviz",
+        description="Look inside vision transformers: every head of every layer, live under the mouse.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("picture", nargs="?", type=Path, metavar="PICTURE", help="a PNG, JPEG, WebP, BMP, TIFF or GIF")
+    made.add_argument("--model", metavar="SOURCE", default="demo", help=SOURCE_HELP)
+    model_arguments(made)
+    made.add_argument("--version", action="version", version=f"vitviz {__version__}")
+    made.add_argument("--info", action="store_true", help="versions, devices and paths, for a bug report")
+    made.add_argument("--reset", action="store_true", help="forget all settings and the layout")
+    return made
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the window and stay until it is closed; the exit status."""
+    if arguments.info:
+        print(_information())
+        return 0
+    from vitviz.ui.opening import ModelWish, Wish
+    from vitviz.ui.settings import Settings
+
+    if arguments.reset:
+        Settings().reset()
+        print("All settings of vitviz are forgotten.")
+        return 0
+    if arguments.picture is not None and not arguments.picture.exists():
+        raise VitvizError(
+            f"There is no picture {str(arguments.picture)!r}: check the path; a model is named with --model."
+        )
+    from vitviz.ui import app
+
+    wish = ModelWish(source=arguments.model, **model_options(arguments))
+    return app.run(Wish(arguments.picture, wish))
+
+
+def _information() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from vitviz import resources
+    from vitviz.models.devices import available
+    from vitviz.ui.settings import settings_path
+
+    lines = [f"vitviz {__version__}", f"python {platform.python_version()} on {platform.platform()}"]
+    for name in ("torch", "torchvision", "timm", "PySide6-Essentials", "pyqtgraph", "numpy", "pillow", "safetensors"):
+        try:
+            lines.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            lines.append(f"{name} is missing")
+    lines += [f"device {d.name}: {d.title}" for d in available()]
+    lines += [f"settings {settings_path()}", f"resources {resources.path('demo')}"]
+    return "\n".join(lines)
