@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from vitviz import cli
 from vitviz.attention.values import Place
 from vitviz.errors import FileError
-from vitviz.render.recipe import MAX_BYTES, read_recipe
+from vitviz.render.reading import MAX_BYTES, read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,7 @@ def test_figure_made_again_from_its_recipe_has_the_same_bytes(tmp_path, made, op
     (second,) = (tmp_path / "b").glob("*.png")
     assert second.read_bytes() == figure.read_bytes()
     recipes = [json.loads(path.with_name(path.name + ".json").read_text()) for path in (figure, second)]
-    for content in recipes:
-        del content["style"]["scale"]  # the second time the limits are given
+    del recipes[0]["made"]["asked"], recipes[1]["made"]["asked"]
     assert recipes[0] == recipes[1]
 
 
@@ -75,14 +74,15 @@ def test_sidecar_says_picture_model_selection_style_limits_values_and_versions(m
     assert content["style"]["colormap"] == "viridis" and content["style"]["opacity"] == 0.6
     low, high = content["style"]["limits"]
     assert (low, high) == (content["values"]["smallest"], content["values"]["largest"]) and low < high
-    assert content["style"]["scale"] == "map"
+    assert content["file"]["scale"] == "map"
     assert content["values"]["sum"] + content["values"]["prefix"]["cls"] == pytest.approx(1, abs=1e-5)
     assert set(content["versions"]) >= {"vitviz", "torch", "timm", "numpy", "pillow"}
     assert figure.with_name(figure.name + ".json") == recipe
 
 
 def test_recipe_read_back_is_the_selection_and_style_that_were_written(made):
-    content, selection, style = read_recipe(made[3])
+    found = read_recipe(made[3])
+    content, selection, style = found.content, found.plan.selection, found.plan.style
     assert (selection.layer, selection.head, selection.query, selection.direction) == (2, 1, Place(60.5, 40.0), "from")
     assert (style.colormap, style.opacity, style.interpolation, style.show_query) == ("viridis", 0.6, "nearest", True)
     assert style.limits == tuple(content["style"]["limits"])
@@ -203,7 +203,7 @@ def test_wrong_field_is_a_file_error(tmp_path, made, where, value):
         read_recipe(path)
 
 
-@pytest.mark.parametrize("part", ["format", "picture", "model", "selection", "style"])
+@pytest.mark.parametrize("part", ["format", "version", "picture", "model", "selection", "style", "figure", "file"])
 def test_missing_part_is_a_file_error(tmp_path, made, part):
     content = json.loads(made[3].read_text())
     del content[part]

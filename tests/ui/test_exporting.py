@@ -61,13 +61,13 @@ def test_what_was_shown_when_asked_is_written_whatever_happens_meanwhile(qtbot, 
 
 
 def test_file_is_written_in_the_worker(qtbot, window, tmp_path, monkeypatch):
-    threads, real = [], recipes.figure
+    threads, real = [], recipes.make
 
     def spy(*args):
         threads.append(threading.current_thread())
         return real(*args)
 
-    monkeypatch.setattr(recipes, "figure", spy)
+    monkeypatch.setattr(recipes, "make", spy)
     export(qtbot, window, tmp_path / "figure.png")
     assert threads and threading.main_thread() not in threads
 

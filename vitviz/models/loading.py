@@ -91,7 +91,9 @@ def load_model(
             raise SourceError(f"Random weights need an architecture, which {found.name} does not name.")
         step(0.3, f"Building {found.architecture}")
         args = {**found.model_args, **sizes_of(image_size, patch_size, num_heads)}
-        module = create(found.architecture.partition(".")[0], pretrained=False, **args)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # a recipe makes the same weights again
+            module = create(found.architecture.partition(".")[0], pretrained=False, **args)
         report.add("weights", "random: every map of this model is meaningless but for its shapes", "warning")
     step(0.9, f"Moving to {target.title}")
     module = module.eval().to(device=target.name, dtype=dtype)

@@ -70,7 +70,7 @@ class Canvas:
 
     def draw(self, m: Map, style: Style, limits: tuple[float, float]) -> np.ndarray:
         """The picture with the map over it, (height, width, 4) uint8, the fourth channel 255."""
-        rows, cols = self._cells(m.grid)
+        rows, cols = self.cells(m.grid)
         inside = slice(*_ends(rows)), slice(*_ends(cols))
         total = self._weighted(style.opacity).copy()
         if total[inside].size:
@@ -86,7 +86,7 @@ class Canvas:
             self._outline(result, m.grid, m.query_cell)
         return result
 
-    def _cells(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    def cells(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         """For every drawn row and column the grid's row and column under its middle, -1 outside the view."""
         return tuple(  # type: ignore[return-value]
             np.where(
@@ -143,7 +143,7 @@ class Canvas:
                 self._packed = _words(self.picture())
             share = ((np.arange(256, dtype=np.uint16) * (256 - _weight(opacity)) + 128) >> 8).astype(np.uint8)
             base = np.take(share, self._packed.view(np.uint8)).view(np.uint32) + _OPAQUE
-            rows, cols = self._cells(Grid(1, 1, (float(self.view.size[0]), float(self.view.size[1]))))
+            rows, cols = self.cells(Grid(1, 1, (float(self.view.size[0]), float(self.view.size[1]))))
             (top, bottom), (left, right) = _ends(rows), _ends(cols)
             if (top, left) != (0, 0) or (bottom, right) != base.shape:
                 if self._unseen is None:

@@ -1,84 +1,88 @@
-"""What an exported figure is made of, as JSON beside it: enough to make the same bytes again."""
+"""What an exported file is made of, as JSON beside it and inside PNG files: enough to make the same bytes again."""
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
-
-import numpy as np
-from PIL import Image as Pillow
 
 from vitviz import __version__
 from vitviz.atomic import slug, write_bytes
-from vitviz.attention.values import Map, Place, Query, Selection
+from vitviz.attention.values import HeadMaps, Map, Place
 from vitviz.errors import FileError
 from vitviz.images import Image
-from vitviz.render.overlay import overlay
-from vitviz.render.style import Style, color_table
+from vitviz.render.codec import to_json
+from vitviz.render.making import limits_for, make, map_for
+from vitviz.render.plan import Plan, Seen, settled
 
-FORMAT = "vitviz figure"
-MAX_BYTES = 2**20
-_OPTIONS: dict[str, tuple[type, ...]] = {
-    "architecture": (str,), "crop": (str,), "precision": (str,), "pretrained": (bool,), "num_heads": (int,),
-    "image_size": (int, list), "patch_size": (int, list),
-}  # fmt: skip
+FORMAT, VERSION = "vitviz figure", 2
+PACKAGES = ("torch", "timm", "numpy", "pillow", "reportlab")
 
 
-def figure(image: Image, shown: Map, style: Style, limits: tuple[float, float]) -> bytes:
-    """The PNG of a map over its picture, at the picture's own size."""
-    pixels = overlay(
-        image,
-        shown,
-        colormap=style.colormap,
-        opacity=style.opacity,
-        limits=limits,
-        interpolation=style.interpolation,
-        show_query=style.show_query,
-    )
-    return png(pixels)
+@dataclass(frozen=True, slots=True, eq=False)
+class Product:
+    """A file that was made: the name it should have, its bytes, and its recipe."""
+
+    name: str
+    data: bytes = field(repr=False)
+    recipe: dict[str, Any] = field(repr=False)
+
+    def write(self, path: Path) -> Path:
+        """Write the file and, beside it, its recipe as `NAME.json`; the path of the recipe."""
+        sidecar = sidecar_of(path)
+        write_bytes(path, self.data)
+        write_bytes(sidecar, json.dumps(self.recipe, indent=1, ensure_ascii=False, allow_nan=False).encode())
+        return sidecar
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 -> PNG."""
-    data = io.BytesIO()
-    Pillow.fromarray(pixels).save(data, format="PNG", optimize=False)
-    return data.getvalue()
+def sidecar_of(path: Path) -> Path:
+    """Where the recipe of a file lies."""
+    return path.with_name(path.name + ".json")
 
 
-def recipe(
-    image: Image, shown: Map, style: Style, limits: tuple[float, float], model: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Picture, model, selection, style and versions of a figure.
+def produce(
+    plan: Plan, seen: Seen, *, shown: Map | None = None, maps: HeadMaps | None = None, batch: int = 1, asked: str = ""
+) -> Product:
+    """Make a file and its recipe; nothing is written.
 
     Args:
-        model: source, architecture and the options that load_model was given, as JSON values.
+        shown, maps: the map of the plan's selection and all maps of its query, where they are there already.
+        batch: how many pictures went through the model together with this one.
+        asked: what stands for the plan as it was asked for, before it met this picture (see `many`).
     """
+    shown = map_for(seen, plan.selection, maps) if shown is None else shown
+    plan = settled(plan, shown, limits_for(seen, shown, plan.style.limits, maps))
+    content = recipe_of(plan, seen, shown, batch)
+    data = make(plan, seen, published(content), text_of(content))
+    made = {"sha256": hashlib.sha256(data).hexdigest(), "asked": asked}
+    return Product(name_of(shown, plan), data, {**content, "made": made})
+
+
+def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, Any]:
+    """Picture, model, selection, style, figure, file, values and versions, as JSON values."""
+    image, model = seen.image, seen.model
+    parts = to_json(plan)
+    assumed = [finding for finding in model.report if finding.certainty != "found"]
     return {
         "format": FORMAT,
-        "version": 1,
+        "version": VERSION,
         "picture": {
             "path": str(image.path.resolve()) if image.path else None,
             "name": image.name,
             "size": list(image.size),
             "sha256": image.sha256,
         },
-        "model": dict(model),
-        "selection": {
-            "method": shown.selection.method,
-            "layer": shown.selection.layer,
-            "layer_name": shown.layer_name,
-            "head": shown.selection.head,
-            "query": _query(shown.selection.query),
-            "direction": shown.selection.direction,
-        },
-        "style": {**asdict(style), "limits": list(limits), "scale": style.limits},
+        "model": {**model.identity, "assumptions": [to_json(finding) for finding in assumed]},
+        "selection": parts.pop("selection"),
+        "style": parts.pop("style"),
+        "figure": parts.pop("figure"),
+        "file": parts,
         "values": {
+            "layer_name": shown.layer_name,
             "grid": list(shown.grid.shape),
             "smallest": float(shown.values.min()),
             "largest": float(shown.values.max()),
@@ -86,104 +90,77 @@ def recipe(
             "prefix": shown.prefix_weights,
             "padding": shown.padding_mass,
         },
-        "versions": {"vitviz": __version__, **{name: _version(name) for name in ("torch", "timm", "numpy", "pillow")}},
+        "run": {"device": model.device.name, "precision": model.precision, "batch": batch},
+        "versions": {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}},
     }
 
 
-def figure_name(shown: Map) -> str:
+def published(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe as it goes into files that are given away: names of files without their folders."""
+    picture, model = dict(content["picture"]), dict(content["model"])
+    picture["path"] = None
+    model["source"] = _name_alone(str(model["source"]))
+    model["assumptions"] = [
+        {**finding, "text": finding["text"].replace(content["model"]["source"], model["source"])}
+        for finding in model.get("assumptions", [])
+    ]
+    return {k: v for k, v in content.items() if k != "made"} | {"picture": picture, "model": model}
+
+
+def text_of(content: Mapping[str, Any]) -> str:
+    """The published recipe as one line of JSON."""
+    return json.dumps(published(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _name_alone(source: str) -> str:
+    # A repository of the hub has a slash too, but is no file.
+    path = PurePath(source)
+    return path.name if path.is_absolute() or Path(source).exists() else source
+
+
+def name_of(shown: Map, plan: Plan) -> str:
     """A file name that says what is shown, so that other figures get other names."""
-    chosen = shown.selection
-    query = chosen.query
-    if isinstance(query, Place):
-        text = f"x{query.x:.0f} y{query.y:.0f}"
-    else:
-        text = f"r{query[0]} c{query[1]}" if isinstance(query, tuple) else str(query)
+    chosen, picture = shown.selection, Path(shown.image_name).stem
+    what = {
+        "map": f"layer {chosen.layer} head {chosen.head}",
+        "heads": "all heads" if plan.format not in ("gif", "apng") else f"layer {chosen.layer} heads",
+        "layers": f"all layers head {chosen.head}",
+        "queries": f"layer {chosen.layer} head {chosen.head} all queries",
+        "methods": "all methods",
+    }[plan.over]
+    method = "" if chosen.method == "attention" or plan.over == "methods" else f"{chosen.method} "
+    query = "" if plan.over == "queries" else f" {_query_name(chosen.query)}"
     way = " to" if chosen.direction == "to" else ""
-    picture = Path(shown.image_name).stem
-    return f"{slug(f'{picture} {shown.model_name} layer {chosen.layer} head {chosen.head}{way} {text}')}.png"
+    return f"{slug(f'{picture} {shown.model_name} {method}{what}{way}{query}')}{plan.suffix}"
 
 
-def export(path: Path, data: bytes, made_from: Mapping[str, Any]) -> Path:
-    """Write a figure and, beside it, its recipe as `NAME.json`; the path of the recipe."""
-    sidecar = path.with_suffix(path.suffix + ".json")
-    write_bytes(path, data)
-    write_bytes(sidecar, json.dumps(made_from, indent=1, ensure_ascii=False).encode())
-    return sidecar
+def _query_name(query: object) -> str:
+    if isinstance(query, Place):
+        return f"x{query.x:.0f} y{query.y:.0f}"
+    return f"r{query[0]} c{query[1]}" if isinstance(query, tuple) else str(query)
 
 
-def read_recipe(path: Path) -> tuple[dict[str, Any], Selection, Style]:
-    """A recipe as `export` wrote it, with its selection and style; FileError for anything else."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FileError(f"{path.name} is larger than {MAX_BYTES} bytes: it is no recipe of vitviz.")
-        content = json.loads(path.read_bytes())
-        if content["format"] != FORMAT:
-            raise ValueError("another format")
-        chosen, drawn, picture, model = (content[part] for part in ("selection", "style", "picture", "model"))
-        low, high = (_number(v) for v in drawn["limits"])
-        selection = Selection(
-            layer=_whole(chosen["layer"]),
-            head=chosen["head"] if chosen["head"] in ("mean", "max", "min") else _whole(chosen["head"]),
-            query=_query_from(chosen["query"]),
-            direction=_one_of(chosen["direction"], ("from", "to")),
+def same_picture(image: Image, content: Mapping[str, Any]) -> None:
+    """FileError where an image is not the one of the recipe."""
+    picture = content["picture"]
+    if image.sha256 != picture["sha256"]:
+        raise FileError(
+            f"{image.name} is not the picture of the recipe ({picture['name']}, sha256 {picture['sha256'][:16]}): "
+            "name that picture."
         )
-        style = Style(
-            colormap=_of(drawn["colormap"], str),
-            opacity=_number(drawn["opacity"]),
-            limits=(low, high),
-            interpolation=_one_of(drawn["interpolation"], ("nearest", "smooth")),
-            show_query=_of(drawn["show_query"], bool),
-        )
-        color_table(style.colormap)
-        _of(picture["sha256"], str), _of(picture["name"], str), _of(picture["path"], str, type(None))
-        _of(model["source"], str), _of(model.get("sha256"), str, type(None))
-        for name, value in _of(model.get("options", {}), dict).items():
-            _of(value, *_OPTIONS.get(name, (object,)))
-    except OSError as error:
-        raise FileError(f"{path} can't be read: {error.strerror or error}.") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise FileError(f"{path.name} is no recipe of vitviz: name the .json beside an exported figure.") from error
-    return content, selection, style
 
 
-def _of(value: Any, *kinds: type) -> Any:
-    if not isinstance(value, kinds):
-        raise TypeError(f"{value!r} is no {kinds[0].__name__}")
-    return value
+def differences(content: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What of versions, device and precision is not as it was, in words."""
+    found = []
+    for part in ("versions", "run"):
+        before, after = dict(content.get(part, {})), dict(now.get(part, {}))
+        found += [f"{k} {before[k]} then, {after[k]} now" for k in before if k in after and before[k] != after[k]]
+    return found
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
-    return float(value)
-
-
-def _whole(value: Any) -> int:
-    if _number(value) != int(value):
-        raise ValueError(f"{value!r} is no whole number")
-    return int(value)
-
-
-def _one_of(value: Any, allowed: tuple[str, ...]) -> Any:
-    if value not in allowed:
-        raise ValueError(f"{value!r} is none of {', '.join(allowed)}")
-    return value
-
-
-def _query(query: Query | None) -> Any:
-    return {"x": query.x, "y": query.y} if isinstance(query, Place) else query
-
-
-def _query_from(value: Any) -> Query | None:
-    if isinstance(value, dict):
-        return Place(_number(value["x"]), _number(value["y"]))
-    if isinstance(value, list):
-        row, col = value
-        return _whole(row), _whole(col)
-    return None if value is None else str(value)
-
-
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """The installed version of a package, "unknown" where it is not there."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
+from vitviz.render.scale import TICKS, exponent_of, labels_of
 from vitviz.render.style import color_table
 
-_TICKS = 5
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -33,16 +31,11 @@ class ColorBar(QWidget):
     @property
     def exponent(self) -> int:
         """The power of ten that the numbers are given in: 0, or less for small values."""
-        largest = max(abs(value) for value in self.limits)
-        return 0 if largest >= 0.01 or largest <= 0 else math.floor(math.log10(largest))
+        return exponent_of(self.limits)
 
     def labels(self) -> list[str]:
         """The numbers beside the bar, from the top down, in units of 10^exponent."""
-        low, high = self.limits
-        unit = 10.0**-self.exponent
-        step = (high - low) / (_TICKS - 1) * unit
-        digits = 3 if step <= 0 else min(6, max(3, math.ceil(-math.log10(step)) + 1))
-        return [f"{value * unit:.{digits}f}" for value in np.linspace(high, low, _TICKS)]
+        return labels_of(self.limits)
 
     def text(self) -> str:
         """What the numbers are."""
@@ -69,7 +62,7 @@ class ColorBar(QWidget):
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawRect(bar)
         for i, label in enumerate(self.labels()):
-            y = bar.top() + bar.height() * i / (_TICKS - 1)
+            y = bar.top() + bar.height() * i / (TICKS - 1)
             painter.drawLine(int(bar.right()), int(y), int(bar.right()) + 4, int(y))
             box = QRectF(bar.right() + 7, y - space / 2, self.width() - bar.right() - 7, space)
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, label)

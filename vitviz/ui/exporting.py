@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
@@ -14,6 +16,9 @@ from vitviz.ui.map_view import MapView
 from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
+
+if TYPE_CHECKING:
+    from vitviz.render.plan import Plan
 
 KIND = "export"
 
@@ -36,31 +41,41 @@ class Exporter(QObject):
         shown = self._pane.map
         if shown is None:
             return
-        from vitviz.render.recipe import figure_name
+        from vitviz.render.recipe import name_of
 
         folder = Path(self._settings.value.export_folder or Path.home())
         files.ask_save(
             self._window,
-            str(folder / figure_name(shown)),
+            str(folder / name_of(shown, self.plan())),
             ["PNG pictures (*.png)"],
             title="Export figure",
             then=lambda paths: self.export(paths[0]),
         )
 
-    def export(self, path: Path) -> None:
-        """Write the shown figure, and its recipe beside it."""
-        from vitviz.render.recipe import export, figure, recipe
+    def plan(self) -> Plan:
+        """The bare overlay of what is shown now, with the limits of its colours in numbers."""
+        from vitviz.render.plan import Plan, scale_of
 
+        style = self._pane.store.state.style
+        shown = self._pane.map
+        selection = self._pane.store.state.selection if shown is None else shown.selection
+        return Plan(selection, replace(style, limits=self._pane.limits()), scale=scale_of(style.limits))
+
+    def export(self, path: Path, plan: Plan | None = None) -> None:
+        """Write the shown figure, and its recipe beside it."""
         shown, opened = self._pane.map, self._pane.opened
         if shown is None or opened is None:
             return
+        from vitviz.render.plan import Seen
+        from vitviz.render.recipe import produce
+
         # What is shown now is what is written, whatever the mouse does until the worker comes to it.
-        style, limits = self._pane.store.state.style, self._pane.limits()
-        target = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
+        asked = plan or self.plan()
+        seen = Seen(opened.image, opened.model, opened.trace)
+        target = path if path.name.lower().endswith(asked.suffix) else path.with_name(path.name + asked.suffix)
 
         def work(progress: Progress) -> Path:
-            made_from = recipe(opened.image, shown, style, limits, opened.model.identity)
-            export(target, figure(opened.image, shown, style, limits), made_from)
+            produce(asked, seen, shown=shown if asked.selection == shown.selection else None).write(target)
             return target
 
         self._settings.update(export_folder=str(target.parent))

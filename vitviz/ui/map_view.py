@@ -7,6 +7,7 @@ from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from vitviz.render.overlay import Canvas
+from vitviz.render.scale import note_of
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.marks import frame_item, grid_path, set_frame
 from vitviz.ui.pane import Pane
@@ -87,7 +88,7 @@ class MapView(QWidget):
         style, limits = self._pane.store.state.style, self._pane.limits()
         self.view.set_pixels(self.canvas.draw(shown, style, limits))
         self._grid.setPath(grid_path(shown.grid, shown.view))
-        self.bar.show_scale(style.colormap, limits, _scale_text(style.limits))
+        self.bar.show_scale(style.colormap, limits, note_of(style.limits))
         self._entitle()
         chosen = shown.selection
         notes = [f"{shown.layer_name}", f"{shown.grid.rows} x {shown.grid.cols} patches"]
@@ -116,9 +117,3 @@ class MapView(QWidget):
         """Say what is being done as long as there is no map yet."""
         if self._pane.map is None:
             self.title.setText(text)
-
-
-def _scale_text(limits: object) -> str:
-    return {"map": "scale of this map", "layer": "scale of the layer", "all": "scale of all layers"}.get(
-        str(limits), "fixed scale"
-    )

@@ -1,0 +1,111 @@
+"""The options that say how a figure is drawn, laid out and written, and the plans that they make."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from vitviz.cli.arguments import colormap, fraction, limits, number_or, query
+from vitviz.errors import VitvizError
+
+if TYPE_CHECKING:
+    from vitviz.render.plan import Plan, Seen
+
+# Words of render.plan, which imports the figure's floor; --help must not wait for it.
+_FORMATS = ("png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask")
+_OVERS = ("map", "heads", "layers", "queries")
+
+
+def selection_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is shown and how it is coloured."""
+    add = parser.add_argument
+    add("--method", choices=("attention",), default="attention")
+    add("--layer", type=number_or("all"), default=-1, metavar="N|all", help="default: the last")
+    add("--head", type=number_or("mean", "max", "min", "all"), default="mean", metavar="N|mean|max|min|all")
+    add("--query", type=query, default=None, help="cls, mean, dist, reg0, a patch ROW,COL or a pixel @X,Y")
+    add("--direction", choices=("from", "to"), default="from", help="what it looks at, or what looks at it")
+    add("--colormap", type=colormap, default="viridis", help="viridis, inferno, magma, cividis, gray…")
+    add("--opacity", type=fraction, default=0.6, metavar="0..1")
+    add("--limits", type=limits, default="map", metavar="map|layer|all|LOW,HIGH", help="ends of the colours")
+    add("--smooth", action="store_true", help="interpolate between the patches")
+    add("--no-outline", action="store_true", help="do not outline the query")
+
+
+def figure_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the kind of file, and what is around the map."""
+    add = parser.add_argument
+    add("--format", choices=_FORMATS, default="png", help="mask: a PNG of black and white; default: png")
+    add(
+        "--over",
+        choices=_OVERS,
+        default="map",
+        help="a sheet (png, svg, pdf), an animation (gif, apng) or numbers over all of these in one file",
+    )
+    add("--title", default="", help="above the picture")
+    add("--label", default="", help="beside the colour bar")
+    add("--color-bar", action="store_true", help="with numbers")
+    add("--grid", action="store_true", help="draw the borders of the patches")
+    add("--columns", type=int, choices=(1, 2), help="of a paper: 85 or 174 mm wide, with a colour bar")
+    add("--width", type=float, metavar="MM", help="of the whole figure")
+    add("--scale", type=float, metavar="X", help="pixels per pixel of the picture, where there is no width")
+    add("--dpi", type=int, metavar="N", help="pixels per inch (default: 300)")
+    add("--font-size", type=float, metavar="PT", help="of all letters (default: 8)")
+    add("--theme", choices=("light", "dark"), default="light")
+    add("--no-labels", action="store_true", help="do not name tiles and frames")
+    add("--seconds", type=float, default=0.5, metavar="S", help="for each frame of an animation")
+    add("--mass", type=fraction, default=0.6, metavar="0..1", help="of a mask: the share that the white part holds")
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """The plan that the options ask for; "all" layers and heads are left to `spread`."""
+    from vitviz.attention.values import Selection
+    from vitviz.render.figure import Figure
+    from vitviz.render.plan import Plan, scale_of
+    from vitviz.render.style import Style
+
+    try:
+        figure = Figure.for_paper(arguments.columns) if arguments.columns else Figure()
+        given = {"width": arguments.width, "scale": arguments.scale, "dpi": arguments.dpi}
+        given |= {"font_size": arguments.font_size}
+        figure = replace(
+            figure,
+            title=arguments.title,
+            label=arguments.label,
+            color_bar=figure.color_bar or arguments.color_bar,
+            grid=arguments.grid,
+            theme=arguments.theme,
+            labels=not arguments.no_labels,
+            **{k: v for k, v in given.items() if v is not None},
+        )
+        layer: Any = -1 if arguments.layer == "all" else arguments.layer
+        head: Any = "mean" if arguments.head == "all" else arguments.head
+        return Plan(
+            Selection(layer, head, arguments.query, arguments.direction, arguments.method),
+            Style(
+                arguments.colormap,
+                arguments.opacity,
+                arguments.limits,
+                "smooth" if arguments.smooth else "nearest",
+                not arguments.no_outline,
+            ),
+            figure,
+            arguments.format,
+            arguments.over,
+            scale_of(arguments.limits),
+            arguments.seconds,
+            arguments.mass,
+        )
+    except ValueError as error:
+        raise VitvizError(str(error)) from error
+
+
+def spread(plan: Plan, seen: Seen, arguments: argparse.Namespace) -> Iterator[Plan]:
+    """The plans of one picture: one for each layer and head where all of them are asked for."""
+    layers = seen.trace.layers
+    every = range(len(layers)) if arguments.layer == "all" else [seen.trace.layer(int(arguments.layer)).index]
+    for layer in every:
+        heads: list[Any] = list(range(layers[layer].num_heads)) if arguments.head == "all" else [arguments.head]
+        for head in heads:
+            yield replace(plan, selection=replace(plan.selection, layer=layer, head=head))

@@ -1,0 +1,207 @@
+"""Maps over their picture -> a page: picture, title, patch grid and colour bar, or a sheet of many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from vitviz.attention.values import Map
+from vitviz.images import Image
+from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
+from vitviz.render.overlay import Canvas
+from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Ramp, Text, shortened, text_width, wrapped
+from vitviz.render.raster import refuse_large
+from vitviz.render.scale import exponent_of, labels_of, note_of
+from vitviz.render.style import Style, color_table
+
+_GRID_WIDTH, _GRID_OPACITY, _FRAME_WIDTH = 0.4, 0.35, 0.5
+_UNITS = "attention weight"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """A map of a sheet or animation: where it stands, what it is called, and the ends of its colours."""
+
+    shown: Map
+    label: str
+    limits: tuple[float, float]
+    row: int = 0
+    col: int = 0
+
+
+def page_of(image: Image, tile: Tile, style: Style, figure: Figure, scale: str) -> Page:
+    """One map over its picture as a page; its picture has the pixels that `overlay` gives at that size."""
+    bar = _Bar(tile.limits, figure, _label(figure, tile.shown, scale)) if figure.color_bar else None
+    edge = 0.0 if figure.bare else figure.font_size / 4
+    if figure.width is None:
+        times = figure.scale
+    else:
+        left = figure.width * POINTS_PER_MM - 2 * edge - (bar.width if bar else 0.0)
+        times = max(left, figure.font_size) * figure.dpi / 72 / image.size[1]
+    refuse_large(image.size[1] * times, image.size[0] * times)
+    canvas = Canvas(image, tile.shown.view, times)
+    points = 72 / figure.dpi
+    height, width = canvas.size[0] * points, canvas.size[1] * points
+    whole = width + 2 * edge + (bar.width if bar else 0.0)
+    marks, top = _title(figure, figure.title, edge, whole - 2 * edge)
+    top += bar.above if bar else 0.0
+    pixels = canvas.draw(tile.shown, style, tile.limits)[..., :3]
+    marks.append(Picture(edge, top, width, height, pixels, style.interpolation == "smooth"))
+    if figure.grid:
+        marks += _grid(tile.shown, edge, top, width, height)
+    if bar is not None:
+        marks += bar.marks(edge + width, top, height, style.colormap)
+    below = edge + (bar.below if bar else 0.0)
+    return Page(whole, top + height + below, figure.dpi, figure.background, tuple(marks))
+
+
+def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, scale: str, names: bool) -> Page:
+    """Many maps over the same picture: a tile for each, at its row and column.
+
+    Args:
+        names: True writes the label of each tile above it; False names rows "Layer" and columns "Head" at the edges.
+    """
+    size, edge = figure.font_size, figure.font_size / 4
+    rows, cols = max(t.row for t in tiles) + 1, max(t.col for t in tiles) + 1
+    shared = len({t.limits for t in tiles}) == 1
+    bar = None
+    if figure.color_bar:
+        text = _label(figure, tiles[0].shown, "each" if scale == "map" else scale)
+        bar = _Bar(tiles[0].limits, figure, text, None if shared else ("smallest", "largest"))
+    gap = size / 3
+    whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
+    beside = text_width("Layer ", size) + LINE * size if figure.labels and not names else 0.0
+    above = LINE * size if figure.labels and names else 0.0
+    left = whole - 2 * edge - beside - (bar.width if bar else 0.0) - gap * (cols - 1)
+    pixels = max(1, math.floor(left / cols * figure.dpi / 72))
+    refuse_large(cols * pixels, rows * pixels * image.size[0] / image.size[1])
+    canvas = Canvas(image, tiles[0].shown.view, pixels / image.size[1])
+    points = 72 / figure.dpi
+    height, width = canvas.size[0] * points, canvas.size[1] * points
+    marks, top = _title(figure, figure.title, edge, whole - 2 * edge)
+    top += (bar.above if bar else 0.0) + (LINE * size if beside else 0.0)
+    step = height + above + gap
+    if beside:
+        marks += _edges(tiles, figure, (edge + beside, top), (width, height), gap)
+    for tile in tiles:
+        x, y = edge + beside + tile.col * (width + gap), top + tile.row * step + above
+        drawn = canvas.draw(tile.shown, style, tile.limits)[..., :3]
+        marks.append(Picture(x, y, width, height, drawn, style.interpolation == "smooth"))
+        if figure.grid:
+            marks += _grid(tile.shown, x, y, width, height)
+        if above:
+            text = shortened(tile.label, size, width)
+            marks.append(Text(x, y - size * (LINE - ASCENT) / 2 - 0.5, text, size, figure.foreground))
+    tall = rows * step - gap
+    if bar is not None:
+        right = edge + beside + cols * (width + gap) - gap
+        marks += bar.marks(right, top + above, tall - above, style.colormap)
+    below = edge + (bar.below if bar else 0.0)
+    return Page(whole, top + tall + below, figure.dpi, figure.background, tuple(marks))
+
+
+def _label(figure: Figure, shown: Map, scale: str) -> str:
+    return figure.label or f"{units_of(shown)}, {note_of(scale)}"
+
+
+def units_of(shown: Map) -> str:
+    """What the values of a map are, in words."""
+    method = shown.selection.method
+    return _UNITS if method == "attention" else method.replace("_", " ").replace("-", " ")
+
+
+def _title(figure: Figure, title: str, edge: float, width: float) -> tuple[list[Mark], float]:
+    """The lines of the title, and where what is below begins."""
+    marks: list[Mark] = []
+    top = edge
+    for line in wrapped(title, figure.font_size, width) if title else []:
+        marks.append(Text(edge, top + figure.font_size * ASCENT, line, figure.font_size, figure.foreground))
+        top += LINE * figure.font_size
+    return marks, top
+
+
+def _edges(
+    tiles: Sequence[Tile], figure: Figure, corner: tuple[float, float], tile: tuple[float, float], gap: float
+) -> list[Mark]:
+    """The names of rows ("Layer 3") and columns ("Head 3"), numbers alone where there is no room."""
+    size, (x, y), (width, height) = figure.font_size, corner, tile
+    marks: list[Mark] = []
+    cols, layers = max(t.col for t in tiles) + 1, {t.row: t.shown.selection.layer for t in tiles}
+    wide = text_width(f"Head {cols - 1}", size) <= width
+    # Every second or third number where they would touch.
+    every = max(1, math.ceil(text_width(f"{cols - 1} ", size) / (width + gap)))
+    for col in range(0, cols, every):
+        text = f"Head {col}" if wide else str(col)
+        middle = x + col * (width + gap) + width / 2
+        marks.append(Text(middle, y - size / 3, text, size, figure.foreground, "middle"))
+    if not wide:
+        marks.append(Text(x - size / 2, y - size / 3, "Head", size, figure.foreground, "end"))
+    every = max(1, math.ceil(size / (height + gap)))
+    for row, layer in sorted(layers.items()):
+        if row % every:
+            continue
+        middle = y + row * (height + gap) + height / 2 + size * ASCENT / 2
+        marks.append(Text(x - size / 2, middle, f"Layer {layer}", size, figure.foreground, "end"))
+    return marks
+
+
+def _grid(shown: Map, x: float, y: float, width: float, height: float) -> list[Mark]:
+    """The borders of the patches where they lie in the picture."""
+    picture, view, grid = shown.view.picture_size, shown.view, shown.grid
+    marks: list[Mark] = []
+    lines = Line(0, 0, 0, 0, _GRID_WIDTH, (255, 255, 255), _GRID_OPACITY)
+    # The view may reach beyond the picture, and the picture beyond the view.
+    x0, x1 = (min(max(edge, 0.0), picture[1]) * width / picture[1] for edge in (view.box[0], view.box[2]))
+    y0, y1 = (min(max(edge, 0.0), picture[0]) * height / picture[0] for edge in (view.box[1], view.box[3]))
+    for col in range(grid.cols + 1):
+        at = view.to_picture(col * grid.stride[1], 0.0)[0] * width / picture[1]
+        if x0 <= at <= x1:
+            marks.append(replace(lines, x0=x + at, x1=x + at, y0=y + y0, y1=y + y1))
+    for row in range(grid.rows + 1):
+        at = view.to_picture(0.0, row * grid.stride[0])[1] * height / picture[0]
+        if y0 <= at <= y1:
+            marks.append(replace(lines, x0=x + x0, x1=x + x1, y0=y + at, y1=y + at))
+    return marks
+
+
+class _Bar:
+    """The colour bar: how much room it takes to the right, above and below, and its marks."""
+
+    def __init__(
+        self, limits: tuple[float, float], figure: Figure, label: str, ends: tuple[str, str] | None = None
+    ) -> None:
+        size = figure.font_size
+        self._figure, self._label = figure, label
+        self._labels = labels_of(limits) if ends is None else [ends[1], ends[0]]
+        self._exponent = exponent_of(limits) if ends is None else 0
+        self._numbers = max(text_width(text, size) for text in self._labels)
+        self.width = size * 0.8 + size + size * 0.6 + self._numbers + size * 0.4 + size * LINE
+        self.above = size * (1.6 if self._exponent else ASCENT / 2)
+        self.below = size * ASCENT / 2
+
+    def marks(self, right_of: float, top: float, height: float, colormap: str) -> list[Mark]:
+        """The bar beside a picture that ends at `right_of` and is `height` points high."""
+        size, ink = self._figure.font_size, self._figure.foreground
+        left, wide = right_of + size * 0.8, size
+        right, bottom = left + wide, top + height
+        made: list[Mark] = [Ramp(left, top, wide, height, color_table(colormap))]
+        frame = Line(left, top, right, top, _FRAME_WIDTH, ink)
+        made += [frame, replace(frame, y0=bottom, y1=bottom)]
+        made += [replace(frame, x1=left, y1=bottom), replace(frame, x0=right, y1=bottom)]
+        last = len(self._labels) - 1
+        # A bar that is too low for all its numbers keeps its ends.
+        every = 1 if height / max(last, 1) >= size * 1.1 else (2 if height / 2 >= size * 1.1 else last)
+        for i in range(0, last + 1, max(every, 1)):
+            at = top + height * i / last
+            made.append(Line(right, at, right + size * 0.3, at, _FRAME_WIDTH, ink))
+            made.append(Text(right + size * 0.6, at + size * ASCENT / 2, self._labels[i], size, ink))
+        if self._exponent:
+            base = top - size * 0.75
+            made.append(Text(left, base, "×10", size, ink))
+            raised = Text(left + text_width("×10", size), base - size * 0.35, f"−{-self._exponent}", size * 0.75, ink)
+            made.append(raised)
+        text = shortened(self._label, size, max(height, size))
+        edge = right + size * 0.6 + self._numbers + size * 0.4 + size * ASCENT
+        made.append(Text(edge, (top + bottom) / 2, text, size, ink, "middle", turned=True))
+        return made

@@ -1,0 +1,204 @@
+"""Plan + picture, model and trace -> the bytes of a file. The window, the command line and notebooks all come here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from vitviz.attention.maps import head_maps, map_of, place_of
+from vitviz.attention.values import Head, HeadMaps, Map, Selection
+from vitviz.errors import FileError
+from vitviz.render import animation, numbers
+from vitviz.render.compose import Tile, page_of, sheet_of
+from vitviz.render.overlay import Canvas, overlay
+from vitviz.render.page import Page
+from vitviz.render.pdf import pdf_of
+from vitviz.render.plan import MOVING, NUMBERS, Plan, Seen
+from vitviz.render.png import png
+from vitviz.render.raster import pixels_of, refuse_large
+from vitviz.render.style import Limits, limits_of
+from vitviz.render.svg import svg_of
+
+_MOST_QUERIES = 256
+
+
+def map_for(seen: Seen, selection: Selection, maps: HeadMaps | None = None) -> Map:
+    """The map of a selection, whatever its method."""
+    if selection.method != "attention":
+        raise FileError(f"The method {selection.method!r} is unknown to this version: use 'attention'.")
+    return map_of(seen.trace, selection, maps)
+
+
+def limits_for(seen: Seen, shown: Map, limits: Limits, maps: HeadMaps | None = None) -> tuple[float, float]:
+    """The values at the ends of the colours of a map."""
+    if limits in ("map",) or isinstance(limits, tuple) or shown.selection.method != "attention":
+        whole = shown.values[None]
+        return limits_of(shown.values, limits, whole, [whole])
+    chosen = shown.selection
+    maps = maps or head_maps(seen.trace, chosen.query, chosen.direction)
+    return limits_of(shown.values, limits, maps.values[chosen.layer], maps.values)
+
+
+def tiles_of(plan: Plan, seen: Seen) -> list[Tile]:
+    """The maps of a plan, each with its label, its limits and its place on a sheet."""
+    chosen, limits = plan.selection, plan.style.limits
+    if plan.over == "map":
+        shown = map_for(seen, chosen)
+        return [Tile(shown, "", limits_for(seen, shown, limits))]
+    if plan.over == "queries":
+        return _queries(plan, seen)
+    maps = head_maps(seen.trace, chosen.query, chosen.direction) if chosen.method == "attention" else None
+
+    def tile(selection: Selection, label: str, row: int, col: int) -> Tile:
+        shown = map_for(seen, selection, maps)
+        return Tile(shown, label, limits_for(seen, shown, limits, maps), row, col)
+
+    if plan.over == "layers":
+        count = len(seen.trace.layers)
+        cols = math.ceil(math.sqrt(count))
+        heads = [_legal(chosen.head, layer.num_heads) for layer in seen.trace.layers]
+        return [
+            tile(_named(seen, replace(chosen, layer=i, head=heads[i])), f"Layer {i}", *divmod(i, cols))
+            for i in range(count)
+        ]
+    layers = [seen.trace.layer(chosen.layer).index] if plan.format in MOVING else range(len(seen.trace.layers))
+    return [
+        tile(_named(seen, replace(chosen, layer=i, head=h)), f"Head {h}", i, h)
+        for i in layers
+        for h in range(seen.trace.layers[i].num_heads)
+    ]
+
+
+def _legal(head: Head, count: int) -> Head:
+    return head if isinstance(head, str) else min(head, count - 1)
+
+
+def _named(seen: Seen, selection: Selection) -> Selection:
+    """A token that a layer lacks (an attention pool has none) is its mean over the patches there."""
+    layer, query = seen.trace.layers[selection.layer], selection.query
+    query = seen.trace.default_query if query is None else query
+    lacks = isinstance(query, str) and query not in (*layer.prefix_tokens, "mean")
+    return replace(selection, query="mean") if lacks else selection
+
+
+def _queries(plan: Plan, seen: Seen) -> list[Tile]:
+    """Every patch of the layer as the query, row by row; every second or third where there are too many."""
+    layer = seen.trace.layer(plan.selection.layer)
+    grid = layer.query_grid
+    step = 1 if plan.format in NUMBERS else math.ceil(math.sqrt(grid.size / _MOST_QUERIES))
+    cells = [(row, col) for row in range(0, grid.rows, step) for col in range(0, grid.cols, step)]
+    places = [(cell, place_of(seen.trace, layer, cell)) for cell in cells]
+    inside = [cell for cell, place in places if seen.trace.view.contains(place.x, place.y)]
+    maps = [map_for(seen, replace(plan.selection, layer=layer.index, query=cell)) for cell in inside]
+    limits = plan.style.limits
+    top = max(float(m.values.max()) for m in maps)
+    return [Tile(m, f"Patch {m.query_cell}", _ends(limits, m, top), i, 0) for i, m in enumerate(maps)]
+
+
+def _ends(limits: Limits, shown: Map, top: float) -> tuple[float, float]:
+    if isinstance(limits, tuple):
+        return limits
+    return (float(shown.values.min()), float(shown.values.max())) if limits == "map" else (0.0, top)
+
+
+def mass_mask(values: np.ndarray, share: float) -> np.ndarray:
+    """The smallest set of patches whose values sum to at least `share` of all: (gh, gw) bool (Caron et al. 2021)."""
+    order = np.argsort(-values, axis=None, kind="stable")
+    sums = np.cumsum(values.reshape(-1)[order], dtype=np.float64)
+    # Rounding must not ask for one patch more.
+    count = int(np.searchsorted(sums, share * sums[-1] * (1 - 1e-7))) + 1
+    mask = np.zeros(values.size, dtype=bool)
+    mask[order[:count]] = True
+    return mask.reshape(values.shape)
+
+
+def mask_pixels(seen: Seen, shown: Map, share: float) -> np.ndarray:
+    """The mask over the picture, (H, W) uint8 of 0 and 255; 0 where the model saw nothing."""
+    canvas = Canvas(seen.image, shown.view)
+    rows, cols = canvas.cells(shown.grid)
+    inside = (rows >= 0)[:, None] & (cols >= 0)[None]
+    return np.where(inside & mass_mask(shown.values, share)[rows][:, cols], 255, 0).astype(np.uint8)
+
+
+def make(plan: Plan, seen: Seen, recipe: dict[str, Any], text: str) -> bytes:
+    """The bytes of a plan's file.
+
+    Args:
+        recipe: goes into files of numbers.
+        text: the same as one text, which goes into PNG files.
+    """
+    tiles = tiles_of(plan, seen)
+    if plan.format in NUMBERS:
+        arrays, words = numbers.arrays_of(tiles, plan.over), numbers.describe(tiles[0].shown, recipe)
+        return numbers.npz(arrays, words) if plan.format == "npz" else numbers.safetensors(arrays, words)
+    if plan.format == "mask":
+        return png(mask_pixels(seen, tiles[0].shown, plan.mass), text)
+    if plan.format in MOVING:
+        frames = _frames(plan, seen, tiles)
+        moving = animation.gif(frames, plan.seconds) if plan.format == "gif" else None
+        return moving if moving is not None else animation.apng(frames, plan.seconds, text)
+    page = None if plan.over == "map" and plan.figure.bare else page_for(plan, seen, tiles)
+    if plan.format == "svg":
+        return svg_of(page or page_for(plan, seen, tiles), _description(plan, tiles))
+    if plan.format == "pdf":
+        return pdf_of(page or page_for(plan, seen, tiles), plan.figure.title)
+    return png(bare_pixels(plan, seen, tiles[0]), text) if page is None else png(pixels_of(page), text, dpi=page.dpi)
+
+
+def page_for(plan: Plan, seen: Seen, tiles: list[Tile]) -> Page:
+    """The page of one map, or the sheet of several."""
+    if plan.over == "map":
+        return page_of(seen.image, tiles[0], plan.style, plan.figure, plan.scale)
+    names = plan.over != "heads"
+    return sheet_of(seen.image, tiles, plan.style, plan.figure, plan.scale, names)
+
+
+def bare_pixels(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
+    """The overlay alone, at the picture's size times the figure's scale."""
+    style = replace(plan.style, limits=tile.limits)
+    if plan.figure.scale == 1.0:
+        return overlay(
+            seen.image,
+            tile.shown,
+            colormap=style.colormap,
+            opacity=style.opacity,
+            limits=tile.limits,
+            interpolation=style.interpolation,
+            show_query=style.show_query,
+        )
+    scale = plan.figure.scale
+    refuse_large(seen.image.size[1] * scale, seen.image.size[0] * scale)
+    canvas = Canvas(seen.image, tile.shown.view, scale)
+    return np.ascontiguousarray(canvas.draw(tile.shown, style, tile.limits)[..., :3])
+
+
+def _frames(plan: Plan, seen: Seen, tiles: list[Tile]) -> Iterator[np.ndarray]:
+    """The pixels of each frame, with what it is as the last words of its title."""
+    figure = plan.figure
+    for i, tile in enumerate(tiles):
+        words = " · ".join(part for part in (figure.title, tile.label if figure.labels else "") if part)
+        page = page_of(seen.image, tile, plan.style, replace(figure, title=words), plan.scale)
+        pixels = pixels_of(page)
+        if i == 0:
+            animation.checked(len(tiles), pixels.shape[:2])
+            first = pixels.shape
+        # Numbers of other widths may make the bar of another frame wider.
+        yield pixels if pixels.shape == first else _fitted(pixels, first, figure.background)
+
+
+def _fitted(pixels: np.ndarray, shape: tuple[int, ...], background: tuple[int, int, int]) -> np.ndarray:
+    whole = np.empty(shape, dtype=np.uint8)
+    whole[:] = background
+    height, width = min(shape[0], pixels.shape[0]), min(shape[1], pixels.shape[1])
+    whole[:height, :width] = pixels[:height, :width]
+    return whole
+
+
+def _description(plan: Plan, tiles: list[Tile]) -> str:
+    shown = tiles[0].shown
+    what = f"{plan.selection.method} of {shown.model_name} over {shown.image_name}"
+    return f"{what}, {shown.layer_name}" if plan.over == "map" else f"{what}, all {plan.over}"

@@ -1,0 +1,90 @@
+"""What is to be made of a picture seen by a model: selection, style, figure and kind of file, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from vitviz.attention.values import Map, Selection
+from vitviz.images import Image
+from vitviz.render.figure import Figure
+from vitviz.render.style import Style
+
+if TYPE_CHECKING:
+    from vitviz.attention.trace import Trace
+    from vitviz.models.model import Model
+
+Format = Literal["png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask"]
+Over = Literal["map", "heads", "layers", "queries", "methods"]
+Scale = Literal["map", "layer", "all", "fixed"]
+FORMATS: tuple[Format, ...] = ("png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask")
+OVERS: tuple[Over, ...] = ("map", "heads", "layers", "queries", "methods")
+MOVING: tuple[Format, ...] = ("gif", "apng")
+NUMBERS: tuple[Format, ...] = ("npz", "safetensors")
+# A mask is a picture of two colours, an APNG is a PNG to all that show pictures.
+SUFFIXES = {"mask": ".mask.png", "apng": ".apng.png"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A picture, a model, and the trace of the one through the other."""
+
+    image: Image
+    model: Model
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One file to be made; with the hashes of picture and weights it is the recipe of that file.
+
+    Attributes:
+        selection: what is shown; a sheet or animation varies one part of it.
+        style: how maps are drawn. Its limits are numbers for one map, and may be words for several.
+        figure: what is around them.
+        format: of the file. "mask" is a PNG of 0 and 255.
+        over: "map" (the one selected), "heads" (a sheet: of every layer; an animation: of the chosen layer), "layers",
+            "queries" (every patch as the query), "methods".
+        scale: what the limits were shared over when they were words.
+        seconds: for each frame of an animation.
+        mass: of a mask: the smallest set of patches that holds this share of the map's sum is white.
+    """
+
+    selection: Selection = field(default_factory=lambda: Selection(layer=-1))
+    style: Style = field(default_factory=Style)
+    figure: Figure = field(default_factory=Figure)
+    format: Format = "png"
+    over: Over = "map"
+    scale: Scale = "map"
+    seconds: float = 0.5
+    mass: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0.02 <= self.seconds <= 60:
+            raise ValueError(f"A frame of {self.seconds:g} seconds was asked for; from 0.02 to 60 is possible.")
+        if not 0 < self.mass <= 1:
+            raise ValueError(f"A mask of {self.mass:g} of the mass was asked for; more than 0 and up to 1 is possible.")
+        if self.format in MOVING and self.over in ("map", "methods"):
+            raise ValueError("An animation goes over layers, heads or queries: choose one of them.")
+        if self.over == "queries" and self.format not in (*MOVING, *NUMBERS):
+            raise ValueError("All queries are too many for one picture: write an animation or numbers.")
+        if self.format == "mask" and self.over != "map":
+            raise ValueError("A mask is of one map.")
+
+    @property
+    def suffix(self) -> str:
+        """The end of the file's name."""
+        return SUFFIXES.get(self.format, f".{self.format}")
+
+
+def scale_of(limits: object) -> Scale:
+    """What limits are shared over."""
+    return limits if limits in ("map", "layer", "all") else "fixed"
+
+
+def settled(plan: Plan, shown: Map, limits: tuple[float, float]) -> Plan:
+    """The plan with what its map was found to be: the layer counted from 0, the query by name, limits in numbers."""
+    numbers = limits if plan.over == "map" else plan.style.limits
+    words = plan.style.limits
+    scale = plan.scale if isinstance(words, tuple) else scale_of(words)
+    return replace(plan, selection=shown.selection, style=replace(plan.style, limits=numbers), scale=scale)

@@ -1,0 +1,35 @@
+"""The numbers beside a colour bar: the same in the window and in files."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+TICKS = 5
+NOTES = {
+    "map": "scale of this map",
+    "each": "each on its own scale",
+    "layer": "scale of the layer",
+    "all": "scale of all layers",
+}
+
+
+def exponent_of(limits: tuple[float, float]) -> int:
+    """The power of ten that the numbers are given in: 0, or less for small values."""
+    largest = max(abs(value) for value in limits)
+    return 0 if largest >= 0.01 or largest <= 0 else math.floor(math.log10(largest))
+
+
+def labels_of(limits: tuple[float, float]) -> list[str]:
+    """TICKS numbers from the top of the bar down, in units of 10^exponent."""
+    low, high = limits
+    unit = 10.0 ** -exponent_of(limits)
+    step = (high - low) / (TICKS - 1) * unit
+    digits = 3 if step <= 0 else min(6, max(3, math.ceil(-math.log10(step)) + 1))
+    return [f"{value * unit:.{digits}f}" for value in np.linspace(high, low, TICKS)]
+
+
+def note_of(scale: object) -> str:
+    """What the ends of the colours are shared over, in words."""
+    return NOTES.get(str(scale), "fixed scale")
