@@ -14,11 +14,11 @@ from vitviz.images import Preprocessing
 from vitviz.models import hub
 from vitviz.models.building import Size, build, create, sizes_of
 from vitviz.models.checkpoint import Checkpoint
-from vitviz.models.containers import read_checkpoint
 from vitviz.models.cost import count_flops, published_row
 from vitviz.models.devices import choose, dtype_of
 from vitviz.models.labels import read_labels
 from vitviz.models.model import Model, default_query_of, patch_size_of, prefix_tokens_of
+from vitviz.models.reading.containers import read_checkpoint
 from vitviz.models.recognising import recognise, said
 from vitviz.models.report import Report
 from vitviz.models.source import Source, of_folder, resolve

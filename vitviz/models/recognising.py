@@ -17,8 +17,8 @@ from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign import recognise_foreign
 from vitviz.models.foreign.shapes import read_shapes
 from vitviz.models.heads import estimate_heads, resolve_heads
-from vitviz.models.matching import match_structure
 from vitviz.models.report import Finding
+from vitviz.models.unknown.matching import match_structure
 
 _HEADS = ("head.weight", "head.fc.weight", "fc.weight")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from vitviz import resources
 from vitviz.errors import SourceError
-from vitviz.models.folders import MAX_JSON, SUFFIXES
+from vitviz.models.reading.folders import MAX_JSON, SUFFIXES
 
 DEMOS = ("demo", "demo-swin")
 _WEIGHTS = ("model.", "pytorch_model.")

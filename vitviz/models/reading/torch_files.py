@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from vitviz.errors import SourceError
-from vitviz.models import not_weights
-from vitviz.models.inert import Array, Damaged, Found, Storage, load_with_torch
-from vitviz.models.machine import MAX_PICKLE, run
-from vitviz.models.preflight import amount, check_budget
+from vitviz.models.reading import not_weights
+from vitviz.models.reading.inert import Array, Damaged, Found, Storage, load_with_torch
+from vitviz.models.reading.machine import MAX_PICKLE, run
+from vitviz.models.reading.preflight import amount, check_budget
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 WAY_OUT = "save the model's state_dict with torch.save, or as safetensors, and open that"

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from vitviz.errors import Cancelled, SourceError
-from vitviz.models import containers, folders
-from vitviz.models.containers import read_checkpoint
+from vitviz.models.reading import containers, folders
+from vitviz.models.reading.containers import read_checkpoint
 
 NAMES = ("cls_token", "pos_embed", "blocks.0.attn.qkv.weight", "norm.weight", "head.weight")
 
@@ -231,7 +231,7 @@ import resource, sys
 from pathlib import Path
 import torch
 from vitviz.errors import SourceError
-from vitviz.models.containers import read_checkpoint
+from vitviz.models.reading.containers import read_checkpoint
 read_checkpoint(Path({str(small)!r}))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 for room in (100, 400):

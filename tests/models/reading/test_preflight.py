@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save
 
 from vitviz.errors import SourceError
-from vitviz.models import preflight
-from vitviz.models.containers import read_checkpoint
+from vitviz.models.reading import preflight
+from vitviz.models.reading.containers import read_checkpoint
 
 
 def nothing(labels):

@@ -11,14 +11,14 @@ from typing import Literal
 from vitviz.errors import SourceError
 from vitviz.models import stated
 from vitviz.models.architectures import Match, lookup
-from vitviz.models.assembly import plain_tensors
-from vitviz.models.blocks import Layers
 from vitviz.models.checkpoint import Checkpoint
-from vitviz.models.embedding import channels_last
 from vitviz.models.heads import HeadEstimate, estimate_heads, resolve_heads
-from vitviz.models.plain_vit import Activation, PlainConfig
 from vitviz.models.report import Certainty, Finding
-from vitviz.models.surround import Surround
+from vitviz.models.unknown.assembly import plain_tensors
+from vitviz.models.unknown.blocks import Layers
+from vitviz.models.unknown.embedding import channels_last
+from vitviz.models.unknown.plain_vit import Activation, PlainConfig
+from vitviz.models.unknown.surround import Surround
 
 ENCODER = "torch nn.TransformerEncoder"
 LUCIDRAINS = "lucidrains vit-pytorch, generation"

@@ -11,8 +11,8 @@ import torch
 from vitviz.errors import SourceError
 from vitviz.models.checkpoint import Checkpoint, Network
 from vitviz.models.loading import preprocessing_of
-from vitviz.models.matching import match_structure
-from vitviz.models.plain_vit import PlainViT
+from vitviz.models.unknown.matching import match_structure
+from vitviz.models.unknown.plain_vit import PlainViT
 
 sys.path.insert(0, str(Path(__file__).parent))
 import naming_styles

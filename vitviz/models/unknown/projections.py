@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from vitviz.models.naming import ATTENTION, count, part_of
-from vitviz.models.units import Unit, listed
+from vitviz.models.unknown.naming import ATTENTION, count, part_of
+from vitviz.models.unknown.units import Unit, listed
 
 
 class NoBlockError(Exception):

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from vitviz.models.inert import Placeholder
+from vitviz.models.reading.inert import Placeholder
 
 MAX_NODES = 100_000
 MAX_DEPTH = 12

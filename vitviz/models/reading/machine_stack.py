@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vitviz.models.inert import Array, Damaged, Found, Placeholder, Storage
+from vitviz.models.reading.inert import Array, Damaged, Found, Placeholder, Storage
 
 MAX_MARKS = 10_000
 _VALUES = frozenset(

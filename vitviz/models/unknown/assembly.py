@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vitviz.models.blocks import Layers
-from vitviz.models.plain_vit import PlainConfig
-from vitviz.models.surround import Surround
-from vitviz.models.units import Unit
+from vitviz.models.unknown.blocks import Layers
+from vitviz.models.unknown.plain_vit import PlainConfig
+from vitviz.models.unknown.surround import Surround
+from vitviz.models.unknown.units import Unit
 
 BASE = "vit_tiny_patch16_224"
 _TIMM_EPS = 1e-6

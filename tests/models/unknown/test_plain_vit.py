@@ -10,7 +10,7 @@ from torch import nn
 import vitviz
 from vitviz.models.loading import preprocessing_of
 from vitviz.models.model import default_query_of, patch_size_of, prefix_tokens_of
-from vitviz.models.plain_vit import PlainConfig, PlainViT
+from vitviz.models.unknown.plain_vit import PlainConfig, PlainViT
 
 SMALL = PlainConfig(
     image_size=(24, 36), patch_size=(6, 6), width=32, depth=3, heads=4, hidden=48, classes=5, eps=1e-6, inner=32

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from vitviz.models.naming import part_of
+from vitviz.models.unknown.naming import part_of
 
 _NUMBER = re.compile(r"(?<!\d)\d+(?!\d)")
 # Norms whose author named the two vectors otherwise: {weight: bias}.

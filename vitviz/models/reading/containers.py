@@ -17,10 +17,10 @@ from typing import Any
 import torch
 
 from vitviz.errors import Cancelled, SourceError
-from vitviz.models import not_weights
 from vitviz.models.checkpoint import Checkpoint
-from vitviz.models.folders import Plan, beside, plan
-from vitviz.models.preflight import (
+from vitviz.models.reading import not_weights
+from vitviz.models.reading.folders import Plan, beside, plan
+from vitviz.models.reading.preflight import (
     Extent,
     check_budget,
     check_start,
@@ -30,8 +30,8 @@ from vitviz.models.preflight import (
     safetensors_extents,
     zip_members,
 )
-from vitviz.models.torch_files import WAY_OUT, read_legacy, read_zip
-from vitviz.models.unwrapping import unwrap
+from vitviz.models.reading.torch_files import WAY_OUT, read_legacy, read_zip
+from vitviz.models.reading.unwrapping import unwrap
 
 CHUNK = 16 * 2**20
 _OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory")

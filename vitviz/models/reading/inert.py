@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from vitviz.models.preflight import MAX_DIMS, MAX_SIDE, shortened
+from vitviz.models.reading.preflight import MAX_DIMS, MAX_SIDE, shortened
 
 STORAGES = {
     "FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,

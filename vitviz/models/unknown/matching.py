@@ -14,15 +14,15 @@ from torch import Tensor
 
 from vitviz.errors import SourceError
 from vitviz.models import stated
-from vitviz.models.assembly import BASE, fits_timm, plain_tensors, timm_args, timm_tensors
-from vitviz.models.blocks import Layers, layers_of
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
-from vitviz.models.choices import ENCODER, LUCIDRAINS, Choices
-from vitviz.models.plain_vit import PlainConfig, PlainViT
-from vitviz.models.projections import NoBlockError
 from vitviz.models.report import Finding
-from vitviz.models.surround import Surround, surround_of
-from vitviz.models.units import Trunk, Unit, listed, trunks, units_of
+from vitviz.models.unknown.assembly import BASE, fits_timm, plain_tensors, timm_args, timm_tensors
+from vitviz.models.unknown.blocks import Layers, layers_of
+from vitviz.models.unknown.choices import ENCODER, LUCIDRAINS, Choices
+from vitviz.models.unknown.plain_vit import PlainConfig, PlainViT
+from vitviz.models.unknown.projections import NoBlockError
+from vitviz.models.unknown.surround import Surround, surround_of
+from vitviz.models.unknown.units import Trunk, Unit, listed, trunks, units_of
 
 
 def match_structure(network: Network, checkpoint: Checkpoint, *, num_heads: int | None = None) -> Recognition:

@@ -19,9 +19,9 @@ from torch import nn
 
 from vitviz.errors import SourceError
 from vitviz.models.checkpoint import Checkpoint
-from vitviz.models.containers import read_checkpoint
-from vitviz.models.inert import Damaged
-from vitviz.models.machine import run
+from vitviz.models.reading.containers import read_checkpoint
+from vitviz.models.reading.inert import Damaged
+from vitviz.models.reading.machine import run
 
 MUTATIONS = 3000
 

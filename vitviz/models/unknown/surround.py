@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from vitviz.errors import SourceError
-from vitviz.models.embedding import patch_of, patch_size_of
-from vitviz.models.naming import CLASS, HEAD, REGISTER, natural, part_of, says, shared, words
-from vitviz.models.units import Unit, listed
+from vitviz.models.unknown.embedding import patch_of, patch_size_of
+from vitviz.models.unknown.naming import CLASS, HEAD, REGISTER, natural, part_of, says, shared, words
+from vitviz.models.unknown.units import Unit, listed
 
 _IGNORED = {
     "mask_token": "only used in pretraining", "decoder": "only used in pretraining", "num_batches_tracked": "a counter",

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from vitviz.errors import SourceError
-from vitviz.models.containers import read_checkpoint
-from vitviz.models.unwrapping import PREFIXES, WRAPPERS, unwrap
+from vitviz.models.reading.containers import read_checkpoint
+from vitviz.models.reading.unwrapping import PREFIXES, WRAPPERS, unwrap
 
 NAMES = ("cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "norm.weight", "head.weight")
 

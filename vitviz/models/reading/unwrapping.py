@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from vitviz.errors import SourceError
-from vitviz.models.attributes import MAX_NODES, NOTHING, is_rebuilt, of_module, plain
 from vitviz.models.checkpoint import Network
-from vitviz.models.inert import Placeholder
-from vitviz.models.preflight import MAX_TENSORS, shortened
+from vitviz.models.reading.attributes import MAX_NODES, NOTHING, is_rebuilt, of_module, plain
+from vitviz.models.reading.inert import Placeholder
+from vitviz.models.reading.preflight import MAX_TENSORS, shortened
 
 WRAPPERS = (
     "state_dict_ema", "model_ema", "ema", "teacher", "student", "target_encoder", "encoder", "state_dict", "model",

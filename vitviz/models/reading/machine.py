@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 import torch
 
-from vitviz.models.inert import DTYPES, STORAGES, Array, Damaged, Found, Placeholder, Storage, stand_in
-from vitviz.models.machine_stack import Stack
+from vitviz.models.reading.inert import DTYPES, STORAGES, Array, Damaged, Found, Placeholder, Storage, stand_in
+from vitviz.models.reading.machine_stack import Stack
 
 MAX_PICKLE = 16 * 2**20
 MAX_WORK = 250_000

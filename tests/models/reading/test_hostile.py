@@ -8,7 +8,7 @@ import hostile
 import pytest
 
 from vitviz.errors import SourceError
-from vitviz.models.containers import read_checkpoint
+from vitviz.models.reading.containers import read_checkpoint
 
 # Seconds of the processor: a file that blows up takes minutes, and a busy machine makes two seconds out of one.
 BOUND = 10

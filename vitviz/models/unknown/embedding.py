@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from vitviz.errors import SourceError
-from vitviz.models.naming import HEAD, PATCH, says, words
-from vitviz.models.units import Unit, listed
+from vitviz.models.unknown.naming import HEAD, PATCH, says, words
+from vitviz.models.unknown.units import Unit, listed
 
 
 def patch_of(left: Sequence[Unit], width: int, trunk_order: int, channels: int | None) -> Unit | None:

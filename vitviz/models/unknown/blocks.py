@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vitviz.models.naming import ATTENTION, FEED, OUT, SCALES, count, natural, place, shared
-from vitviz.models.projections import NoBlockError, attention_of, fused
-from vitviz.models.units import Trunk, Unit, joined_heads, listed
+from vitviz.models.unknown.naming import ATTENTION, FEED, OUT, SCALES, count, natural, place, shared
+from vitviz.models.unknown.projections import NoBlockError, attention_of, fused
+from vitviz.models.unknown.units import Trunk, Unit, joined_heads, listed
 
 _TABLES = ("relative_position", "logit_scale", "cpb_mlp", "rel_pos", "rope")
 

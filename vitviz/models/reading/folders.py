@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vitviz.errors import SourceError
-from vitviz.models.preflight import amount, shortened
+from vitviz.models.reading.preflight import amount, shortened
 
 MAX_JSON = 8 * 2**20
 MAX_SHARDS = 1000
