@@ -22,6 +22,8 @@ _WHERE = {
     "Map": "vitviz.attention.values",
     "Selection": "vitviz.attention.values",
     "Place": "vitviz.attention.values",
+    "rollout": "vitviz.attention.rollout",
+    "RolloutOptions": "vitviz.attention.values",
     "overlay": "vitviz.render.overlay",
     "Style": "vitviz.render.style",
     "VitvizError": "vitviz.errors",
@@ -31,6 +33,7 @@ __all__ = [
     "Map",
     "Model",
     "Place",
+    "RolloutOptions",
     "Selection",
     "Style",
     "Trace",
@@ -41,13 +44,15 @@ __all__ = [
     "load_model",
     "overlay",
     "read_image",
+    "rollout",
     "trace",
 ]
 
 if TYPE_CHECKING:
     from vitviz.attention.maps import attention_map, head_maps
+    from vitviz.attention.rollout import rollout
     from vitviz.attention.trace import Trace, trace
-    from vitviz.attention.values import Map, Place, Selection
+    from vitviz.attention.values import Map, Place, RolloutOptions, Selection
     from vitviz.errors import VitvizError
     from vitviz.images import Image, read_image
     from vitviz.models.loading import load_model

@@ -84,7 +84,8 @@ class Layer:
         return self._margins is not None or self.kind == "pool"
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where the layer keeps its tensors."""
         tensor = self.call.q if self.call.q is not None else self.call.probabilities
         assert tensor is not None
         return tensor.device
@@ -107,7 +108,7 @@ class Layer:
         """The share of each row that the model spends on padding, (heads, n); 0 but in windowed layers."""
         if self.windows is None:
             count = self.num_heads if heads is None else len(heads)
-            return torch.zeros(count, len(queries), device=self._device)
+            return torch.zeros(count, len(queries), device=self.device)
         weights, tokens = self._in_window(heads, queries)
         return (weights * (tokens < 0)).sum(-1)
 
@@ -163,7 +164,7 @@ class Layer:
             window, place = np.nonzero(index >= 0)
             where = np.zeros((2, self.grid.size), dtype=np.int64)
             where[:, index[window, place]] = window, place
-            self._places = tuple(torch.from_numpy(a).to(self._device) for a in (index, *where))  # type: ignore[assignment]
+            self._places = tuple(torch.from_numpy(a).to(self.device) for a in (index, *where))  # type: ignore[assignment]
         assert self._places is not None
         return self._places
 
@@ -197,7 +198,7 @@ class Layer:
     def _window_margins(self) -> tuple[Tensor | None, Tensor]:
         index, _, _ = self._window_places()
         count, places = index.shape
-        total = torch.zeros(self.num_heads, self.grid.size + 1, device=self._device)
+        total = torch.zeros(self.num_heads, self.grid.size + 1, device=self.device)
         step = max(1, _CHUNK_BYTES // (4 * self.num_heads * places * places))
         for start in range(0, count, step):
             tokens = index[start : start + step]
@@ -223,12 +224,12 @@ class Layer:
         if call.probabilities is not None:
             return None, call.probabilities[0, :, first:].float().mean(1)
         assert call.q is not None and call.k is not None
-        total = torch.zeros(self.num_heads, keys, device=self._device)
-        lse = torch.empty(self.num_heads, count, device=self._device)
+        total = torch.zeros(self.num_heads, keys, device=self.device)
+        lse = torch.empty(self.num_heads, count, device=self.device)
         step = max(1, _CHUNK_BYTES // (4 * self.num_heads * keys))
         keys_t = call.k[0].float().mT
         for start in range(0, count, step):
-            rows = torch.arange(start, min(start + step, count), device=self._device)
+            rows = torch.arange(start, min(start + step, count), device=self.device)
             scores = (call.q[0, :, rows].float() * call.scale) @ keys_t
             scores = added(scores, call.bias.rows(0, None, rows) if call.bias else None)
             if call.causal:

@@ -64,7 +64,7 @@ def head_maps(trace: Trace, query: Query | None = None, direction: Direction = "
     query = trace.default_query if query is None else query
     if isinstance(query, tuple):
         query = place_of(trace, trace.layers[0], query)
-    with _quick_threads(cost(trace, query, direction)):
+    with quick_threads(cost(trace, query, direction)):
         found = [_head_rows(trace, layer, query, direction, lenient=True) for layer in trace.layers]
     device = found[0].values.device
     if device.type != "cpu":
@@ -105,7 +105,8 @@ def cost(trace: Trace, query: Query | None = None, direction: Direction = "from"
 
 
 @contextmanager
-def _quick_threads(work: float) -> Iterator[None]:
+def quick_threads(work: float) -> Iterator[None]:
+    """One thread for work of few multiplications."""
     # Waking the other threads for a row costs more than the row, and tens of milliseconds where the machine is busy.
     threads = torch.get_num_threads()
     if work > _QUICK or threads == 1:
@@ -143,16 +144,16 @@ class _Rows:
 
 def _head_rows(trace: Trace, layer: Layer, query: Query, direction: Direction, lenient: bool = False) -> _Rows:
     """One row (or column) per head of a layer: values (H, gh, gw), prefix (H, P), padding (H,)."""
-    none = torch.zeros(layer.num_heads, device=layer._device)
-    token, cell = _token(trace, layer, query, direction, lenient)
+    none = torch.zeros(layer.num_heads, device=layer.device)
+    token, cell = token_of(trace, layer, query, direction, lenient)
     padding = none
     if layer.kind == "pool":
-        row = layer.rows(None, torch.zeros(1, dtype=torch.long, device=layer._device))[:, 0]
+        row = layer.rows(None, torch.zeros(1, dtype=torch.long, device=layer.device))[:, 0]
         cell = None
     elif token is None:
         row = layer.mean_row() if direction == "from" else _mean_column(layer)
     elif direction == "from":
-        index = torch.tensor([token], device=layer._device)
+        index = torch.tensor([token], device=layer.device)
         row = layer.rows(None, index)[:, 0]
         padding = layer.padding(None, index)[:, 0] if layer.windows else none
     else:
@@ -168,16 +169,19 @@ def _mean_column(layer: Layer) -> torch.Tensor:
 
 
 def _prefix_weight(layer: Layer) -> torch.Tensor:
-    total = torch.zeros(layer.num_heads, layer.num_queries, device=layer._device)
+    total = torch.zeros(layer.num_heads, layer.num_queries, device=layer.device)
     for key in range(layer.num_prefix_tokens):
         total += layer.column(None, key)
     return total
 
 
-def _token(
-    trace: Trace, layer: Layer, query: Query, direction: Direction, lenient: bool
+def token_of(
+    trace: Trace, layer: Layer, query: Query, direction: Direction = "from", lenient: bool = False
 ) -> tuple[int | None, tuple[int, int] | None]:
-    """The token of a query in a layer (None for the mean over patches), and its patch."""
+    """The token of a query in a layer (None for the mean over patches), and its patch.
+
+    `lenient` takes the nearest patch for a place beside the view, and the mean for a token that the layer lacks.
+    """
     if direction not in ("from", "to"):
         raise AttentionError(f"The direction {direction!r} is unknown: give 'from' or 'to'.")
     if layer.kind == "pool" or query == "mean":

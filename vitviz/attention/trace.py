@@ -73,7 +73,7 @@ class Trace:
         In windowed layers tokens are in grid order, with 0 outside the window of the query.
         """
         found = self.layer(layer)
-        device = found._device
+        device = found.device
         chosen = None if heads is None else torch.tensor(_indices(heads, found.num_heads, "head"), device=device)
         rows = range(found.num_queries) if queries is None else _indices(queries, found.num_queries, "query")
         result: np.ndarray = found.rows(chosen, torch.tensor(list(rows), device=device)).cpu().numpy()

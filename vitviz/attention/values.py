@@ -22,6 +22,31 @@ class Place:
 Query = str | tuple[int, int] | Place
 Head = int | Literal["mean", "max", "min"]
 Direction = Literal["from", "to"]
+Method = Literal["attention", "rollout", "relevance", "gradient rollout", "attention grad-cam", "token grad-cam"]
+Fusion = Literal["mean", "max", "min"]
+Variant = Literal["abnar", "vit-paper", "vit-explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutOptions:
+    """How attention is rolled out over the layers.
+
+    Attributes:
+        fusion: how the heads of a layer become one matrix; max and min rows are normalised again.
+        discard: the share of the patches whose weight in a row is set to 0, the smallest first.
+        first_layer: the layer nearest the image that is taken in.
+        last_layer: "up to layer": where the query stands; None is the last layer.
+        residual: the weight of the identity beside attention, 0.5 for (A + I) / 2.
+        variant: "abnar" (Abnar and Zuidema), "vit-paper" (the same, drawn as the figures of the ViT paper were),
+            "vit-explain" (as jacobgil/vit-explain computes it, to compare with pictures published from it).
+    """
+
+    fusion: Fusion = "mean"
+    discard: float = 0.0
+    first_layer: int = 0
+    last_layer: int | None = None
+    residual: float = 0.5
+    variant: Variant = "abnar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +59,18 @@ class Selection:
         query: a named token ("cls", "dist", "reg0", "mean" over the patches), a patch (row, column) of the layer's
             own grid, or a Place in the picture; None is the token that the model's output is made from.
         direction: "from" the query (what it looks at) or "to" it (what looks at it).
-        method: "attention".
+        method: a name of `Method`; all but "attention" put layers and heads together in their own way.
+        target: index of the class that is explained, for methods that follow its logit.
+        options: how rollout is made; the usual way where None.
     """
 
     layer: int = 0
     head: Head = "mean"
     query: Query | None = None
     direction: Direction = "from"
-    method: str = "attention"
+    method: Method = "attention"
     target: int | None = None
+    options: RolloutOptions | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,114 @@
+"""What rollout costs beside the forward pass and beside the dense way: seconds and peak memory in one run.
+
+The dense way keeps all heads of all layers and multiplies whole matrices, as public scripts do. Every way runs in a
+process of its own, whose peak memory is read from the kernel; seconds are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+WAYS = ("forward", "trace", "rollout", "rollout max, discard 0.9", "by the gradient of V", "dense")
+_DENSE_BYTES = 6 * 2**30
+
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def by_gradient(trace):
+    """The same row through the backward pass of fused attention, whose gradient for V is A^T r."""
+    import torch
+    import torch.nn.functional as F
+
+    first = trace.layers[0]
+    row = torch.zeros(first.num_keys)
+    row[0] = 1.0
+    for layer in reversed(trace.layers):
+        q, k = layer.call.q, layer.call.k
+        v = torch.zeros_like(q, requires_grad=True)
+        out = F.scaled_dot_product_attention(q, k, v, scale=layer.call.scale)
+        (found,) = torch.autograd.grad(out, v, row[:, None].expand(v.shape).contiguous())
+        row = 0.5 * row + 0.5 * found[0, :, :, 0].mean(0)
+    return row
+
+
+def dense(trace):
+    """All matrices kept, then whole products; only up to a few GiB."""
+    import torch
+
+    matrices = [layer.rows(None, torch.arange(layer.num_keys)) for layer in trace.layers]
+    result = torch.eye(trace.layers[0].num_keys)
+    for matrix in matrices:
+        result = (matrix.mean(0) + torch.eye(len(result))) / 2 @ result
+    return result[0]
+
+
+def measured(name, size, way, rounds):
+    import numpy as np
+    import torch
+
+    import vitviz
+
+    torch.set_grad_enabled(way == "by the gradient of V")
+    model = vitviz.load_model(name, pretrained=False, image_size=size, crop="squash", device="cpu")
+    for parameter in model.module.parameters():
+        parameter.requires_grad_(False)
+    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    image = vitviz.Image.from_array(pixels)
+    view = model.preprocess(image)
+    trace = None if way in ("forward", "trace") else vitviz.trace(model, image)
+    work = {
+        "forward": lambda: model.module(view),
+        "trace": lambda: vitviz.trace(model, image),
+        "rollout": lambda: vitviz.rollout(trace, query="cls"),
+        "rollout max, discard 0.9": lambda: vitviz.rollout(trace, query="cls", fusion="max", discard=0.9),
+        "by the gradient of V": lambda: by_gradient(trace),
+        "dense": lambda: dense(trace),
+    }[way]
+    tokens = (size // 16) ** 2 + 1
+    before = peak_mib()
+    if way == "dense" and 12 * 12 * tokens**2 * 4 > _DENSE_BYTES:
+        return {"tokens": tokens, "seconds": None, "mib": 12 * 12 * tokens**2 * 4 / 2**20}
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return {"tokens": tokens, "seconds": statistics.median(seconds), "mib": peak_mib() - before}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="vit_base_patch16_224")
+    parser.add_argument("--sizes", nargs="+", type=int, default=[224, 384, 512, 1024])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--one", nargs=2, metavar=("SIZE", "WAY"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measured(arguments.model, int(arguments.one[0]), arguments.one[1], arguments.rounds)))
+        return
+    print("| tokens | way | seconds | of the forward pass | peak MiB above the loaded model and its trace |")
+    print("|---|---|---|---|---|")
+    for size in arguments.sizes:
+        base = None
+        for way in WAYS:
+            command = [sys.executable, __file__, "--model", arguments.model, "--rounds", str(arguments.rounds)]
+            found = subprocess.run([*command, "--one", str(size), way], check=True, capture_output=True, text=True)
+            found = json.loads(found.stdout.splitlines()[-1])
+            base = base or found["seconds"]
+            if found["seconds"] is None:
+                print(f"| {found['tokens']} | {way} | not run | | {found['mib']:.0f} for the matrices alone |")
+            else:
+                ratio = found["seconds"] / base
+                print(f"| {found['tokens']} | {way} | {found['seconds']:.3f} | {ratio:.2f} | {found['mib']:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
