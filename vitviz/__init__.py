@@ -19,6 +19,8 @@ _WHERE = {
     "Trace": "vitviz.attention.trace",
     "attention_map": "vitviz.attention.maps",
     "head_maps": "vitviz.attention.maps",
+    "head_ablation": "vitviz.attention.ablation",
+    "Ablation": "vitviz.attention.values",
     "Map": "vitviz.attention.values",
     "Selection": "vitviz.attention.values",
     "Place": "vitviz.attention.values",
@@ -29,6 +31,7 @@ _WHERE = {
     "VitvizError": "vitviz.errors",
 }
 __all__ = [
+    "Ablation",
     "Image",
     "Map",
     "Model",
@@ -40,6 +43,7 @@ __all__ = [
     "VitvizError",
     "__version__",
     "attention_map",
+    "head_ablation",
     "head_maps",
     "load_model",
     "overlay",
@@ -49,10 +53,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from vitviz.attention.ablation import head_ablation
     from vitviz.attention.maps import attention_map, head_maps
     from vitviz.attention.rollout import rollout
     from vitviz.attention.trace import Trace, trace
-    from vitviz.attention.values import Map, Place, RolloutOptions, Selection
+    from vitviz.attention.values import Ablation, Map, Place, RolloutOptions, Selection
     from vitviz.errors import VitvizError
     from vitviz.images import Image, read_image
     from vitviz.models.loading import load_model

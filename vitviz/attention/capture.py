@@ -6,7 +6,6 @@ name each call and carry progress and cancellation. Mode and hooks are gone when
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +19,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vitviz.attention.bias import Bias, added, bias_of
+from vitviz.attention.weighing import is_softmax, packed_arguments, weighed
 from vitviz.errors import Cancelled
 
-_SOFTMAX = (torch.softmax, F.softmax, Tensor.softmax)
-_MATMUL = (torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm)
-_PACKED = inspect.signature(F.multi_head_attention_forward)
 _PROOF_ROWS = 4
 
 
@@ -43,6 +40,7 @@ class Call:
 
     Either q, k, scale, bias and causal are there, or `probabilities` (B, H, Nq, Nk) after the model's own softmax.
     `error` is max |A v - output| over a few rows, against what the model itself computed; None where v was not seen.
+    `turn` says the how-manieth of how many calls of its module this was.
     """
 
     frames: tuple[Frame, ...]
@@ -53,6 +51,7 @@ class Call:
     causal: bool = False
     probabilities: Tensor | None = None
     error: Tensor | None = None
+    turn: tuple[int, int] = (0, 1)
 
     @property
     def frame(self) -> Frame:
@@ -110,14 +109,22 @@ def capture(
         progress: called with (fraction, name of the layer) at every attention call.
         cancel: asked at every module; True raises Cancelled.
     """
-    with torch.inference_mode(), _watched(module, progress, cancel) as stack:
+    with torch.inference_mode(), watched(module, progress, cancel) as stack:
         mode = _Interception(
             stack.frames, (view.shape[-2], view.shape[-1]), lambda name: progress(stack.fraction, name)
         )
         with mode:
             output = module(view)
         mode.settle()
+    _number(mode.calls)
     return Captured(output, tuple(mode.calls), tuple(mode.unused))
+
+
+def _number(calls: list[Call]) -> None:
+    """Say of every call the how-manieth of its module it is: the mark by which it is found again in another pass."""
+    names = [call.frame.name for call in calls]
+    for i, call in enumerate(calls):
+        call.turn = names[:i].count(names[i]), names.count(names[i])
 
 
 class _Stack:
@@ -137,7 +144,8 @@ class _Stack:
 
 
 @contextmanager
-def _watched(module: nn.Module, progress: Callable[[float, str], None], cancel: Callable[[], bool]) -> Iterator[_Stack]:
+def watched(module: nn.Module, progress: Callable[[float, str], None], cancel: Callable[[], bool]) -> Iterator[_Stack]:
+    """While it lasts, the modules that run are known, and every one of them asks `cancel` first (Cancelled)."""
     named = list(module.named_modules())
     stack = _Stack(len(named))
     handles = []
@@ -182,12 +190,12 @@ class _Interception(TorchFunctionMode):
         if func is F.multi_head_attention_forward:
             return self._packed(args, kwargs)
         output = func(*args, **kwargs)
-        if func in _SOFTMAX:
-            self._softmax(output, args, kwargs)
-        elif self._pending is not None and func in _MATMUL:
-            self._weighed(args, output)
-        elif self._pending is not None and func is torch.einsum:
-            self._contracted(args, output)
+        if is_softmax(func, args, kwargs, output):
+            self._softmax(output)
+        elif self._pending is not None:
+            assert self._pending.probabilities is not None
+            if (found := weighed(func, args, self._pending.probabilities)) is not None:
+                self._settled(found[0], found[1](output))
         return output
 
     def settle(self) -> None:
@@ -230,9 +238,8 @@ class _Interception(TorchFunctionMode):
     def _packed(self, args: Any, kwargs: Any) -> Any:
         """nn.MultiheadAttention: q and k from its own packed projection, so that nothing of size N x N is made."""
         output = F.multi_head_attention_forward(*args, **kwargs)
-        given = _PACKED.bind(*args, **kwargs).arguments
-        unusual = any(given.get(key) is not None for key in ("bias_k", "static_k", "static_v"))
-        if unusual or given["add_zero_attn"] or given["query"].dim() not in (2, 3):
+        given = packed_arguments(args, kwargs)
+        if given is None:
             self._leave(self._frames[-1].name, "attention with keys that are no tokens of the picture")
             return output
         if given.get("use_separate_proj_weight"):
@@ -262,40 +269,11 @@ class _Interception(TorchFunctionMode):
         self._add(call)
         return output
 
-    def _softmax(self, output: Tensor, args: Any, kwargs: Any) -> None:
-        dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
-        if output.dim() not in (3, 4) or dim not in (-1, output.dim() - 1) or not self._frames:
+    def _softmax(self, output: Tensor) -> None:
+        if not self._frames:
             return
         self.settle()
         self._pending = Call(tuple(self._frames), probabilities=output if output.dim() == 4 else output.unsqueeze(0))
-
-    def _weighed(self, args: Any, output: Tensor) -> None:
-        for operand, other, transposed in ((args[0], args[1], False), (args[1], args[0], True)):
-            if self._is_pending(operand) and _is_turned(operand) == transposed:
-                values, out = (other.mT, output.mT) if transposed else (other, output)
-                self._settled(values, out)
-                return
-
-    def _contracted(self, args: Any, output: Tensor) -> None:
-        """The same through torch.einsum, whose letters say which dimension is which."""
-        operands = args[1] if len(args) == 2 else args[1:]
-        terms, _, result = args[0].replace(" ", "").partition("->")
-        if len(operands) != 2 or len(terms.split(",")) != 2:
-            return
-        pairs = list(zip(terms.split(","), operands, strict=True))
-        for (term, operand), (other_term, other) in (pairs, pairs[::-1]):
-            width = [letter for letter in result if letter not in term]
-            if self._is_pending(operand) and len(width) == 1 and term[-1] not in result and term[-2] in result:
-                values = other.permute([other_term.index(c) for c in (*term[:-2], term[-1], *width)])
-                out = output.permute([result.index(c) for c in (*term[:-1], *width)])
-                self._settled(values, out)
-                return
-
-    def _is_pending(self, operand: Any) -> bool:
-        kept = None if self._pending is None else self._pending.probabilities
-        if kept is None or not isinstance(operand, Tensor):
-            return False
-        return operand.data_ptr() == kept.data_ptr() and operand.numel() == kept.numel()
 
     def _settled(self, values: Tensor, out: Tensor) -> None:
         call, self._pending = self._pending, None
@@ -304,11 +282,6 @@ class _Interception(TorchFunctionMode):
             values, out = values.unsqueeze(0), out.unsqueeze(0)
         call.error = _proof(call, values, out)
         self._add(call)
-
-
-def _is_turned(weights: Tensor) -> bool:
-    # A^T v, or v A, would weigh by columns: that is no attention, though it is the same memory.
-    return weights.shape[-1] > 1 and weights.stride(-1) != 1
 
 
 def _own(tensor: Tensor) -> Tensor:

@@ -56,6 +56,7 @@ def map_of(trace: Trace, selection: Selection, maps: HeadMaps | None = None) -> 
         prefix_weights={name: float(w) for name, w in zip(found.prefix_tokens, shares, strict=False)},
         padding_mass=float(fuse(padding)),
         query_cell=cell,
+        ablation=trace.ablation,
     )
 
 

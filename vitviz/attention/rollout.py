@@ -153,6 +153,7 @@ def map_from_row(
         prefix_mass=float(numbers[:count].sum()),
         prefix_weights={name: float(w) for name, w in zip(bottom.prefix_tokens, numbers[:count], strict=True)},
         query_cell=cell,
+        ablation=trace.ablation,
     )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
+from vitviz.attention.altering import ablated, check
 from vitviz.attention.capture import capture
 from vitviz.attention.layer import Layer
 from vitviz.attention.placing import place
+from vitviz.attention.values import Ablation
 from vitviz.errors import AttentionError, Cancelled, ModelError
 from vitviz.images import Image, View
 from vitviz.models.model import Model
@@ -30,6 +32,8 @@ class Trace:
         default_query: "cls" or "mean".
         gaps: a sentence on each attention call that can't be shown.
         seconds: wall time of the pass.
+        ablation: the heads that were switched off during the pass.
+        plain_logits: what the model gives with all heads on; None where none was off.
     """
 
     layers: tuple[Layer, ...]
@@ -43,6 +47,8 @@ class Trace:
     gaps: tuple[str, ...]
     seconds: float
     device: str
+    ablation: Ablation = field(default_factory=Ablation)
+    plain_logits: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def bytes(self) -> int:
@@ -81,18 +87,31 @@ class Trace:
 
     def top_k(self, k: int = 5) -> list[tuple[str, float]]:
         """The k most probable classes as (label, probability), empty where the model has no classes."""
-        if self.logits.size < 2:
+        shares = _shares(self.logits)
+        return [(self.label(int(i)), float(shares[i])) for i in np.argsort(-shares)[:k]]
+
+    def top_changes(self, k: int = 5) -> list[tuple[str, float, float]]:
+        """(label, probability with all heads on, probability) of the k most probable classes, the first from before
+        among them; empty where no head is off or the model has no classes."""
+        if self.plain_logits is None:
             return []
-        powers = np.exp(self.logits - self.logits.max())
-        shares = powers / powers.sum()
-        best = np.argsort(-shares)[:k]
-        return [(self.labels[i] if i < len(self.labels) else f"class {i}", float(shares[i])) for i in best]
+        before, after = _shares(self.plain_logits), _shares(self.logits)
+        best = [int(i) for i in np.argsort(-after)[:k]]
+        if best and (first := int(np.argmax(before))) not in best:
+            best[-1] = first
+        return [(self.label(i), float(before[i]), float(after[i])) for i in best]
+
+    def label(self, index: int) -> str:
+        """The name of class `index`, "class 17" where none is known."""
+        return self.labels[index] if index < len(self.labels) else f"class {index}"
 
 
 def trace(
     model: Model,
     image: Image,
     *,
+    ablation: Ablation | None = None,
+    plain: Trace | None = None,
     progress: Callable[[float | None, str], None] = lambda fraction, text: None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> Trace:
@@ -101,6 +120,8 @@ def trace(
     Args:
         model: as load_model gives it.
         image: as read_image gives it.
+        ablation: heads to switch off; everything in the trace is then of the model without them.
+        plain: a trace of the same model and picture, which spares the pass that an ablation needs to know the layers.
         progress: called with (fraction, text) at every layer.
         cancel: asked at every module; True raises Cancelled.
 
@@ -108,6 +129,20 @@ def trace(
         AttentionError: the model has no attention between tokens, or none that can be seen.
         ModelError: the pass failed, for example for want of memory.
     """
+    if not ablation:
+        return _trace(model, image, progress, cancel)
+    if plain is None:
+        plain = _trace(model, image, lambda fraction, text: progress(fraction and fraction / 2, text), cancel)
+    check(ablation, plain.layers, model.name)
+    with ablated(model.module, plain.layers, ablation):
+        seen = _trace(model, image, progress, cancel)
+    before = plain.logits if plain.plain_logits is None else plain.plain_logits
+    return replace(seen, ablation=ablation, plain_logits=before)
+
+
+def _trace(
+    model: Model, image: Image, progress: Callable[[float | None, str], None], cancel: Callable[[], bool]
+) -> Trace:
     progress(0.0, f"Preparing {image.name}")
     dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
     start = time.perf_counter()
@@ -167,6 +202,15 @@ def _logits(output: object, num_classes: object) -> np.ndarray:
         return np.empty(0, dtype=np.float32)
     logits: np.ndarray = output[0].float().cpu().numpy()
     return logits
+
+
+def _shares(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits (K,); of a single logit none."""
+    if logits.size < 2:
+        return np.empty(0, dtype=np.float32)
+    powers = np.exp(logits - logits.max())
+    shares: np.ndarray = powers / powers.sum()
+    return shares
 
 
 def _indices(chosen: int | Sequence[int], count: int, what: str) -> list[int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
+from vitviz.errors import AttentionError
 from vitviz.images import View
 from vitviz.models.layout import Grid
 
@@ -22,6 +24,7 @@ class Place:
 Query = str | tuple[int, int] | Place
 Head = int | Literal["mean", "max", "min"]
 Direction = Literal["from", "to"]
+AblateTo = Literal["zero", "mean"]
 Method = Literal["attention", "rollout", "relevance", "gradient rollout", "attention grad-cam", "token grad-cam"]
 Fusion = Literal["mean", "max", "min"]
 Variant = Literal["abnar", "vit-paper", "vit-explain"]
@@ -73,6 +76,51 @@ class Selection:
     options: RolloutOptions | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """Heads that are switched off: a model altered so is another model, and what it shows is of that one.
+
+    Attributes:
+        heads: pairs (layer, head), both counted from 0; any iterable is taken.
+        to: what a switched-off head gives instead of its output: "zero", or "mean", its mean over the tokens.
+    """
+
+    heads: frozenset[tuple[int, int]] = frozenset()
+    to: AblateTo = "zero"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "heads", frozenset((int(layer), int(head)) for layer, head in self.heads))
+        if self.to not in ("zero", "mean"):
+            raise AttentionError(f"A head can't be set to {self.to!r}: give 'zero' or 'mean'.")
+
+    def __bool__(self) -> bool:
+        return bool(self.heads)
+
+    def of(self, layer: int) -> tuple[int, ...]:
+        """The heads of one layer that are off, in order."""
+        return tuple(sorted(head for at, head in self.heads if at == layer))
+
+    def toggled(self, heads: Iterable[tuple[int, int]]) -> Ablation:
+        """These heads off; or on again where all of them are off already."""
+        chosen = frozenset(heads)
+        return replace(self, heads=self.heads - chosen if chosen <= self.heads else self.heads | chosen)
+
+    def within(self, heads: tuple[int, ...]) -> Ablation:
+        """What is left of it in a model whose layers have so many heads."""
+        kept = frozenset((at, head) for at, head in self.heads if 0 <= at < len(heads) and 0 <= head < heads[at])
+        return self if kept == self.heads else replace(self, heads=kept)
+
+    @property
+    def text(self) -> str:
+        """ "3.0 3.5": the heads that are off as layer.head; empty where all are on."""
+        return " ".join(f"{layer}.{head}" for layer, head in sorted(self.heads))
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {"heads": [list(pair) for pair in sorted(self.heads)], "to": self.to}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Map:
     """Values over a grid of patches, with the selection that made them.
@@ -83,6 +131,7 @@ class Map:
         prefix_weights: the same per token, by name.
         padding_mass: the share that a windowed layer spent on padding, before the row was normalised.
         query_cell: the patch that looks (or is looked at), None for named tokens.
+        ablation: the heads that were switched off in the model that was looked into.
     """
 
     values: np.ndarray = field(repr=False)
@@ -96,6 +145,7 @@ class Map:
     prefix_weights: dict[str, float] = field(default_factory=dict)
     padding_mass: float = 0.0
     query_cell: tuple[int, int] | None = None
+    ablation: Ablation = Ablation()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
