@@ -31,7 +31,7 @@ class Exporter(QObject):
 
     def __init__(self, window: QWidget, pane: Pane, view: MapView, worker: Worker, settings: Settings) -> None:
         super().__init__(window)
-        self._window, self._pane, self._view = window, pane, view
+        self._window, self._pane, self.view = window, pane, view
         self._worker, self._settings = worker, settings
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
@@ -84,7 +84,7 @@ class Exporter(QObject):
 
     def copy(self) -> None:
         """Put the figure on the clipboard, as it is on the screen."""
-        canvas, shown = self._view.canvas, self._pane.map
+        canvas, shown = self.view.canvas, self._pane.map
         if canvas is None or shown is None:
             return
         pixels = canvas.draw(shown, self._pane.store.state.style, self._pane.limits())

@@ -80,7 +80,7 @@ class Menus:
         menu.addAction(action(w, "&Undo view change", w.browsing.undo, shortcut=Standard.Undo))
         menu.addSeparator()
         menu.addAction(action(w, "&Fit pictures", w.fit, shortcut="F", tip="Show the whole pictures"))
-        self.grid = action(w, "Patch &grid over the map", w.map_view.show_grid, shortcut="G", checked=False)
+        self.grid = action(w, "Patch &grid over the map", w.panes.show_grid, shortcut="G", checked=False)
         menu.addAction(self.grid)
         self.outline = action(
             w, "&Outline the query", lambda on: w.store.update(show_query=on), shortcut="O", checked=True

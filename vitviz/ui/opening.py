@@ -67,9 +67,9 @@ class Opener(QObject):
     opened = Signal(object)
     failed = Signal(object, object)
 
-    def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
+    def __init__(self, worker: Worker, parent: QObject | None = None, *, number: int = 0) -> None:
         super().__init__(parent)
-        self._worker = worker
+        self._worker, self._kind = worker, f"{KIND} {number}"
         self._wish = Wish()
         self._shown: Wish | None = None
         self._model: tuple[ModelWish, Model] | None = None
@@ -92,12 +92,12 @@ class Opener(QObject):
         if model is not None:
             wish = replace(wish, model=model)
         self._wish = wish
-        self._number = self._worker.submit(KIND, lambda progress: self._work(wish, progress))
+        self._number = self._worker.submit(self._kind, lambda progress: self._work(wish, progress))
 
     def cancel(self) -> None:
         """Give up the running wish; what is shown stays."""
         self._wish = self._shown or Wish(self._wish.picture)
-        self._worker.cancel(KIND)
+        self._worker.cancel(self._kind)
 
     def _work(self, wish: Wish, progress: Progress) -> Opened:
         """Runs in the worker; the only place where torch and timm come in."""
@@ -151,20 +151,20 @@ class Opener(QObject):
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind == KIND and number == self._number:
+        if kind == self._kind and number == self._number:
             self._shown = result.wish
             self.opened.emit(result)
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Any) -> None:
-        if kind != KIND or number != self._number:
+        if kind != self._kind or number != self._number:
             return
         failed, self._wish = self._wish, self._shown or Wish()
         self.failed.emit(failed, error)
 
     @Slot(int, str)
     def _cancelled(self, number: int, kind: str) -> None:
-        if kind == KIND and number == self._number:
+        if kind == self._kind and number == self._number:
             self._wish = self._shown or Wish()
 
 

@@ -30,9 +30,10 @@ class Pane(QObject):
     map_changed = Signal(object)
     restyled = Signal(object)
 
-    def __init__(self, store: Store, worker: Worker, parent: QObject | None = None) -> None:
+    def __init__(self, store: Store, worker: Worker, parent: QObject | None = None, *, number: int = 0) -> None:
         super().__init__(parent)
-        self.store = store
+        self.store, self.number = store, number
+        self._kind = f"{KIND} {number}"
         self.opened: Opened | None = None
         self.maps: HeadMaps | None = None
         self.map: Map | None = None
@@ -97,19 +98,19 @@ class Pane(QObject):
             return
         self._asked = (query, direction)
         if cost(trace, query, direction) <= _AT_ONCE:
-            self._worker.cancel(KIND)
+            self._worker.cancel(self._kind)
             self._take(head_maps(trace, query, direction))
         else:
-            self._worker.submit(KIND, lambda progress: (trace, head_maps(trace, query, direction)))
+            self._worker.submit(self._kind, lambda progress: (trace, head_maps(trace, query, direction)))
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind == KIND and self.opened is not None and result[0] is self.opened.trace:
+        if kind == self._kind and self.opened is not None and result[0] is self.opened.trace:
             self._take(result[1])
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Any) -> None:
-        if kind == KIND:
+        if kind == self._kind:
             self._asked = None
 
     def _take(self, maps: HeadMaps) -> None:

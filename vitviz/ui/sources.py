@@ -16,14 +16,15 @@ from vitviz.images import Image
 from vitviz.ui import files, samples
 from vitviz.ui.dialogs import NameDialog, SizeDialog, Sizes
 from vitviz.ui.messages import show_error
-from vitviz.ui.opening import ModelWish, Opened, Opener, Wish
+from vitviz.ui.opening import ModelWish, Opened, Wish
+from vitviz.ui.panes import Panes
 from vitviz.ui.settings import Settings
 
 
 class Sources(QObject):
     """Turns what the user does into wishes for the opener, and its failures into words; keeps the recents."""
 
-    def __init__(self, window: QWidget, opener: Opener, settings: Settings, start: Wish) -> None:
+    def __init__(self, window: QWidget, opener: Panes, settings: Settings, start: Wish) -> None:
         super().__init__(window)
         self._window, self._opener, self._settings = window, opener, settings
         value = settings.value

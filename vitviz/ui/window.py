@@ -27,6 +27,7 @@ from vitviz.ui.opening import Opened, Opener, Wish
 from vitviz.ui.palette import CommandPalette
 from vitviz.ui.pane import KIND as MAPS
 from vitviz.ui.pane import Pane
+from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
 from vitviz.ui.settings import Settings
 from vitviz.ui.shortcuts import ShortcutSheet
@@ -52,11 +53,13 @@ class MainWindow(QMainWindow):
         value = settings.value
         interpolation: Interpolation = "smooth" if value.interpolation == "smooth" else "nearest"
         colormap = value.colormap if value.colormap in COLORMAPS else COLORMAPS[0]
-        self.store = Store(State(style=Style(colormap, value.opacity, "map", interpolation)), self)
         self.worker = Worker(self)
-        self.opener = Opener(self.worker, self)
-        self.sources = Sources(self, self.opener, settings, wish or Wish())
-        self.pane = Pane(self.store, self.worker, self)
+        state = State(style=Style(colormap, value.opacity, "map", interpolation))
+        self.panes = Panes(self.worker, state, self)
+        self.setCentralWidget(self.panes)
+        # What the current pane has, these have: whoever follows them need not know that there are several.
+        self.pane, self.store = cast(Pane, self.panes.current), cast(Store, self.panes.current.store)
+        self.sources = Sources(self, self.panes, settings, wish or Wish())
         self._make_panels()
         self.browsing = Browsing(self, self.pane, (self.map_view.view, self.patches.view))
         self.exporter = Exporter(self, self.pane, self.map_view, self.worker, settings)
@@ -67,9 +70,17 @@ class MainWindow(QMainWindow):
         self.restoreGeometry(QByteArray(value.geometry))
         self.restoreState(QByteArray(value.dock_state))
 
+    @property
+    def map_view(self) -> MapView:
+        """The map of the current pane."""
+        return self.panes.current_column.map_view
+
+    @property
+    def opener(self) -> Opener:
+        """The opener of the current pane."""
+        return self.panes.current_column.opener
+
     def _make_panels(self) -> None:
-        self.map_view = MapView(self.pane, self)
-        self.setCentralWidget(self.map_view)
         self.patches, self.atlas, self.model_panel = (
             PatchesPanel(self.pane),
             AtlasPanel(self.pane),
@@ -107,11 +118,12 @@ class MainWindow(QMainWindow):
         self.menus.fill_recents()
 
     def _connect(self) -> None:
-        self.opener.opened.connect(self._opened)
+        self.panes.opened.connect(self._opened)
+        self.panes.current_changed.connect(self._current_changed)
         self.worker.failed.connect(self._maps_failed)
         self.worker.progressed.connect(self._progressed)
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
-        self.status.cancel_asked.connect(self.opener.cancel)
+        self.status.cancel_asked.connect(self.panes.cancel)
         self.store.changed.connect(self._chosen)
         self.theme.changed.connect(self._recolor)
         self.settings.changed.connect(self.menus.fill_recents)
@@ -128,20 +140,30 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _opened(self, opened: Opened) -> None:
-        self.pane.show(opened)
         self.controls.face()
-        self.setWindowTitle(f"{opened.image.name} · {opened.model.name} · vitviz")
+        self._entitle()
         self.menus.fill_devices([("Automatic", "auto"), *opened.devices])
         self.opened.emit(opened)
+
+    @Slot(object)
+    def _current_changed(self, column: PaneColumn) -> None:
+        self.exporter.view = column.map_view
+        self.controls.face()
+        self._entitle()
+
+    def _entitle(self) -> None:
+        shown = self.pane.opened
+        if shown is not None:
+            self.setWindowTitle(f"{shown.image.name} · {shown.model.name} · vitviz")
 
     @Slot(int, str, float, str)
     def _progressed(self, number: int, kind: str, fraction: float, text: str) -> None:
         self.status.busy(fraction, text)
-        self.map_view.announce(text)
+        self.panes.announce(text)
 
     @Slot(int, str, object)
     def _maps_failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind == MAPS:
+        if kind.startswith(MAPS):
             show_error(self, error)
 
     @Slot(object, object)
@@ -160,7 +182,7 @@ class MainWindow(QMainWindow):
         super().resizeEvent(event)
         # Qt takes all the room from the middle; the map is to keep about a third.
         docked = [d for d in self.docks if d.isVisible() and not d.isFloating()]
-        if event.size().width() < event.oldSize().width() and self.map_view.width() < event.size().width() / 3:
+        if event.size().width() < event.oldSize().width() and self.panes.width() < event.size().width() / 3:
             shares = [round(event.size().width() * (0.24 if d in self.docks[:2] else 0.36)) for d in docked]
             self.resizeDocks(docked, shares, Qt.Orientation.Horizontal)
 
@@ -174,7 +196,7 @@ class MainWindow(QMainWindow):
 
     def fit(self) -> None:
         """Show the whole pictures."""
-        self.map_view.view.fit()
+        self.panes.fit()
         self.patches.view.fit()
         self.atlas.view.fit()
 
@@ -186,8 +208,8 @@ class MainWindow(QMainWindow):
     @Slot()
     def _recolor(self) -> None:
         background, foreground = self.theme.canvas_background(), self.theme.canvas_foreground()
-        for view in (self.map_view.view, self.patches.view):
-            view.set_colors(background)
+        self.panes.set_colors(background)
+        self.patches.view.set_colors(background)
         self.atlas.set_colors(background, foreground)
 
     def set_full_screen(self, on: bool) -> None:
