@@ -17,6 +17,8 @@ _WHERE = {
     "Model": "vitviz.models.model",
     "trace": "vitviz.attention.trace",
     "Trace": "vitviz.attention.trace",
+    "attention_distance": "vitviz.attention.statistics",
+    "attention_entropy": "vitviz.attention.statistics",
     "attention_map": "vitviz.attention.maps",
     "head_maps": "vitviz.attention.maps",
     "head_ablation": "vitviz.attention.ablation",
@@ -42,6 +44,8 @@ __all__ = [
     "Trace",
     "VitvizError",
     "__version__",
+    "attention_distance",
+    "attention_entropy",
     "attention_map",
     "head_ablation",
     "head_maps",
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from vitviz.attention.ablation import head_ablation
     from vitviz.attention.maps import attention_map, head_maps
     from vitviz.attention.rollout import rollout
+    from vitviz.attention.statistics import attention_distance, attention_entropy
     from vitviz.attention.trace import Trace, trace
     from vitviz.attention.values import Ablation, Map, Place, RolloutOptions, Selection
     from vitviz.errors import VitvizError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -132,6 +133,28 @@ class Layer:
     def mean_row(self, heads: Tensor | None = None) -> Tensor:
         """The mean over all patches as queries, (heads, num_keys); computed in chunks, once."""
         return _pick(self._margin_sums()[1], heads)
+
+    @torch.inference_mode()
+    def blocks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Every row of every head once, in chunks of bounded size, windows as they are.
+
+        Yields tokens that look (b, n), tokens looked at (b, m) and weights (b, heads, n, m). Rows sum to 1; a token
+        of -1 is padding: as a key it has weight 0, as a query its row means nothing. The query of a pool is no token.
+        """
+        if self.windows is not None:
+            index, _, _ = self._window_places()
+            count, places = index.shape
+            step = max(1, _CHUNK_BYTES // (4 * self.num_heads * places * places))
+            for start in range(0, count, step):
+                tokens = index[start : start + step]
+                inside = self._windows(start, start + step) * (tokens >= 0)[:, None, None, :]
+                yield tokens, tokens, _normalised(inside)
+            return
+        keys = torch.arange(self.num_keys, device=self.device).unsqueeze(0)
+        step = max(1, _CHUNK_BYTES // (4 * self.num_heads * self.num_keys))
+        for start in range(0, self.num_queries, step):
+            rows = torch.arange(start, min(start + step, self.num_queries), device=self.device)
+            yield rows.unsqueeze(0), keys, self._block(0, None, rows).unsqueeze(0)
 
     def _block(self, batch: int, heads: Tensor | None, queries: Tensor | None) -> Tensor:
         call = self.call

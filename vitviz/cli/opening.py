@@ -14,6 +14,7 @@ _EPILOG = """examples:
   vitviz                                             the demo
   vitviz cat.jpg --model vit_base_patch16_224        a picture and a model in the window
   vitviz export cat.jpg --model demo --layer all --head mean --out figures
+  vitviz statistics folder --model demo --out heads.csv
   vitviz info my_folder                              what a checkpoint is
   vitviz models "vit_*dinov2*"                       the names that timm knows
 """

@@ -15,10 +15,10 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from vitviz.errors import ImageError
+from vitviz.picture_files import PICTURE_SUFFIXES
 
 Kind = Literal["picture", "checkpoint", "folder", "unknown"]
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npz", ".ckpt")
 PICTURE_FILTER = f"Pictures ({' '.join('*' + each for each in PICTURE_SUFFIXES)})"
 CHECKPOINT_FILTER = f"Checkpoints ({' '.join('*' + each for each in CHECKPOINT_SUFFIXES)})"

@@ -1,0 +1,122 @@
+"""Statistics as columns, as CSV and as a mean over pictures, through the API and the command."""
+
+import csv
+import io
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import vitviz
+from vitviz.attention.statistics import head_statistics
+from vitviz.attention.tables import Mean, csv_text, mean_of, quantities, statistics_over, table
+from vitviz.cli import main
+from vitviz.errors import AttentionError, Cancelled, ImageError
+from vitviz.images import Image
+from vitviz.picture_files import picture_files
+
+
+@pytest.fixture(scope="module")
+def several(tiny_vit):
+    """Statistics of three different pictures."""
+    pictures = [
+        Image.from_array(np.random.default_rng(n).integers(0, 256, (50, 70, 3), dtype=np.uint8), name=f"{n}.png")
+        for n in range(3)
+    ]
+    return pictures, [head_statistics(vitviz.trace(tiny_vit, picture)) for picture in pictures]
+
+
+@pytest.fixture
+def folder(tmp_path, several):
+    """The same pictures as files, and a file that is none."""
+    for picture in several[0]:
+        PIL.Image.fromarray(picture.pixels).save(tmp_path / picture.name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_csv_has_a_row_for_every_head_and_the_numbers_of_the_arrays(several):
+    found = several[1][0]
+    rows = list(csv.DictReader(io.StringIO(csv_text(found))))
+    assert [(int(r["layer"]), int(r["head"])) for r in rows] == [(x, h) for x in range(3) for h in range(2)]
+    for row in rows:
+        at = int(row["layer"]), int(row["head"])
+        for quantity in quantities(found):
+            assert float(row[quantity.column]) == pytest.approx(float(quantity.values[at]), rel=1e-6)
+        assert (int(row["sink_row"]), int(row["sink_column"])) == found.sink[at[0]][at[1]]
+        assert row["pictures"] == "1"
+
+
+def test_a_pool_without_distance_leaves_its_cells_empty(make, picture):
+    model = make(
+        "vit_base_patch16_siglip_224", (64, 96), img_size=(64, 96), embed_dim=32, depth=2, num_heads=2, num_classes=5
+    )
+    rows = list(csv.DictReader(io.StringIO(csv_text(head_statistics(vitviz.trace(model, picture))))))
+    assert rows[-1]["distance_vit_px"] == "" and float(rows[-1]["entropy_nats"]) > 0
+    assert "mass_cls" not in rows[0]
+
+
+def test_registers_are_one_column_and_the_distillation_token_another(make, picture):
+    size = {"img_size": (56, 84), "embed_dim": 32, "depth": 2, "num_heads": 2, "num_classes": 5}
+    found = head_statistics(vitviz.trace(make("vit_small_patch14_reg4_dinov2", (56, 84), **size), picture))
+    columns = {each.column: each.values for each in quantities(found)}
+    total = sum(found.prefix_mass[f"reg{n}"] for n in range(4))
+    assert columns["mass_registers"] == pytest.approx(total, rel=1e-6) and "mass_cls" in columns
+    size["img_size"] = (64, 96)
+    found = head_statistics(vitviz.trace(make("deit_tiny_distilled_patch16_224", (64, 96), **size), picture))
+    columns = {each.column for each in quantities(found)}
+    assert {"mass_cls", "mass_dist"} <= columns and "mass_registers" not in columns
+
+
+def test_the_mean_of_statistics_is_the_mean_of_each_number(several):
+    mean = mean_of(several[1])
+    for at, quantity in enumerate(quantities(mean)):
+        wanted = np.mean([quantities(each)[at].values for each in several[1]], axis=0)
+        assert quantity.values == pytest.approx(wanted, rel=1e-5)
+    assert mean.pictures == ("0.png", "1.png", "2.png") and "sink_row" not in table(mean)[0]
+
+
+def test_a_mean_of_means_weighs_every_picture_alike(several):
+    nested = mean_of([mean_of(several[1][:2]), several[1][2]])
+    assert nested.entropy == pytest.approx(mean_of(several[1]).entropy, rel=1e-5)
+
+
+def test_statistics_of_different_models_have_no_mean(several, tiny_swin, picture):
+    with pytest.raises(AttentionError, match="one model"):
+        mean_of([several[1][0], head_statistics(vitviz.trace(tiny_swin, picture))])
+    with pytest.raises(AttentionError, match="no pictures"):
+        Mean().result()
+
+
+def test_a_folder_is_the_mean_over_its_pictures(tiny_vit, several, folder):
+    told = []
+    found = statistics_over(tiny_vit, picture_files([folder]), progress=lambda f, text: told.append((f, text)))
+    assert found.distance_vit == pytest.approx(mean_of(several[1]).distance_vit, rel=1e-5)
+    assert told == [(0.0, "0.png (1 of 3)"), (1 / 3, "1.png (2 of 3)"), (2 / 3, "2.png (3 of 3)")]
+    with pytest.raises(Cancelled):
+        statistics_over(tiny_vit, picture_files([folder]), cancel=lambda: True)
+
+
+def test_what_is_no_picture_is_said(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(ImageError, match="no picture in the folder"):
+        picture_files([tmp_path])
+    with pytest.raises(ImageError, match="no picture or folder"):
+        picture_files([tmp_path / "nothing"])
+
+
+def test_the_command_writes_the_table(folder, capsys, tmp_path):
+    out = tmp_path / "heads.csv"
+    arguments = ["statistics", str(folder), "--model", "test_vit", "--random", "--device", "cpu", "--out", str(out)]
+    assert main(arguments) == 0
+    rows = list(csv.DictReader(out.open()))
+    assert {row["pictures"] for row in rows} == {"3"} and len(rows) == 12
+    assert all(float(row["distance_vit_px"]) > 0 for row in rows)
+    said = capsys.readouterr()
+    assert said.out.strip() == str(out) and "2.png (3 of 3)" in said.err
+
+
+def test_the_command_refuses_in_one_line(capsys, tmp_path):
+    assert main(["statistics", str(tmp_path / "nothing.png")]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1

@@ -1,0 +1,44 @@
+"""`vitviz statistics`: distance, entropy and the weight on special tokens of every head, as a table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
+
+
+def parser() -> argparse.ArgumentParser:
+    """Its arguments."""
+    made = argparse.ArgumentParser(
+        prog="vitviz statistics",
+        description="Mean attention distance, entropy and the weight on class token, registers and the strongest sink, "
+        "for every head of every layer; the mean over several pictures.",
+    )
+    made.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE|FOLDER")
+    made.add_argument("--model", metavar="SOURCE", default="demo", help=SOURCE_HELP)
+    model_arguments(made)
+    made.add_argument("--out", type=Path, metavar="FILE.csv", help="where to write the table (default: the terminal)")
+    return made
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the table; the exit status."""
+    from vitviz.atomic import write_bytes
+    from vitviz.attention.tables import csv_text, statistics_over
+    from vitviz.picture_files import picture_files
+
+    pictures = picture_files(arguments.pictures)
+    model = load(arguments.model, arguments)
+    found = statistics_over(model, pictures, progress=_say)
+    if arguments.out is None:
+        print(csv_text(found), end="")
+    else:
+        write_bytes(arguments.out, csv_text(found).encode())
+        print(arguments.out)
+    return 0
+
+
+def _say(fraction: float | None, text: str) -> None:
+    print(f"{(fraction or 0.0):4.0%} {text}", file=sys.stderr)
