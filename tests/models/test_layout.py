@@ -1,5 +1,8 @@
 """Cells, pixels, strides and windows: round trips, and the models' own operations on an index tensor."""
 
+from itertools import pairwise
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -170,3 +173,72 @@ class TestWindows:
     def test_padding_before_rolling_gives_another_index(self):
         index = Windows((3, 3), (2, 2), (1, 1), pad_first=True).index()
         assert index.tolist() == [[4, 5, 7, 8], [-1, 3, -1, 6], [-1, -1, 1, 2], [-1, -1, -1, 0]]
+
+
+def timm_regions(grid, window, shift):
+    """The regions that timm's own mask is made of, from the mask itself: places that look at each other are one."""
+    block = SimpleNamespace(shift_size=shift, window_size=window, window_area=window[0] * window[1])
+    padded = torch.zeros(1, grid[0] + -grid[0] % window[0], grid[1] + -grid[1] % window[1], 1)
+    mask = swin_transformer.SwinTransformerBlock.get_attn_mask(block, padded)
+    return None if mask is None else (mask <= -50).numpy()
+
+
+def drawn_shifts(data, grid, window):
+    """A shift that a network could have: none along a side that one window covers."""
+    return tuple(
+        0 if side <= size else data.draw(st.integers(0, size - 1)) for side, size in zip(grid, window, strict=True)
+    )
+
+
+class TestWhereAWindowLies:
+    @given(sides, cuts, st.data())
+    def test_regions_are_those_of_timms_mask(self, grid, window, data):
+        shift = drawn_shifts(data, grid, window)
+        regions = Windows(grid, window, shift).regions()
+        apart = regions[:, :, None] != regions[:, None, :]
+        theirs = timm_regions(grid, window, shift)
+        np.testing.assert_array_equal(apart, np.zeros_like(apart) if theirs is None else theirs)
+
+    @given(sides, cuts, st.data(), st.booleans())
+    def test_pieces_are_the_window_and_its_hidden_part_once_each(self, grid, window, data, pad_first):
+        windows = Windows(grid, window, drawn_shifts(data, grid, window), pad_first=pad_first)
+        cell = data.draw(st.integers(0, grid[0] - 1)), data.draw(st.integers(0, grid[1] - 1))
+        times, hidden = np.zeros(grid, dtype=int), np.zeros(grid, dtype=bool)
+        for piece in windows.pieces(cell):
+            times[slice(*piece.rows), slice(*piece.cols)] += 1
+            hidden[slice(*piece.rows), slice(*piece.cols)] = piece.shut_out
+        np.testing.assert_array_equal(times, windows.members(cell))
+        np.testing.assert_array_equal(hidden, windows.shut_out(cell))
+        assert windows.members(cell)[cell] and not windows.shut_out(cell)[cell]
+        assert windows.padding(cell) == window[0] * window[1] - windows.members(cell).sum()
+
+    @given(sides, cuts, st.data(), st.booleans())
+    def test_a_window_wraps_where_going_on_in_it_leads_from_the_last_row_to_the_first(self, grid, window, data, first):
+        windows = Windows(grid, window, drawn_shifts(data, grid, window), pad_first=first)
+        cell = data.draw(st.integers(0, grid[0] - 1)), data.draw(st.integers(0, grid[1] - 1))
+        tokens = next(w for w in windows.index() if cell[0] * grid[1] + cell[1] in w).reshape(window)
+        rows = [int(line[line >= 0][0]) // grid[1] for line in tokens if (line >= 0).any()]
+        cols = [int(line[line >= 0][0]) % grid[1] for line in tokens.T if (line >= 0).any()]
+        assert windows.wraps(cell) == tuple(any(b < a for a, b in pairwise(line)) for line in (rows, cols))
+
+    def test_corners_of_a_shifted_window_by_hand(self):
+        windows = Windows((8, 8), (4, 4), (2, 2))
+        corner = windows.pieces((7, 7))
+        assert sorted((p.rows, p.cols, p.shut_out) for p in corner) == [
+            ((0, 2), (0, 2), True),
+            ((0, 2), (6, 8), True),
+            ((6, 8), (0, 2), True),
+            ((6, 8), (6, 8), False),
+        ]
+        assert windows.wraps((7, 7)) == (True, True) and windows.wraps((3, 7)) == (False, True)
+        assert windows.wraps((3, 3)) == (False, False) and not windows.shut_out((3, 3)).any()
+
+    def test_without_a_mask_nothing_is_shut_out(self):
+        windows = Windows((8, 8), (4, 4), (2, 2), masked=False)
+        assert not windows.shut_out((7, 7)).any() and windows.members((7, 7)).sum() == 16
+
+    def test_dilated_windows_are_drawn_as_the_cells_they_take_one_token_of(self):
+        windows = Windows((4, 6), (2, 3), kind="dilated")
+        assert windows.cells().tolist() == [[0, 0, 1, 1, 2, 2]] * 2 + [[3, 3, 4, 4, 5, 5]] * 2
+        for number in range(4):  # each window has one token of every cell
+            assert sorted(windows.cells()[windows.numbers() == number]) == list(range(6))

@@ -30,6 +30,9 @@ class Layer:
         num_heads: number of heads.
         grid: the patches that are looked at; `query_grid`: those that look (the same but for pooled keys).
         prefix_tokens: names of the tokens before the patches.
+        windows: how the grid is cut, None for attention over the whole grid.
+        stage: number of the stage; a new one begins where the grid changes.
+        title: "2.1 shifted" (stage, block in it, kind of window) in networks with stages or windows, else "".
         error: max |A v - output| against the model's own computation, over sampled rows; None where v is not seen.
     """
 
@@ -43,6 +46,7 @@ class Layer:
     call: Call = field(repr=False)
     windows: Windows | None = None
     stage: int = 0
+    title: str = ""
     error: float | None = None
     _places: tuple[Tensor, Tensor, Tensor] | None = field(default=None, repr=False)
     _margins: tuple[Tensor | None, Tensor] | None = field(default=None, repr=False)
@@ -61,6 +65,11 @@ class Layer:
     def num_queries(self) -> int:
         """Number of tokens that look."""
         return self.call.shape[2] if self.kind == "pool" else self.num_prefix_tokens + self.query_grid.size
+
+    @property
+    def stride(self) -> tuple[float, float]:
+        """(height, width) of a patch of this layer in pixels of the model's view."""
+        return self.query_grid.stride
 
     @property
     def window_size(self) -> tuple[int, int] | None:
@@ -103,6 +112,22 @@ class Layer:
         weights, tokens = self._in_window(heads, queries)
         spread = self._spread(weights, tokens)
         return _normalised(spread)
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether the model itself keeps apart the regions of a shifted window, seen in what it gave to its softmax.
+
+        Asked of the last window, in which all regions meet: what lies in another region gets less than a thousandth.
+        """
+        if self.windows is None or not self.windows.is_shifted:
+            return False
+        last = self.windows.regions()[-1]
+        apart = torch.from_numpy(last[:, None] != last[None]).to(self.device)
+        if not bool(apart.any()):
+            return True
+        index = self._window_places()[0]
+        weights = self._windows(len(index) - 1, len(index))[0]
+        return float((weights * apart).sum() / apart.any(1).sum() / self.num_heads) < 1e-3
 
     @torch.inference_mode()
     def padding(self, heads: Tensor | None, queries: Tensor) -> Tensor:
@@ -187,7 +212,7 @@ class Layer:
             window, place = np.nonzero(index >= 0)
             where = np.zeros((2, self.grid.size), dtype=np.int64)
             where[:, index[window, place]] = window, place
-            self._places = tuple(torch.from_numpy(a).to(self.device) for a in (index, *where))  # type: ignore[assignment]
+            self._places = tuple(torch.tensor(a, device=self.device) for a in (index, *where))  # type: ignore[assignment]
         assert self._places is not None
         return self._places
 

@@ -13,6 +13,7 @@ from vitviz.attention.layer import Layer
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Direction, Head, HeadMaps, Map, Place, Query, Selection
 from vitviz.errors import AttentionError
+from vitviz.models.layout import Windows
 
 _QUICK = 2e8
 
@@ -57,7 +58,18 @@ def map_of(trace: Trace, selection: Selection, maps: HeadMaps | None = None) -> 
         padding_mass=float(fuse(padding)),
         query_cell=cell,
         ablation=trace.ablation,
+        layer_title=found.title,
+        windows=found.windows,
+        neighbour=_neighbour(trace, found),
     )
+
+
+def _neighbour(trace: Trace, layer: Layer) -> Windows | None:
+    """How the next layer of the stage, or else the one before, cuts the grid; None where it is cut the same way."""
+    for other in (trace.layers[i] for i in (layer.index + 1, layer.index - 1) if 0 <= i < len(trace.layers)):
+        if other.windows is not None and other.stage == layer.stage and layer.windows is not None:
+            return other.windows if other.windows != layer.windows else None
+    return None
 
 
 def head_maps(trace: Trace, query: Query | None = None, direction: Direction = "from") -> HeadMaps:

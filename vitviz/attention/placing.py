@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
@@ -34,8 +37,36 @@ def place(
         if layer.query_grid.shape not in stages:
             stages.append(layer.query_grid.shape)
         layer.stage = stages.index(layer.query_grid.shape)
+        if layer.windows is not None:
+            layer.windows = replace(layer.windows, masked=layer.is_masked)
         layers.append(layer)
+    _entitle(layers)
     return layers, gaps
+
+
+def _entitle(layers: list[Layer]) -> None:
+    """Name the layers of networks with stages or windows by stage, block and kind of window: "2.1 shifted"."""
+    stages = {layer.stage for layer in layers if layer.kind != "pool"}
+    shifted = any(layer.windows is not None and layer.windows.is_shifted for layer in layers)
+    if len(stages) < 2 and not any(layer.windows for layer in layers):
+        return
+    for stage in stages:
+        inside = [layer for layer in layers if layer.stage == stage and layer.kind != "pool"]
+        for layer, block in zip(inside, _blocks([layer.name for layer in inside]), strict=True):
+            words = [f"{stage}.{block}"]
+            if layer.windows is not None:
+                plain = "regular" if shifted else "window"
+                kind = "grid" if layer.windows.kind == "dilated" else plain
+                words.append("shifted" if layer.windows.is_shifted else kind)
+            layer.title = " ".join(words)
+
+
+def _blocks(names: list[str]) -> list[int]:
+    """The block of each layer of a stage: the last number of its name where these count from 0, else its place."""
+    found = [re.findall(r"(?<![^.])\d+(?![^.])", name) for name in names]
+    numbers = [int(parts[-1]) if parts else -1 for parts in found]
+    steps = {b - a for a, b in pairwise(numbers)}
+    return numbers if numbers and numbers[0] == 0 and steps <= {0, 1} else list(range(len(names)))
 
 
 def _layer(

@@ -10,7 +10,7 @@ import numpy as np
 
 from vitviz.errors import AttentionError
 from vitviz.images import View
-from vitviz.models.layout import Grid
+from vitviz.models.layout import Grid, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,9 @@ class Map:
         padding_mass: the share that a windowed layer spent on padding, before the row was normalised.
         query_cell: the patch that looks (or is looked at), None for named tokens.
         ablation: the heads that were switched off in the model that was looked into.
+        layer_title: stage, block and kind of window of the layer, "2.1 shifted"; "" where a network has no stages.
+        windows: how the layer cuts its grid, None for attention over the whole grid.
+        neighbour: how the next layer of the same stage cuts it (of the last one: the layer before), if another way.
     """
 
     values: np.ndarray = field(repr=False)
@@ -146,6 +149,9 @@ class Map:
     padding_mass: float = 0.0
     query_cell: tuple[int, int] | None = None
     ablation: Ablation = Ablation()
+    layer_title: str = ""
+    windows: Windows | None = None
+    neighbour: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,6 +31,8 @@ def selection_arguments(parser: argparse.ArgumentParser) -> None:
     add("--limits", type=limits, default="map", metavar="map|layer|all|LOW,HIGH", help="ends of the colours")
     add("--smooth", action="store_true", help="interpolate between the patches")
     add("--no-outline", action="store_true", help="do not outline the query")
+    add("--no-window", action="store_true", help="do not draw the window of the query (Swin)")
+    add("--partition", action="store_true", help="draw all windows of the layer and, dashed, of the next one")
 
 
 def figure_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +91,8 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
                 arguments.limits,
                 "smooth" if arguments.smooth else "nearest",
                 not arguments.no_outline,
+                not arguments.no_window,
+                arguments.partition,
             ),
             figure,
             arguments.format,

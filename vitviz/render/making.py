@@ -169,6 +169,8 @@ def bare_pixels(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
             limits=tile.limits,
             interpolation=style.interpolation,
             show_query=style.show_query,
+            show_window=style.show_window,
+            show_partition=style.show_partition,
         )
     scale = plan.figure.scale
     refuse_large(seen.image.size[1] * scale, seen.image.size[0] * scale)

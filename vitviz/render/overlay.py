@@ -11,6 +11,7 @@ from vitviz.attention.values import Map
 from vitviz.images import Image, View
 from vitviz.models.layout import Grid
 from vitviz.render.style import Interpolation, Limits, Style, color_indices, color_table, limits_of
+from vitviz.render.windows import draw_windows, window_marks
 
 _UNSEEN_DIM = 0.35
 _HATCH = 12
@@ -26,6 +27,8 @@ def overlay(
     limits: Limits | None = None,
     interpolation: Interpolation = "nearest",
     show_query: bool = True,
+    show_window: bool = True,
+    show_partition: bool = False,
 ) -> np.ndarray:
     """Colour a map over its picture.
 
@@ -38,7 +41,7 @@ def overlay(
     Returns:
         (H, W, 3) uint8 of the original picture's size; the part that the model did not see is grey and hatched.
     """
-    style = Style(colormap, opacity, limits or "map", interpolation, show_query)
+    style = Style(colormap, opacity, limits or "map", interpolation, show_query, show_window, show_partition)
     ends = limits_of(m.values, style.limits, m.values[None], [m.values[None]])
     return np.ascontiguousarray(Canvas(image, m.view).draw(m, style, ends)[..., :3])
 
@@ -82,6 +85,8 @@ class Canvas:
                 # Widened first and heightened then, so that whole rows are copied.
                 total[inside] += colors[color_indices(m.values, limits)][:, cols[inside[1]]][rows[inside[0]]]
         result = total.view(np.uint8).reshape(*total.shape, 4)
+        if m.windows is not None:
+            draw_windows(result, window_marks(m, style), lambda row, col: self._corner(m.grid, row, col))
         if style.show_query and m.query_cell is not None:
             self._outline(result, m.grid, m.query_cell)
         return result
@@ -163,13 +168,16 @@ class Canvas:
         result: np.ndarray = np.where(stripe, grey * _UNSEEN_DIM + 60.0, grey * _UNSEEN_DIM + 10.0).astype(np.uint8)
         return result
 
+    def _corner(self, grid: Grid, row: float, col: float) -> tuple[int, int]:
+        """The drawn pixel (y, x) at a corner of the grid."""
+        x, y = self.view.to_picture(col * grid.stride[1], row * grid.stride[0])
+        height, width = self.size
+        return round(y * height / self.image.size[0]), round(x * width / self.image.size[1])
+
     def _outline(self, pixels: np.ndarray, grid: Grid, cell: tuple[int, int]) -> None:
         """A black and white frame around a patch, in place."""
         height, width = self.size
-        u0, v0, u1, v1 = grid.box(*cell)
-        (x0, y0), (x1, y1) = self.view.to_picture(u0, v0), self.view.to_picture(u1, v1)
-        fy, fx = height / self.image.size[0], width / self.image.size[1]
-        left, top, right, bottom = round(x0 * fx), round(y0 * fy), round(x1 * fx), round(y1 * fy)
+        (top, left), (bottom, right) = self._corner(grid, *cell), self._corner(grid, cell[0] + 1, cell[1] + 1)
         thick = max(1, round(max(height, width) / 400))
         for shade, out in ((0, thick), (255, 0)):
             box = (top - out, bottom + out, left - out, right + out)

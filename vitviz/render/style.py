@@ -25,6 +25,8 @@ class Style:
             "all" (0 to the largest of all heads of all layers), or (low, high).
         interpolation: "nearest" shows the patches as they are, "smooth" interpolates between them (bicubic).
         show_query: outline the patch that looks.
+        show_window: outline the window that the patch looks within, and hatch what its mask shuts out.
+        show_partition: draw all windows of the layer, and dashed those of the next layer.
     """
 
     colormap: str = "viridis"
@@ -32,6 +34,8 @@ class Style:
     limits: Limits = "map"
     interpolation: Interpolation = "nearest"
     show_query: bool = True
+    show_window: bool = True
+    show_partition: bool = False
 
 
 @lru_cache(maxsize=32)

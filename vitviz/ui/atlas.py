@@ -16,7 +16,7 @@ from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import weight_text
+from vitviz.ui.words import layer_text, weight_text
 
 _LENS = 200  # pixels along the longer side of the enlarged head
 
@@ -74,8 +74,14 @@ class AtlasPanel(QWidget):
         self._mosaic = Mosaic(tiles_for([layer.query_grid.shape for layer in layers], [n.num_heads for n in layers]))
         height, width = self._mosaic.tiles.size
         self._label()
-        self.view.set_extent(height, width, margin=0.11 * max(height, width))
+        side = max(height, width)
+        self.view.set_extent(height, width, margin=0.11 * side, left=(0.23 if self._titled else 0.11) * side)
         self.lens.canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LENS / max(opened.image.size)))
+
+    @property
+    def _titled(self) -> bool:
+        """Whether the layers have longer names than a number."""
+        return any(self._pane.store.reality.titles)
 
     def _label(self) -> None:
         """Number the rows and columns, and say what they are."""
@@ -86,13 +92,16 @@ class AtlasPanel(QWidget):
         tiles = self._mosaic.tiles
         height, width = tiles.size
         near, far = -tiles.gap, -tiles.gap - 0.055 * max(height, width)
+        beside = -tiles.gap - 0.175 * max(height, width) if self._titled else far
         left, above = (1.0, 0.5), (0.5, 1.0)
+        titles = self._pane.store.reality.titles
         for layer in range(len(tiles.heads)):
-            self._write(str(layer), near, tiles.box(layer, 0)[1] + tiles.tile[0] / 2, left)
+            name = titles[layer] if titles and titles[layer] else str(layer)
+            self._write(name, near, tiles.box(layer, 0)[1] + tiles.tile[0] / 2, left)
         for head in range(max(tiles.heads)):
             self._write(str(head), tiles.box(0, head)[0] + tiles.tile[1] / 2, near, above)
         self._write("head", width / 2, far, above)
-        self._write("layer", far, height / 2, above, angle=90)
+        self._write("layer", beside, height / 2, above, angle=90)
 
     def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> None:
         item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)
@@ -123,7 +132,8 @@ class AtlasPanel(QWidget):
             layer, head = self._pointed
             largest = weight_text(float(maps.values[layer][head].max()))
             name = opened.trace.layers[layer].name
-            self.caption.setText(f"Layer {layer} head {head} · largest weight {largest} · {name}")
+            title = opened.trace.layers[layer].title
+            self.caption.setText(f"{layer_text(layer, title)} head {head} · largest weight {largest} · {name}")
             return
         words = {"map": "each head has its own scale", "layer": "each layer has one scale", "all": "one scale for all"}
         self.caption.setText(f"Colours: {words.get(str(self._pane.store.state.style.limits), 'fixed scale')}")

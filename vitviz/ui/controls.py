@@ -83,10 +83,11 @@ class LayerBox(QSpinBox):
 
     def follow(self) -> None:
         """Show what the store holds."""
-        count = len(self._store.reality.heads)
+        count, titles = len(self._store.reality.heads), self._store.reality.titles
+        title = titles[self._store.state.layer] if titles and count else ""
         with QSignalBlocker(self):
             self.setRange(0, max(0, count - 1))
-            self.setSuffix(f" / {count - 1}" if count else "")
+            self.setSuffix((f" / {count - 1}" + (f" · {title}" if title else "")) if count else "")
             self.setValue(max(0, self._store.state.layer))
 
 

@@ -12,7 +12,7 @@ from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.marks import frame_item, grid_path, set_frame
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import head_text, query_text, token_name
+from vitviz.ui.words import head_text, layer_text, query_text, token_name, window_text
 
 _LARGEST = 800  # drawn pixels along the longer side; files are drawn at the picture's own size
 
@@ -32,6 +32,10 @@ class MapView(QWidget):
         self.note = QLabel(" ")
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         self.note.setObjectName("map-note")
+        self.window_note = QLabel(" ")
+        self.window_note.setTextFormat(Qt.TextFormat.PlainText)
+        self.window_note.setObjectName("map-window")
+        self.window_note.hide()
         self.view = PictureView(self)
         self.view.setAccessibleName("Map over the picture")
         self._under_mouse = frame_item(self.view.box)
@@ -49,6 +53,7 @@ class MapView(QWidget):
         words.setSpacing(0)
         words.addWidget(self.title)
         words.addWidget(self.note)
+        words.addWidget(self.window_note)
         layout = QGridLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.setSpacing(6)
@@ -78,6 +83,8 @@ class MapView(QWidget):
         self.canvas = Canvas(shown.image, shown.trace.view, min(1.0, _LARGEST / max(height, width)))
         self.view.set_extent(height, width)
         self.bar.show()
+        # Its line is kept for all layers of a network with windows, so that the picture does not jump.
+        self.window_note.setVisible(any(layer.windows is not None for layer in shown.trace.layers))
 
     @Slot()
     def draw(self) -> None:
@@ -99,6 +106,8 @@ class MapView(QWidget):
         if shown.padding_mass > 0:
             notes.append(f"on padding {shown.padding_mass:.3f}")
         self.note.setText(" · ".join(notes))
+        words = window_text(shown)
+        self.window_note.setText(words[:1].upper() + words[1:])
         self.drawn.emit()
 
     @Slot()
@@ -109,7 +118,7 @@ class MapView(QWidget):
         chosen = shown.selection
         pinned = " · pinned" if self._pane.store.state.query is not None else ""
         self.title.setText(
-            f"Layer {chosen.layer} · {head_text(chosen.head)} · attention {chosen.direction} "
+            f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)} · attention {chosen.direction} "
             f"{query_text(chosen.query, shown.query_cell)}{pinned}"
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainterPath
@@ -9,6 +11,7 @@ from PySide6.QtWidgets import QGraphicsRectItem
 
 from vitviz.images import View
 from vitviz.models.layout import Grid
+from vitviz.render.windows import Segment
 
 
 def frame_item(box: pg.ViewBox, color: tuple[int, int, int] = (255, 255, 255), width: float = 1.5) -> QGraphicsRectItem:
@@ -49,4 +52,13 @@ def grid_path(grid: Grid, view: View) -> QPainterPath:
         x = left + (right - left) * col / grid.cols
         path.moveTo(x, top)
         path.lineTo(x, bottom)
+    return path
+
+
+def segments_path(segments: Iterable[Segment], grid: Grid, view: View) -> QPainterPath:
+    """Straight lines between corners of a grid, (row, column, row, column), in pixels of the picture."""
+    path = QPainterPath()
+    for r0, c0, r1, c1 in segments:
+        path.moveTo(*view.to_picture(c0 * grid.stride[1], r0 * grid.stride[0]))
+        path.lineTo(*view.to_picture(c1 * grid.stride[1], r1 * grid.stride[0]))
     return path

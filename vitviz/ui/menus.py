@@ -86,6 +86,24 @@ class Menus:
             w, "&Outline the query", lambda on: w.store.update(show_query=on), shortcut="O", checked=True
         )
         menu.addAction(self.outline)
+        self.one_window = action(
+            w,
+            "&Window of the query",
+            lambda on: w.store.update(show_window=on),
+            shortcut="W",
+            tip="The window that the query looks within: its pieces, its seam, the keys that the mask shuts out",
+            checked=True,
+        )
+        self.partition = action(
+            w,
+            "All wi&ndows",
+            lambda on: w.store.update(show_partition=on),
+            shortcut="Shift+W",
+            tip="All windows of the layer and, dashed, those of the next one: how neighbours connect",
+            checked=False,
+        )
+        menu.addAction(self.one_window)
+        menu.addAction(self.partition)
         menu.addSeparator()
         self.panels = menu.addMenu("&Panels")
         menu.addAction(action(w, "&Reset layout", w.reset_layout))

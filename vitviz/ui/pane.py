@@ -59,7 +59,8 @@ class Pane(QObject):
             place = getattr(self.store.state, name)
             if isinstance(place, Place) and not trace.view.contains(place.x, place.y):
                 self.store.update(**{name: None})
-        self.store.face(Reality(tuple(layer.num_heads for layer in trace.layers), tokens_of(trace)))
+        titles = tuple(layer.title for layer in trace.layers)
+        self.store.face(Reality(tuple(layer.num_heads for layer in trace.layers), tokens_of(trace), titles))
         self.traced.emit(opened)
         self._ask()
 

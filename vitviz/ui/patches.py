@@ -7,11 +7,13 @@ from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.images import Preprocessing, view_pixels
+from vitviz.render.style import Style
 from vitviz.ui.marks import cell_rect, frame_item, grid_path, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
+from vitviz.ui.window_marks import WindowItems
 from vitviz.ui.words import token_name
 
 _MOST_CHIPS = 16
@@ -27,6 +29,7 @@ class PatchesPanel(QWidget):
         self.view.setAccessibleName("The model's view, cut into patches")
         self._lines = pg.QtWidgets.QGraphicsPathItem()
         self.view.box.addItem(self._lines)
+        self._windows = WindowItems(self.view.box)
         self._edge = frame_item(self.view.box, (0, 0, 0), 3.5)
         self._frame = frame_item(self.view.box, (255, 255, 255), 1.8)
         self.count = QLabel(" ")
@@ -53,6 +56,7 @@ class PatchesPanel(QWidget):
         layout.addWidget(self.count)
         pane.traced.connect(self._traced)
         pane.map_changed.connect(self._mapped)
+        pane.restyled.connect(self._restyled)
         pane.store.changed.connect(self._chosen)
 
     @Slot(object)
@@ -104,6 +108,12 @@ class PatchesPanel(QWidget):
         rect: QRectF | None = None if found.query_cell is None else cell_rect(found.grid, found.view, found.query_cell)
         set_frame(self._edge, rect)
         set_frame(self._frame, rect)
+        self._windows.show(found, self._pane.store.state.style)
+
+    @Slot(object)
+    def _restyled(self, style: Style) -> None:
+        if self._pane.map is not None:
+            self._windows.show(self._pane.map, style)
 
 
 def _tip(token: str) -> str:

@@ -52,9 +52,10 @@ class PictureView(pg.GraphicsView):
         """The colour around the picture."""
         self.setBackground(background)
 
-    def set_extent(self, height: float, width: float, margin: float = 0.0) -> None:
+    def set_extent(self, height: float, width: float, margin: float = 0.0, left: float | None = None) -> None:
         """The size of the picture in its own pixels, with room for labels at its left and top; shows all of it."""
-        self._extent = QRectF(-margin, -margin, width + margin, height + margin)
+        left = margin if left is None else left
+        self._extent = QRectF(-left, -margin, width + left, height + margin)
         self.fit()
 
     def set_pixels(self, pixels: np.ndarray, box: tuple[float, float, float, float] | None = None, **how: Any) -> None:

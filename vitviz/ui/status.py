@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QTo
 from vitviz.attention.values import Place
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
-from vitviz.ui.words import head_text, query_text, weight_text
+from vitviz.ui.words import head_text, layer_text, query_text, weight_text
 
 
 class Status(QStatusBar):
@@ -55,7 +55,7 @@ class Status(QStatusBar):
             self.reading.setText("")
             return
         chosen = shown.selection
-        words = f"layer {chosen.layer} {head_text(chosen.head)}"
+        words = f"{layer_text(chosen.layer, shown.layer_title).lower()} {head_text(chosen.head)}"
         query = query_text(chosen.query, shown.query_cell)
         found = self._pane.weight_at(place) if place is not None else None
         if place is not None and found is None:

@@ -46,10 +46,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Reality:
-    """What a trace offers: the number of heads of each layer, and the named tokens."""
+    """What a trace offers: the number of heads of each layer, the named tokens, the titles of layers in stages."""
 
     heads: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
 
 
 def resolve(wish: State, reality: Reality) -> State:

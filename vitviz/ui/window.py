@@ -177,6 +177,8 @@ class MainWindow(QMainWindow):
             style = new.style
             self.settings.update(colormap=style.colormap, opacity=style.opacity, interpolation=style.interpolation)
             self.menus.outline.setChecked(style.show_query)
+            self.menus.one_window.setChecked(style.show_window)
+            self.menus.partition.setChecked(style.show_partition)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

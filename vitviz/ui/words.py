@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitviz.attention.values import Head, Query
+from vitviz.attention.values import Head, Map, Query
 
 NAMES = {"cls": "CLS", "dist": "DIST", "mean": "MEAN"}
 
@@ -15,6 +15,31 @@ def token_name(token: str) -> str:
 def head_text(head: Head) -> str:
     """ "head 3", or "mean of heads"."""
     return f"head {head}" if isinstance(head, int) else f"{head} of heads"
+
+
+def layer_text(index: int, title: str = "") -> str:
+    """ "Layer 5", or "Layer 5 (2.1 shifted)" in networks with stages."""
+    return f"Layer {index} ({title})" if title else f"Layer {index}"
+
+
+def window_text(shown: Map) -> str:
+    """The window of the query in words: its size and shift, where it wraps, what is shut out and on padding; or ""."""
+    windows, cell = shown.windows, shown.query_cell
+    if windows is None:
+        return ""
+    high, wide = windows.window
+    words = f"{'grid' if windows.kind == 'dilated' else 'window'} {high} x {wide}"
+    if windows.is_shifted:
+        words += f", shifted by {windows.shift[0]}, {windows.shift[1]}"
+    parts = [words]
+    if cell is not None:
+        if any(windows.wraps(cell)):
+            parts.append("wraps around the border")
+        if hidden := int(windows.shut_out(cell).sum()):
+            parts.append(f"{hidden} keys shut out by the mask")
+        if empty := windows.padding(cell):
+            parts.append(f"{empty} of {high * wide} places are padding")
+    return ", ".join(parts)
 
 
 def query_text(query: Query | None, cell: tuple[int, int] | None) -> str:

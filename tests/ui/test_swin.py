@@ -1,0 +1,82 @@
+"""Windows of a Swin in the window: names of layers, marks, switches in both directions."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from vitviz.attention.values import Place
+
+
+@pytest.fixture
+def swin_window(bare_window, tiny_swin, picture):
+    """The window with a padded Swin of two stages; the map is that of the first shifted layer."""
+    import vitviz
+    from vitviz.ui.opening import ModelWish, Opened, Wish
+
+    trace = vitviz.trace(tiny_swin, picture)
+    bare_window.opener.opened.emit(Opened(Wish(picture, ModelWish("tiny")), picture, tiny_swin, trace))
+    bare_window.store.update(layer=1, query=Place(129, 89))
+    QApplication.processEvents()
+    return bare_window
+
+
+def pixels(window):
+    return np.asarray(window.map_view.view.image.image).copy()
+
+
+def test_layers_are_named_in_title_box_atlas_and_status(swin_window):
+    assert swin_window.map_view.title.text().startswith("Layer 1 (0.1 shifted) · ")
+    assert swin_window.controls.layer.text() == "Layer 1 / 3 · 0.1 shifted"
+    assert {"0.0 regular", "0.1 shifted", "1.0 regular", "1.1 shifted"} <= {
+        label.toPlainText() for label in swin_window.atlas._labels
+    }
+    assert "layer 1 (0.1 shifted)" in swin_window.status.reading.text()
+
+
+def test_a_vit_keeps_its_numbers_and_has_no_line_for_windows(window):
+    assert window.map_view.title.text().startswith(f"Layer {window.store.state.layer} · ")
+    assert window.map_view.window_note.isHidden()
+
+
+def test_the_note_says_window_seam_mask_and_padding(swin_window):
+    note = swin_window.map_view.window_note
+    shown = swin_window.pane.map
+    assert note.isVisible() and note.textFormat() == Qt.TextFormat.PlainText
+    hidden, empty = int(shown.windows.shut_out((8, 10)).sum()), shown.windows.padding((8, 10))
+    assert hidden and empty and shown.query_cell == (8, 10)
+    assert note.text() == (
+        f"Window 4 x 4, shifted by 2, 2, wraps around the border, {hidden} keys shut out by the mask, "
+        f"{empty} of 16 places are padding"
+    )
+    assert f"on padding {shown.padding_mass:.3f}" in swin_window.map_view.note.text()
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "keys"), [("one_window", "show_window", "W"), ("partition", "show_partition", "Shift+W")]
+)
+def test_switches_change_the_style_and_the_pixels_and_follow_it(name, field, keys, swin_window, qtbot):
+    switch, style = getattr(swin_window.menus, name), lambda: swin_window.store.state.style
+    assert switch.shortcut().toString() == keys and switch.toolTip()
+    before, was = pixels(swin_window), getattr(style(), field)
+    assert switch.isChecked() == was
+    modifier = Qt.KeyboardModifier.ShiftModifier if "Shift" in keys else Qt.KeyboardModifier.NoModifier
+    swin_window.activateWindow()
+    qtbot.keyClick(swin_window, Qt.Key.Key_W, modifier)
+    QApplication.processEvents()
+    assert getattr(style(), field) is not was and switch.isChecked() is not was
+    assert (pixels(swin_window) != before).any()
+    swin_window.store.update(**{field: was})
+    assert switch.isChecked() is was
+    np.testing.assert_array_equal(pixels(swin_window), before)
+
+
+def test_the_patches_panel_draws_the_same_marks(swin_window):
+    items = swin_window.patches._windows
+    assert not items._outline.path().isEmpty() and not items._seam.path().isEmpty()
+    assert not items._hidden.path().isEmpty() and items._partition.path().isEmpty()
+    swin_window.store.update(show_partition=True)
+    assert not items._partition.path().isEmpty() and not items._neighbour.path().isEmpty()
+    swin_window.store.update(query=None)
+    QApplication.processEvents()
+    assert items._outline.path().isEmpty() and items._hidden.path().isEmpty()
