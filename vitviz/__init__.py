@@ -29,6 +29,8 @@ _WHERE = {
     "rollout": "vitviz.attention.rollout",
     "RolloutOptions": "vitviz.attention.values",
     "overlay": "vitviz.render.overlay",
+    "patch_filters": "vitviz.embeddings.filters",
+    "position_similarity": "vitviz.embeddings.positions",
     "Style": "vitviz.render.style",
     "VitvizError": "vitviz.errors",
 }
@@ -51,6 +53,8 @@ __all__ = [
     "head_maps",
     "load_model",
     "overlay",
+    "patch_filters",
+    "position_similarity",
     "read_image",
     "rollout",
     "trace",
@@ -63,6 +67,8 @@ if TYPE_CHECKING:
     from vitviz.attention.statistics import attention_distance, attention_entropy
     from vitviz.attention.trace import Trace, trace
     from vitviz.attention.values import Ablation, Map, Place, RolloutOptions, Selection
+    from vitviz.embeddings.filters import patch_filters
+    from vitviz.embeddings.positions import position_similarity
     from vitviz.errors import VitvizError
     from vitviz.images import Image, read_image
     from vitviz.models.loading import load_model
