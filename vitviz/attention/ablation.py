@@ -12,11 +12,11 @@ from functools import partial
 import numpy as np
 
 from vitviz.attention.altering import altered
+from vitviz.attention.classes import target_of
 from vitviz.attention.layer import Layer
 from vitviz.attention.passes import Passes, batch_size, view_tensor
 from vitviz.attention.trace import Trace, trace
 from vitviz.attention.values import AblateTo, Ablation
-from vitviz.errors import AttentionError
 from vitviz.images import Image
 from vitviz.models.model import Model
 
@@ -72,15 +72,3 @@ def head_ablation(
         done += layer.num_heads
     progress(1.0, "Done")
     return changes
-
-
-def target_of(seen: Trace, target: int | None) -> int:
-    """The class that is asked about, the most probable one for None; AttentionError where there is no such class."""
-    count = seen.logits.size
-    if not count:
-        raise AttentionError(f"{seen.model_name} has no classes, so no logit can change: open a classifier.")
-    if target is None:
-        return int(seen.logits.argmax())
-    if not 0 <= target < count:
-        raise AttentionError(f"There is no class {target}: {seen.model_name} has {count}, numbered from 0.")
-    return target

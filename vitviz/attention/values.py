@@ -116,6 +116,14 @@ class Ablation:
         return " ".join(f"{layer}.{head}" for layer, head in sorted(self.heads))
 
     @property
+    def words(self) -> str:
+        """ "2 heads off (3.0, 3.5)", for a line of text."""
+        pairs = self.text.split()
+        named = ", ".join(pairs[:6]) + (", …" if len(pairs) > 6 else "")
+        how = "" if self.to == "zero" else ", set to their mean"
+        return f"{len(pairs)} head{'' if len(pairs) == 1 else 's'} off ({named}{how})"
+
+    @property
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values."""
         return {"heads": [list(pair) for pair in sorted(self.heads)], "to": self.to}

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from vitviz.cli import export, info, models, opening, statistics
+from vitviz.cli import ablation, export, info, models, opening, statistics
 from vitviz.errors import VitvizError
 
-_COMMANDS = {"export": export, "info": info, "models": models, "statistics": statistics}
+_COMMANDS = {"ablation": ablation, "export": export, "info": info, "models": models, "statistics": statistics}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

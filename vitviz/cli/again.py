@@ -33,7 +33,7 @@ def again(arguments: argparse.Namespace) -> int:
     model = load_model(source, device=arguments.device, **recipe.options)
     if model.sha256 != recipe.model_hash:
         raise VitvizError(f"The weights of {source} are not those of the recipe: the hashes differ.")
-    seen = Seen(image, model, trace(model, image))
+    seen = Seen(image, model, trace(model, image, ablation=recipe.ablation))
     product = produce(recipe.plan, seen, batch=recipe.batch)
     path = arguments.out / product.name
     product.write(path)

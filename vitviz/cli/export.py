@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from vitviz.cli.ablation import ablation_arguments, without
 from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
 from vitviz.cli.figures import figure_arguments, plan_of, selection_arguments, spread
@@ -23,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--model", metavar="SOURCE", default=None, help=f"{SOURCE_HELP} (default: demo)")
     model_arguments(made)
     selection_arguments(made)
+    ablation_arguments(made)
     figure_arguments(made)
     made.add_argument("--out", type=Path, default=Path(), metavar="DIR")
     made.add_argument("--recipe", type=Path, metavar="FILE", help="make an exported file again, from it or its .json")
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.render.recipe import produce
 
     for image in images:
-        seen = Seen(image, model, trace(model, image))
+        seen = Seen(image, model, without(trace(model, image), model, image, arguments))
         for each in spread(plan, seen, arguments):
             product = produce(each, seen)
             path = arguments.out / product.name

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vitviz.attention.values import Ablation
 from vitviz.errors import FileError
 from vitviz.render.codec import from_json
 from vitviz.render.plan import Plan
@@ -31,12 +32,14 @@ class Recipe:
     Attributes:
         path: the file that was read.
         options: arguments of load_model.
+        ablation: the heads that were switched off.
     """
 
     content: dict[str, Any]
     plan: Plan
     path: Path
     options: dict[str, Any]
+    ablation: Ablation
 
     @property
     def picture(self) -> dict[str, Any]:
@@ -139,6 +142,7 @@ def _parsed(path: Path, data: bytes) -> Recipe:
         _of(picture["sha256"], str), _of(picture["name"], str), _of(picture["path"], str, type(None))
         _of(model["source"], str), _of(model.get("sha256"), str, type(None))
         options = _options(_of(model.get("options", {}), dict))
+        ablation = _ablation(_of(content.get("ablation", {}), dict))
         for part in ("versions", "run", "values"):
             _of(content.get(part, {}), dict)
         batch = content.get("run", {}).get("batch", 1)
@@ -150,7 +154,18 @@ def _parsed(path: Path, data: bytes) -> Recipe:
             f"{path.name} is no recipe of vitviz ({' '.join(reason.split())[:200]}): "
             "name an exported figure or the .json beside it."
         ) from error
-    return Recipe(content, plan, path, options)
+    return Recipe(content, plan, path, options, ablation)
+
+
+def _ablation(given: dict[str, Any]) -> Ablation:
+    heads = _of(given.get("heads", []), list)
+    pairs = [[_of(number, int) for number in _of(pair, list)] for pair in heads]
+    if any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
+        raise ValueError("its ablation is no list of pairs of layer and head")
+    to = given.get("to", "zero")
+    if to not in ("zero", "mean"):
+        raise ValueError(f"its ablation is to {to!r}")
+    return Ablation(frozenset((layer, head) for layer, head in pairs), to)
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:

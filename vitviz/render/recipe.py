@@ -12,7 +12,7 @@ from typing import Any
 
 from vitviz import __version__
 from vitviz.atomic import slug, write_bytes
-from vitviz.attention.values import HeadMaps, Map, Place
+from vitviz.attention.values import Ablation, HeadMaps, Map, Place
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.render.codec import to_json
@@ -77,6 +77,7 @@ def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, A
             "sha256": image.sha256,
         },
         "model": {**model.identity, "assumptions": [to_json(finding) for finding in assumed]},
+        **({"ablation": shown.ablation.as_json} if shown.ablation else {}),
         "selection": parts.pop("selection"),
         "style": parts.pop("style"),
         "figure": parts.pop("figure"),
@@ -131,7 +132,16 @@ def name_of(shown: Map, plan: Plan) -> str:
     method = "" if chosen.method == "attention" or plan.over == "methods" else f"{chosen.method} "
     query = "" if plan.over == "queries" else f" {_query_name(chosen.query)}"
     way = " to" if chosen.direction == "to" else ""
-    return f"{slug(f'{picture} {shown.model_name} {method}{what}{way}{query}')}{plan.suffix}"
+    off = f" without {_some(shown.ablation)}" if shown.ablation else ""
+    return f"{slug(f'{picture} {shown.model_name} {method}{what}{way}{query}{off}')}{plan.suffix}"
+
+
+def _some(ablation: Ablation) -> str:
+    """The heads that are off, told apart from others by a hash where they are too many for a name."""
+    if len(ablation.heads) <= 6:
+        return ablation.text
+    digest = hashlib.sha256(ablation.text.encode()).hexdigest()[:6]
+    return f"{len(ablation.heads)} heads {digest}"
 
 
 def _query_name(query: object) -> str:
