@@ -53,12 +53,9 @@ class Heartbeat:
 
 def imports(progress):
     """The import that the first opening does in the worker."""
-    import timm
-    import torch
+    from vitviz.ui import engine
 
-    from vitviz.attention import trace
-
-    return timm, torch, trace
+    engine.start()
 
 
 def main():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from vitviz.images import Image, read_image
+from vitviz.ui import engine
 from vitviz.ui.jobs import Progress, Worker
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Opener(QObject):
         """Runs in the worker; the only place where torch and timm come in."""
         image = self._read(wish)
         progress(None, "Starting torch and timm, once")
+        engine.start()
         from vitviz.attention.trace import trace
         from vitviz.models.devices import available
 
