@@ -28,6 +28,7 @@ _WHERE = {
     "Place": "vitviz.attention.values",
     "rollout": "vitviz.attention.rollout",
     "RolloutOptions": "vitviz.attention.values",
+    "save_model": "vitviz.models.saving",
     "overlay": "vitviz.render.overlay",
     "patch_filters": "vitviz.embeddings.filters",
     "position_similarity": "vitviz.embeddings.positions",
@@ -57,6 +58,7 @@ __all__ = [
     "position_similarity",
     "read_image",
     "rollout",
+    "save_model",
     "trace",
 ]
 
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from vitviz.images import Image, read_image
     from vitviz.models.loading import load_model
     from vitviz.models.model import Model
+    from vitviz.models.saving import save_model
     from vitviz.render.overlay import overlay
     from vitviz.render.style import Style
 

@@ -17,6 +17,10 @@ class SourceError(VitvizError):
     """What the user named as a model is not there, or is no model."""
 
 
+class UnknownArchitectureError(SourceError):
+    """Weights were read, but the network that they are of can't be told: the name of its architecture may help."""
+
+
 class ModelError(VitvizError):
     """A model can't be built, or its weights don't fit."""
 

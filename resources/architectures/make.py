@@ -1,6 +1,9 @@
-"""Make or check index.json.gz: the signature of keys and shapes of every ViT-like architecture of the installed timm.
+"""Make or check index.json.gz: what there is to know about every ViT-like architecture of the installed timm.
 
-    python resources/architectures/make.py            write the index (about 90 s on one core)
+Of each the signature of its keys and shapes, by which a file without a name is told, and its family, parameters and
+pretrained weights, by which it is looked for by name.
+
+    python resources/architectures/make.py            write the index (two to three minutes on one core)
     python resources/architectures/make.py --check    build all again and compare; exit status 1 where they differ
     python resources/architectures/make.py --check --only 'deit*' 'swin_*'
 
@@ -23,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 MODULES = (
     "vision_transformer", "vision_transformer_hybrid", "vision_transformer_relpos", "vision_transformer_sam", "deit",
-    "eva", "beit", "swin_transformer", "swin_transformer_v2", "swin_transformer_v2_cr", "maxxvit",
+    "eva", "beit", "swin_transformer", "swin_transformer_v2", "swin_transformer_v2_cr", "maxxvit", "naflexvit",
+    "vitamin", "pit", "hiera", "pvt_v2", "tiny_vit", "davit", "cait", "xcit", "mvitv2",
 )  # fmt: skip
 INDEX = Path(__file__).parent / "index.json.gz"
 
@@ -87,6 +91,9 @@ def facts(name: str) -> dict[str, Any]:
         "classes": module.num_classes,
         "size": list(module.default_cfg["input_size"][1:]),
         "preprocessing": preprocessing_of(name),
+        "family": type(module).__name__,
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "weights": weights_of(name),
     }
 
 
@@ -123,6 +130,18 @@ def preprocessing_of(name: str) -> list[list[Any]]:
     for full, config in get_arch_pretrained_cfgs(name).items():
         found.setdefault((tuple(config.mean), tuple(config.std)), []).append(full.partition(".")[2])
     return [[list(mean), list(std), tags] for (mean, std), tags in found.items()]
+
+
+def weights_of(name: str) -> list[list[Any]]:
+    """[tag, height, width, classes] of each set of pretrained weights, timm's default first."""
+    from timm.models import get_arch_pretrained_cfgs
+
+    configs = get_arch_pretrained_cfgs(name)
+    return [
+        [full.partition(".")[2], *config.input_size[1:], config.num_classes]
+        for full, config in configs.items()
+        if config.has_weights
+    ]
 
 
 if __name__ == "__main__":

@@ -81,6 +81,12 @@ def test_the_same_network_in_every_format_gives_the_same_logits(name: str, share
     tolerance = 1e-2 if "fp16" in name else 1e-4 if told else 6e-4
     assert (logits - reference["logits"]).abs().max() < tolerance
     assert told == ("hf_vit_dir" in name or "whole_module" in name)
+    if not told:
+        model = load_model(shared / "checkpoints" / name, norm_eps=1e-5)
+        with torch.no_grad():
+            logits = model.module(reference["input"])
+        assert (logits - reference["logits"]).abs().max() < (1e-2 if "fp16" in name else 1e-4)
+        assert [str(f) for f in model.report if f.topic == "norm epsilon"] == ["1e-05, said by you"]
 
 
 @pytest.mark.parametrize("name", ["neg_head_only/best_vit.pth", "neg_hw_exact/hw_exact.pth"])

@@ -116,7 +116,7 @@ def test_wish_is_fulfilled_in_the_worker(qtbot, stage, worker, opener, log, tmp_
 def test_every_field_of_the_wish_reaches_the_loader(qtbot, stage, worker, opener, tmp_path):
     fields = {
         "architecture": "vit", "pretrained": False, "image_size": (32, 48), "patch_size": 8, "crop": "squash",
-        "num_heads": 3, "network": "teacher", "mean": (0.1, 0.2, 0.3), "std": (1.0, 2.0, 3.0),
+        "num_heads": 3, "network": "teacher", "mean": (0.1, 0.2, 0.3), "std": (1.0, 2.0, 3.0), "norm_eps": 1e-3,
         "labels": tmp_path / "labels.txt", "device": "cpu", "precision": "bfloat16",
     }  # fmt: skip
     wish = ModelWish("a", **fields)

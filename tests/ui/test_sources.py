@@ -7,7 +7,7 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QDialog, QFileDialog
 
-from vitviz.errors import SourceError
+from vitviz.errors import UnknownArchitectureError
 from vitviz.images import Image
 from vitviz.ui.dialogs import NameDialog, SizeDialog
 from vitviz.ui.messages import ErrorBox
@@ -170,7 +170,7 @@ def test_architecture_is_asked_for_a_bare_file_and_then_used(qtbot, window, aske
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"")
     wish = Wish(None, ModelWish(str(path)))
-    window.opener.failed.emit(wish, SourceError("weights.safetensors does not say: give architecture=..."))
+    window.opener.failed.emit(wish, UnknownArchitectureError("weights.safetensors holds no positions."))
     (dialog,) = dialogs(NameDialog)
     assert boxes(window) == []
     qtbot.keyClicks(dialog.name, "test_vit")
@@ -195,7 +195,7 @@ def test_wrong_architecture_is_said_and_not_asked_again_for_ever(window, asked, 
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"")
     wish = Wish(None, ModelWish(str(path), architecture="vit_base_patch16_224"))
-    window.opener.failed.emit(wish, SourceError("It does not fit: give another architecture=..."))
+    window.opener.failed.emit(wish, UnknownArchitectureError("It does not fit."))
     assert dialogs(NameDialog) == [] and len(boxes(window)) == 1
 
 

@@ -1,4 +1,4 @@
-"""The command `vitviz`: open the window (the default), export figures, say what a model is, list models.
+"""The command `vitviz`: open the window (the default), export figures, say what a model is, list models, save one.
 
 Every command is a module of this package with `parser()` and `run(arguments) -> exit status`.
 """
@@ -8,10 +8,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from vitviz.cli import ablation, export, info, models, opening, statistics
+from vitviz.cli import ablation, export, info, models, opening, save, statistics
 from vitviz.errors import VitvizError
 
-_COMMANDS = {"ablation": ablation, "export": export, "info": info, "models": models, "statistics": statistics}
+_COMMANDS = {
+    "ablation": ablation,
+    "export": export,
+    "info": info,
+    "models": models,
+    "save": save,
+    "statistics": statistics,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ SOURCE_HELP = 'demo, demo-swin, a weights file, a folder with config.json, or a 
 # Options of load_model that the command line calls by the same name.
 _OPTIONS = (
     "architecture", "device", "precision", "image_size", "patch_size", "crop", "num_heads", "network", "mean", "std",
-    "labels",
+    "norm_eps", "labels",
 )  # fmt: skip
 
 
@@ -29,6 +29,7 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", metavar="NAME", help='which of several networks in a file, such as "teacher"')
     parser.add_argument("--mean", type=numbers, metavar="R,G,B", help="mean of the preprocessing")
     parser.add_argument("--std", type=numbers, metavar="R,G,B", help="standard deviation of the preprocessing")
+    parser.add_argument("--norm-eps", type=float, metavar="EPS", help="epsilon of the norms, such as 1e-5")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="text or JSON file with the names of the classes")
     parser.add_argument("--crop", choices=("center", "squash", "border"), help="how the view is cut from the picture")
 

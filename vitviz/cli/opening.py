@@ -16,6 +16,7 @@ _EPILOG = """examples:
   vitviz export cat.jpg --model demo --layer all --head mean --out figures
   vitviz statistics folder --model demo --out heads.csv
   vitviz info my_folder                              what a checkpoint is
+  vitviz save my_weights.pth --num-heads 6 --out my_folder
   vitviz models "vit_*dinov2*"                       the names that timm knows
 """
 

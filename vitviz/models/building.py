@@ -67,7 +67,7 @@ def create(name: str, **kwargs: Any) -> Any:
                 f"{kwargs.get('num_heads')} heads don't divide the width of {name}: choose a divisor of it."
             ) from error
         raise ModelError(
-            f"The weights or sizes don't fit {name}: {text[:400]}. Give the right one as architecture=."
+            f"The weights or sizes don't fit {name}: {text[:400]}. Name the architecture that they were made for."
         ) from error
     finally:
         logger.setLevel(level)

@@ -63,6 +63,7 @@ class Recognition:
         tensors: the weights under the target's names.
         preprocessing: any of mean, std, interpolation, crop_pct, crop_mode, input_size that the source states.
         labels: names of the classes where the source states them.
+        norm_eps: the epsilon of the norms where the file states it and the architecture's own would be used.
         findings: everything found, converted and assumed, for the report; heads, activation, norm epsilon and
             preprocessing each with its source and how certain it is.
     """
@@ -74,4 +75,5 @@ class Recognition:
     module: nn.Module | None = None
     preprocessing: dict[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    norm_eps: float | None = None
     findings: list[Finding] = field(default_factory=list)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vitviz.errors import Cancelled, ModelError, SourceError
-from vitviz.images import Preprocessing
+from vitviz.errors import Cancelled, ModelError, SourceError, UnknownArchitectureError
 from vitviz.models import hub
 from vitviz.models.building import Size, build, create, sizes_of
 from vitviz.models.checkpoint import Checkpoint
-from vitviz.models.cost import count_flops, published_row
+from vitviz.models.describing import describe, report_reading
 from vitviz.models.devices import choose, dtype_of
+from vitviz.models.epsilon import epsilons, set_epsilon
 from vitviz.models.labels import read_labels
 from vitviz.models.model import Model, default_query_of, patch_size_of, prefix_tokens_of
+from vitviz.models.preprocessing import imagenet_labels, preprocessing_of
 from vitviz.models.reading.containers import read_checkpoint
-from vitviz.models.recognising import recognise, said
+from vitviz.models.recognising import plain, recognise, said
 from vitviz.models.report import Report
 from vitviz.models.source import Source, of_folder, resolve
+
+Step = Callable[[float | None, str], None]
 
 
 def load_model(
@@ -37,8 +40,10 @@ def load_model(
     network: str | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    norm_eps: float | None = None,
     pretrained: bool = True,
     labels: Sequence[str] | str | Path | None = None,
+    choose_network: Callable[[tuple[str, ...]], str] | None = None,
     progress: Callable[[float | None, str], None] = lambda fraction, text: None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> Model:
@@ -55,8 +60,11 @@ def load_model(
         architecture: timm's name of the architecture, where the weights don't tell or tell wrong.
         network: which of several networks in a file, such as "teacher"; the report names them.
         mean, std: of the preprocessing, per channel; overrides what was found or assumed.
+        norm_eps: epsilon of all norms over features; overrides what was found or assumed.
         pretrained: False for random weights, marked as such.
         labels: names of the classes, or a text or JSON file with them; the model's own where None.
+        choose_network: called with the names of the networks of a file with several, the default first, where `network`
+            does not say which; returns one of them. The default is taken where None.
         progress: called with (fraction or None, text).
         cancel: asked between the steps; True raises Cancelled.
 
@@ -80,21 +88,17 @@ def load_model(
     target = choose(device)
     dtype = dtype_of(precision)
     names = read_labels(labels) if labels is not None else found.labels
-    digest = None
+    sizes = sizes_of(image_size, patch_size, num_heads)
     if pretrained:
-        module, found, digest, stated = _with_weights(
-            found, report, sizes_of(image_size, patch_size, num_heads), num_heads, network, step, cancel
-        )
-        names = names or stated
+        loaded = _with_weights(found, report, sizes, num_heads, _Choice(network, choose_network), step, cancel)
     else:
-        if not found.architecture:
-            raise SourceError(f"Random weights need an architecture, which {found.name} does not name.")
-        step(0.3, f"Building {found.architecture}")
-        args = {**found.model_args, **sizes_of(image_size, patch_size, num_heads)}
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # a recipe makes the same weights again
-            module = create(found.architecture.partition(".")[0], pretrained=False, **args)
-        report.add("weights", "random: every map of this model is meaningless but for its shapes", "warning")
+        loaded = _random(found, report, sizes, step)
+    module, found = loaded.module, loaded.source
+    if norm_eps is not None:
+        set_epsilon(module, norm_eps)
+        report.replace("norm epsilon", f"{norm_eps:g}, said by you")
+    elif loaded.norm_eps is not None:
+        set_epsilon(module, loaded.norm_eps)
     step(0.9, f"Moving to {target.title}")
     module = module.eval().to(device=target.name, dtype=dtype)
     if target.name.startswith("cuda"):
@@ -106,7 +110,7 @@ def load_model(
         source=found.name if found.path is None or found.kind in ("demo", "repository") else str(found.path),
         architecture=found.architecture,
         preprocessing=preprocessing_of(module, crop, mean, std),
-        labels=names or _imagenet_labels(module),
+        labels=names or loaded.labels or imagenet_labels(module.num_classes),
         report=report,
         prefix_tokens=prefix,
         default_query=default_query_of(module, prefix),
@@ -114,22 +118,68 @@ def load_model(
         precision=precision,
         patch_size=patch_size_of(module),
         random=not pretrained,
-        sha256=digest,
+        sha256=loaded.sha256,
+        networks=loaded.networks,
+        build_args=loaded.args,
+        norm_eps=_one(epsilons(module)),
         options={
             "architecture": architecture,
-            "network": network,
+            "network": loaded.networks[0] if len(loaded.networks) > 1 else network,
             "image_size": image_size,
             "patch_size": patch_size,
             "crop": crop,
             "num_heads": num_heads,
             "mean": None if mean is None else tuple(mean),
             "std": None if std is None else tuple(std),
+            "norm_eps": norm_eps,
             "precision": precision,
             "pretrained": pretrained,
         },
     )
-    _describe(model)
+    if mean is not None or std is not None:
+        report.replace("mean and std", "said by you")
+    describe(model)
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which network of a file: said, else asked for, else the first."""
+
+    said: str | None
+    ask: Callable[[tuple[str, ...]], str] | None
+
+    def of(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint with the chosen network first."""
+        names = tuple(network.name for network in checkpoint.networks)
+        if self.said is not None or self.ask is None or len(names) < 2:
+            return checkpoint
+        chosen = checkpoint.networks[names.index(self.ask(names))]
+        others = (network for network in checkpoint.networks if network is not chosen)
+        return replace(checkpoint, networks=(chosen, *others))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loaded:
+    """A module with what is known about it; `args` are those that built it."""
+
+    module: Any
+    source: Source
+    args: dict[str, Any]
+    sha256: str | None = None
+    labels: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    norm_eps: float | dict[str, float] | None = None
+
+
+def _random(found: Source, report: Report, sizes: dict[str, Any], step: Step) -> _Loaded:
+    if not found.architecture:
+        raise SourceError(f"Random weights need an architecture, which {found.name} does not name.")
+    step(0.3, f"Building {found.architecture}")
+    args = {**found.model_args, **sizes}
+    module = create(found.architecture.partition(".")[0], pretrained=False, **args)
+    report.add("weights", "random: every map of this model is meaningless but for its shapes", "warning")
+    return _Loaded(module, found, args, norm_eps=found.norm_eps)
 
 
 def _with_weights(
@@ -137,31 +187,23 @@ def _with_weights(
     report: Report,
     sizes: dict[str, Any],
     num_heads: int | None,
-    network: str | None,
-    step: Callable[[float | None, str], None],
+    choice: _Choice,
+    step: Step,
     cancel: Callable[[], bool],
-) -> tuple[Any, Source, str, tuple[str, ...]]:
-    """The module with its weights, the source with its architecture, their hash, the labels that the file states."""
-    path = found.path
-    if path is None:
-        from timm.models import get_pretrained_cfg
-
-        config = get_pretrained_cfg(found.architecture)
-        if config is None or not config.hf_hub_id:
-            raise SourceError(
-                f"timm names no weights on the hub for {found.architecture}: "
-                "open a file with this architecture, or use random weights."
-            )
-        path = hub.fetch(config.hf_hub_id, config.hf_hub_filename, progress=step, cancel=cancel)
+) -> _Loaded:
+    path = found.path or _fetched(found, step, cancel)
     checkpoint = read_checkpoint(
         path,
-        network=network,
+        network=choice.said,
         cancel=cancel,
         progress=lambda share, text: step(None if share is None else 0.1 + 0.3 * share, text),
     )
-    _report_reading(report, checkpoint)
+    checkpoint = choice.of(checkpoint)
+    report_reading(report, checkpoint)
     step(0.4, "Recognising the network")
-    if found.architecture:
+    if found.plain is not None:
+        recognised = plain(checkpoint, found.plain)
+    elif found.architecture:
         recognised = said(checkpoint, found.architecture, found.model_args)
     else:
         recognised = recognise(checkpoint, num_heads=num_heads)
@@ -171,7 +213,13 @@ def _with_weights(
         report.add(finding.topic, finding.text, finding.certainty)
     step(0.5, f"Building {recognised.architecture or recognised.format}")
     preprocessing = {k: v for k, v in recognised.preprocessing.items() if v is not None}
-    module = build(recognised, sizes, {**found.pretrained_cfg, **preprocessing})
+    try:
+        module = build(recognised, sizes, {**found.pretrained_cfg, **preprocessing})
+    except ModelError as error:
+        # The user's own word needs no question; a guess of ours does.
+        if found.architecture or found.plain is not None or sizes:
+            raise
+        raise UnknownArchitectureError(str(error)) from error
     resized = [k for k in ("img_size", "patch_size") if k in sizes]
     if resized:
         report.add(
@@ -180,87 +228,31 @@ def _with_weights(
             "patch embedding by pseudo-inverse resize (timm)",
             "converted",
         )
-    found = replace(found, architecture=recognised.architecture or type(module).__name__)
-    return module, found, checkpoint.sha256, recognised.labels
-
-
-def _report_reading(report: Report, checkpoint: Checkpoint) -> None:
-    first, *others = checkpoint.networks
-    notes = [checkpoint.container, f"{len(first.tensors)} tensors", f"sha256 {checkpoint.sha256[:16]}"]
-    notes += [*([f"from {first.name!r}"] if first.name else []), *first.notes, *checkpoint.notes]
-    report.add("weights", "; ".join(notes))
-    if others:
-        names = ", ".join(repr(o.name) for o in others)
-        report.add("other networks", f"{names} in the same file; choose one with network=")
-    if checkpoint.ignored:
-        shown = ", ".join(checkpoint.ignored[:8])
-        report.add("ignored", f"pickled objects, read as inert placeholders: {shown}", "converted")
-
-
-def _describe(model: Model) -> None:
-    """Add to the report what is known once the model stands."""
-    report, preprocessing, prefix = model.report, model.preprocessing, model.prefix_tokens
-    height, width = preprocessing.input_size
-    report.add("architecture", f"{model.architecture}, {model.parameters:,} parameters")
-    blocks = getattr(model.module, "blocks", None)
-    if isinstance(blocks, torch.nn.Sequential | torch.nn.ModuleList):
-        heads = getattr(getattr(blocks[0], "attn", None), "num_heads", 0)
-        if row := published_row(len(blocks), getattr(model.module, "embed_dim", 0), heads):
-            report.add(
-                "published", f"{row.name}: {row.layers} layers, width {row.width}, {row.heads} heads, {row.parameters}"
-            )
-    if flops := count_flops(model.module, (height, preprocessing.input_size[1]), preprocessing.channels):
-        report.add("cost", f"{flops / 1e9:.2f} GFLOPs a view (multiplications and additions counted apart)")
-    if model.patch_size:
-        rows, cols = height // model.patch_size[0], width // model.patch_size[1]
-        report.add("view", f"{height} x {width} px, patches of {model.patch_size[0]} x {model.patch_size[1]} px")
-        report.add("tokens", f"{rows} x {cols} patches + {len(prefix)} prefix = {rows * cols + len(prefix)}")
-    else:
-        report.add("view", f"{height} x {width} px")
-    report.add(
-        "preprocessing",
-        f"{preprocessing.crop_mode} crop of {preprocessing.crop_pct:g}, {preprocessing.interpolation}, "
-        f"mean {_numbers(preprocessing.mean)}, std {_numbers(preprocessing.std)}",
+    return _Loaded(
+        module,
+        replace(found, architecture=recognised.architecture or type(module).__name__),
+        {**recognised.model_args, **sizes},
+        checkpoint.sha256,
+        recognised.labels,
+        tuple(network.name for network in checkpoint.networks),
+        found.norm_eps if found.norm_eps is not None else recognised.norm_eps,
     )
-    report.add("prefix tokens", ", ".join(prefix) or "none")
-    report.add("output from", "the class token" if model.default_query == "cls" else "a pool over the patches")
-    report.add("device", f"{model.device.title} ({model.device.reason}), {model.precision}")
 
 
-def preprocessing_of(
-    module: Any, crop: str | None = None, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
-) -> Preprocessing:
-    """The preprocessing that timm's config of this module asks for, with what is given here instead of its own."""
-    from timm.data import resolve_model_data_config
+def _fetched(found: Source, step: Step, cancel: Callable[[], bool]) -> Path:
+    """The weights of a name of timm's, from the hub or its cache."""
+    from timm.models import get_pretrained_cfg
 
-    config = resolve_model_data_config(module)
-    built = getattr(getattr(module, "patch_embed", None), "img_size", None)
-    if crop not in (None, "center", "squash", "border"):
-        raise ModelError(f"The crop {crop!r} is unknown: use 'center', 'squash' or 'border'.")
-    try:
-        channels, height, width = config["input_size"]
-        return Preprocessing(
-            input_size=built if isinstance(built, tuple) and len(built) == 2 else (height, width),
-            mean=tuple(mean) if mean is not None else tuple(config["mean"]),
-            std=tuple(std) if std is not None else tuple(config["std"]),
-            interpolation=config["interpolation"],
-            crop_pct=config["crop_pct"] if crop is None else 1.0,
-            crop_mode=crop or config.get("crop_mode") or "center",
-            channels=channels,
+    config = get_pretrained_cfg(found.architecture)
+    if config is None or not config.hf_hub_id:
+        raise SourceError(
+            f"timm names no weights on the hub for {found.architecture}: "
+            "open a file with this architecture, or use random weights."
         )
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"The model's config asks for a preprocessing that can't be: {error}.") from error
+    return hub.fetch(config.hf_hub_id, config.hf_hub_filename, progress=step, cancel=cancel)
 
 
-def _imagenet_labels(module: Any) -> tuple[str, ...]:
-    from timm.data import ImageNetInfo
-
-    subset = {1000: "imagenet-1k", 21841: "imagenet-22k", 21843: "imagenet-21k-goog"}.get(module.num_classes)
-    if subset is None:
-        return ()
-    info = ImageNetInfo(subset)
-    return tuple(info.index_to_description(i).partition(",")[0] for i in range(info.num_classes()))
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return ", ".join(f"{v:.4g}" for v in values)
+def _one(found: dict[str, float]) -> float | None:
+    """The epsilon that all norms have, None where they differ."""
+    values = set(found.values())
+    return values.pop() if len(values) == 1 else None

@@ -30,6 +30,9 @@ class Model:
         default_query: the token that the model's output is made from: "cls", or "mean" for pooled models.
         random: True where the weights are random.
         sha256: of the weights file, None for random weights.
+        networks: names of the networks in the file, the one that is used first; one or none mostly.
+        build_args: the arguments that timm built the architecture with.
+        norm_eps: the epsilon of the norms over features, None where they differ.
         options: the arguments of load_model that were not left to the model.
     """
 
@@ -47,6 +50,9 @@ class Model:
     patch_size: tuple[int, int] | None = None
     random: bool = False
     sha256: str | None = None
+    networks: tuple[str, ...] = ()
+    build_args: dict[str, Any] = field(default_factory=dict)
+    norm_eps: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def view(self, image: Image) -> View:

@@ -19,6 +19,7 @@ from vitviz.models.foreign.shapes import read_shapes
 from vitviz.models.heads import estimate_heads, resolve_heads
 from vitviz.models.report import Finding
 from vitviz.models.unknown.matching import match_structure
+from vitviz.models.unknown.plain_vit import PlainConfig, PlainViT
 
 _HEADS = ("head.weight", "head.fc.weight", "fc.weight")
 
@@ -75,6 +76,17 @@ def said(checkpoint: Checkpoint, architecture: str, model_args: dict[str, Any]) 
     return Recognition("timm", tensors, architecture, args, labels=labels, findings=findings)
 
 
+def plain(checkpoint: Checkpoint, config: PlainConfig) -> Recognition:
+    """Weights that vitviz saved of a network that timm can't build, with its config."""
+    return Recognition(
+        "vitviz's plain vision transformer",
+        checkpoint.networks[0].tensors,
+        module=PlainViT(config),
+        labels=stated.labels(checkpoint, config.classes),
+        findings=[Finding("heads", f"{config.heads}, from config.json"), Finding("structure", "from config.json")],
+    )
+
+
 def _of_timm(checkpoint: Checkpoint, network: Network, matches: list[Match]) -> Recognition:
     """Weights whose names and shapes are those of an architecture of timm's."""
     best = matches[0]
@@ -88,6 +100,11 @@ def _of_timm(checkpoint: Checkpoint, network: Network, matches: list[Match]) -> 
             findings.append(Finding("view", f"{size[0]} x {size[1]} px, from the position embedding", "inferred"))
     if best.heads:
         findings.append(Finding("heads", f"{', '.join(map(str, best.heads))}, those of {name}", best.certainty))
+    eps = stated.norm_eps(checkpoint)
+    if eps is not None:
+        findings.append(Finding("norm epsilon", f"{eps[0]:g}, from {eps[1]}"))
+    elif best.norm_eps is not None:
+        findings.append(Finding("norm epsilon", f"{best.norm_eps:g}, that of {name}; no tensor tells", "assumed"))
     preprocessing: dict[str, Any] = {}
     if best.preprocessing:
         mean, std, users = best.preprocessing[0]
@@ -111,6 +128,7 @@ def _of_timm(checkpoint: Checkpoint, network: Network, matches: list[Match]) -> 
         model_args=args,
         preprocessing=preprocessing,
         labels=stated.labels(checkpoint, args["num_classes"]),
+        norm_eps=None if eps is None else eps[0],
         findings=findings,
     )
 

@@ -8,6 +8,19 @@ from typing import Literal
 
 Certainty = Literal["found", "inferred", "converted", "assumed", "warning"]
 
+# What a wrong value would do, for what may be wrong; a sentence about the heads stands with their source.
+_IF_WRONG = {
+    "norm epsilon": "a wrong one moves the logits by some 1e-4 and no map that can be seen; correct it with norm_eps",
+    "mean and std": "wrong ones shift every prediction, and maps a little; correct them with mean and std",
+    "preprocessing": "wrong ones shift every prediction, and maps a little; correct them with mean and std",
+    "activation": "a wrong one costs accuracy and hardly shows in maps; the architecture or a config tells it",
+    "norms": "the wrong order spoils predictions and maps; a config with norm_first tells it",
+    "pooling": "a wrong one changes the predictions and no map",
+    "window": "a wrong one spoils every map and prediction of a Swin; a config or window_size in the file tells it",
+    "image size": "a wrong one shifts positions; correct it with image_size",
+    "view": "a wrong one shifts positions; correct it with image_size",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -16,6 +29,16 @@ class Finding:
     topic: str
     text: str
     certainty: Certainty = "found"
+
+    @property
+    def note(self) -> str:
+        """What a wrong value would do, "" where it is certain or the text says so itself."""
+        return _IF_WRONG.get(self.topic, "") if self.certainty == "assumed" and "wrong" not in self.text else ""
+
+    def __str__(self) -> str:
+        if self.certainty == "found":
+            return self.text
+        return f"{self.text}  [{self.certainty}{f': {self.note}' if self.note else ''}]"
 
 
 @dataclass(slots=True)
@@ -28,12 +51,14 @@ class Report:
         """Append one finding."""
         self.findings.append(Finding(topic, text, certainty))
 
+    def replace(self, topic: str, text: str, certainty: Certainty = "found") -> None:
+        """Append one finding instead of all others on its topic."""
+        self.findings = [finding for finding in self.findings if finding.topic != topic]
+        self.add(topic, text, certainty)
+
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
 
     def __str__(self) -> str:
         width = max((len(f.topic) for f in self.findings), default=0)
-        return "\n".join(
-            f"{f.topic:<{width}}  {f.text}" + ("" if f.certainty == "found" else f"  [{f.certainty}]")
-            for f in self.findings
-        )
+        return "\n".join(f"{finding.topic:<{width}}  {finding}" for finding in self.findings)

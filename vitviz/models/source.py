@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitviz import resources
 from vitviz.errors import SourceError
+from vitviz.models import saved
 from vitviz.models.reading.folders import MAX_JSON, SUFFIXES
+
+if TYPE_CHECKING:
+    from vitviz.models.unknown.plain_vit import PlainConfig
 
 DEMOS = ("demo", "demo-swin")
 _WEIGHTS = ("model.", "pytorch_model.")
@@ -20,7 +24,8 @@ _MODEL_ARGS = (
     "fc_norm dynamic_img_size dynamic_img_pad window_size head_dim strict_img_size act_layer norm_layer "
     "use_rel_pos_bias use_shared_rel_pos_bias use_abs_pos_emb use_rot_pos_emb use_post_norm num_prefix_tokens "
     "swiglu_mlp scale_mlp scale_norm rope_type rope_temperature ref_feat_shape attn_type head_hidden_size "
-    "num_reg_tokens gated_attn"
+    "num_reg_tokens gated_attn pool_include_prefix pretrained_window_sizes always_partition strict_img_size "
+    "attn_head_dim num_norm use_mean_pooling rope_mixed_mode rotate_half qkv_fused use_fc_norm"
 )
 # What only matters while a model is trained.
 _TRAINING_ARGS = ("drop_rate", "drop_path_rate", "attn_drop_rate", "proj_drop_rate", "pos_drop_rate", "patch_drop_rate")
@@ -35,6 +40,8 @@ class Source:
         architecture: timm's name, with the tag of its weights for a name; "" where the weights have to tell.
         path: the file or folder with the weights, None where they come from the hub.
         model_args, pretrained_cfg, labels: what a folder's config says.
+        norm_eps: of all norms, or of each by name, where a folder that vitviz saved says it.
+        plain: the network of such a folder where it is none of timm's.
     """
 
     name: str
@@ -44,6 +51,8 @@ class Source:
     model_args: dict[str, Any] = field(default_factory=dict)
     pretrained_cfg: dict[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    norm_eps: float | dict[str, float] | None = None
+    plain: PlainConfig | None = None
 
 
 def resolve(source: str | Path, *, architecture: str | None = None) -> Source:
@@ -63,7 +72,7 @@ def resolve(source: str | Path, *, architecture: str | None = None) -> Source:
         return of_folder(path, path.resolve().name, "folder", said)
     if path.exists():
         beside = path.name.startswith(_WEIGHTS) and (path.parent / "config.json").is_file()
-        if beside and not said and _architecture_in(path.parent):
+        if beside and not said and (_architecture_in(path.parent) or saved.said_in(read_config(_config(path.parent)))):
             return replace(of_folder(path.parent, path.parent.resolve().name, "folder", ""), path=path)
         return Source(path.name, "file", said, path)
     name = text.removeprefix("hf-hub:").removeprefix("timm/")
@@ -77,10 +86,13 @@ def resolve(source: str | Path, *, architecture: str | None = None) -> Source:
 def of_folder(path: Path, name: str, kind: str, architecture: str) -> Source:
     """The source that a folder is: timm's config says all; without one the weights have to tell."""
     found = architecture or _architecture_in(path)
-    if not found:
-        return Source(name, kind, "", path)
-    config_path = path / "config.json"
+    config_path = _config(path)
     config = read_config(config_path) if config_path.is_file() else {}
+    ours = saved.said_in(config)
+    if not found:
+        plain = saved.plain_config(ours, config_path)
+        labels = _labels_in(config, config_path) if plain is not None else ()
+        return Source(name, kind, "", path, labels=labels, plain=plain)
     model_args = config.get("model_args") or {}
     pretrained_cfg = config.get("pretrained_cfg", config)
     if not isinstance(model_args, dict) or not isinstance(pretrained_cfg, dict):
@@ -88,15 +100,26 @@ def of_folder(path: Path, name: str, kind: str, architecture: str) -> Source:
     model_args = {key: value for key, value in model_args.items() if key not in _TRAINING_ARGS}
     if unknown := set(model_args) - set(_MODEL_ARGS.split()):
         raise SourceError(f"{config_path}: unknown model_args {', '.join(sorted(unknown))}.")
-    labels = config.get("label_names") or pretrained_cfg.get("label_names") or ()
+    labels = _labels_in({**pretrained_cfg, **config}, config_path)
+    model_args |= saved.layers(ours, config_path)
+    eps = None if architecture else saved.norm_eps(ours, config_path)
+    return Source(name, kind, _known(found), path, model_args, pretrained_cfg, labels, eps)
+
+
+def _labels_in(config: dict[str, Any], path: Path) -> tuple[str, ...]:
+    labels = config.get("label_names") or ()
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
-        raise SourceError(f"{config_path}: label_names must be a list of strings.")
-    return Source(name, kind, _known(found), path, model_args, pretrained_cfg, tuple(labels))
+        raise SourceError(f"{path}: label_names must be a list of strings.")
+    return tuple(labels)
+
+
+def _config(folder: Path) -> Path:
+    return folder / "config.json"
 
 
 def _architecture_in(folder: Path) -> str:
     """The architecture that the folder's config.json names as timm does, "" where it names none."""
-    path = folder / "config.json"
+    path = _config(folder)
     found = read_config(path).get("architecture") if path.is_file() else None
     return found if isinstance(found, str) else ""
 

@@ -62,6 +62,12 @@ def numbers(checkpoint: Checkpoint, names: Sequence[str]) -> tuple[tuple[float, 
     return tuple(float(v) for v in values), where
 
 
+def norm_eps(checkpoint: Checkpoint) -> tuple[float, str] | None:
+    """The epsilon of the norms; a bare "eps" counts on pickled modules only, since optimisers have one too."""
+    found = stated(checkpoint, EPS[:-1], float) or attribute(checkpoint, EPS, float)
+    return found if found is not None and 0 < found[0] < 1 else None
+
+
 def size(checkpoint: Checkpoint) -> tuple[tuple[int, int], str] | None:
     """(height, width) of the view."""
     found = stated(checkpoint, IMAGE, (int, list, tuple))

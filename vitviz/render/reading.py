@@ -22,6 +22,7 @@ MAX_PICTURE = 512 * 2**20  # of a PNG that carries one
 _OPTIONS: dict[str, tuple[type, ...]] = {
     "architecture": (str,), "network": (str,), "crop": (str,), "precision": (str,), "pretrained": (bool,),
     "num_heads": (int,), "image_size": (int, list), "patch_size": (int, list), "mean": (list,), "std": (list,),
+    "norm_eps": (float,),
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ class ModelWish:
     network: str | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    norm_eps: float | None = None
     labels: Path | None = None
     device: str = "auto"
     precision: str = "float32"
@@ -142,6 +143,7 @@ class Opener(QObject):
             network=wish.network,
             mean=wish.mean,
             std=wish.std,
+            norm_eps=wish.norm_eps,
             labels=wish.labels,
             pretrained=wish.pretrained,
             progress=_part(progress, 0.0, 0.6),

@@ -11,7 +11,7 @@ from PySide6.QtCore import QMimeData, QObject, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
-from vitviz.errors import VitvizError
+from vitviz.errors import UnknownArchitectureError, VitvizError
 from vitviz.images import Image
 from vitviz.ui import files, samples
 from vitviz.ui.dialogs import NameDialog, SizeDialog, Sizes
@@ -149,14 +149,14 @@ class Sources(QObject):
     @Slot(object, object)
     def _failed(self, wish: Wish, error: Exception) -> None:
         source = wish.model.source
-        unnamed = "architecture=" in str(error) and wish.model.architecture is None and Path(source).is_file()
-        if not unnamed:
+        unnamed = isinstance(error, UnknownArchitectureError) and wish.model.architecture is None
+        if not unnamed or not Path(source).exists():
             show_error(self._window, error)
             return
         NameDialog(
             self._window,
             "Architecture of the checkpoint",
-            f"{Path(source).name} holds weights but not the name of their architecture. Which of timm's is it?",
+            f"{error}\n\nWhich of timm's architectures are these weights of?",
             _timm_names(),
             lambda name, _: self.open_source(source, architecture=name),
             weights=False,

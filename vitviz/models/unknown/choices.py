@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from vitviz.errors import SourceError
+from vitviz.errors import UnknownArchitectureError
 from vitviz.models import stated
 from vitviz.models.architectures import Match, lookup
 from vitviz.models.checkpoint import Checkpoint
@@ -201,7 +201,7 @@ class Choices:
         said = stated.size(self._checkpoint)
         prefix = (around.class_token is not None) + (0 if around.registers is None else len(around.registers))
         if around.position is None:
-            raise SourceError(
+            raise UnknownArchitectureError(
                 f"{self._checkpoint.path.name} holds no position embedding: rotary or fixed positions are in no "
                 "tensor, and without them every map would be wrong. Name the architecture that it was made for."
             )
@@ -219,7 +219,7 @@ class Choices:
                     "inferred",
                 )
                 return (side * high, side * wide), which
-        raise SourceError(
+        raise UnknownArchitectureError(
             f"{self._checkpoint.path.name} has {count} positions, which with {prefix} prefix tokens fit no square grid"
             ": say the image size in a config.json beside it."
         )

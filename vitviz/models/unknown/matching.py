@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from vitviz.errors import SourceError
+from vitviz.errors import SourceError, UnknownArchitectureError
 from vitviz.models import stated
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.report import Finding
@@ -76,7 +76,7 @@ def _checked(config: PlainConfig, tensors: Mapping[str, Tensor], file: str) -> P
     wrong = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
     if wrong:
         first = wrong[0]
-        raise SourceError(
+        raise UnknownArchitectureError(
             f"{file} is of no plain vision transformer: {len(wrong)} of its tensors don't fit, such as {first}, "
             f"which should be {wanted.get(first, 'absent')} and is {given.get(first, 'absent')}."
         )
@@ -91,7 +91,7 @@ def _found_around(units: Sequence[Unit], trunk: Trunk, layers: Layers, checkpoin
         return surround_of(outside, layers.width, first, channels[0] if channels and channels[0] > 0 else None)
     except SourceError as error:
         count = len(trunk.layers)
-        raise SourceError(f"{checkpoint.path.name} has {count} attention layers, but {error}.") from error
+        raise UnknownArchitectureError(f"{checkpoint.path.name} has {count} attention layers, but {error}.") from error
 
 
 def _structure(trunk: Trunk, layers: Layers, around: Surround, naming: str) -> list[Finding]:

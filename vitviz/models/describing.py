@@ -1,0 +1,60 @@
+"""What the report says of a file that was read and of a model that stands."""
+
+from __future__ import annotations
+
+import torch
+
+from vitviz.models.checkpoint import Checkpoint
+from vitviz.models.cost import count_flops, published_row
+from vitviz.models.model import Model
+from vitviz.models.report import Report
+
+
+def report_reading(report: Report, checkpoint: Checkpoint) -> None:
+    """Add what was read: container, hash, the network that is used and the others, what was ignored."""
+    first, *others = checkpoint.networks
+    notes = [checkpoint.container, f"{len(first.tensors)} tensors"]
+    notes += [*([f"from {first.name!r}"] if first.name else []), *first.notes, *checkpoint.notes]
+    report.add("weights", "; ".join(notes))
+    report.add("hash", f"sha256 {checkpoint.sha256}")
+    if others:
+        names = ", ".join(repr(o.name) for o in others)
+        report.add("other networks", f"{names} in the same file; choose one with network=")
+    if checkpoint.ignored:
+        shown = ", ".join(checkpoint.ignored[:8])
+        more = f" and {len(checkpoint.ignored) - 8} more" if len(checkpoint.ignored) > 8 else ""
+        report.add("ignored", f"pickled objects, read as inert placeholders: {shown}{more}", "converted")
+
+
+def describe(model: Model) -> None:
+    """Add what is known once the model stands: sizes, cost, preprocessing, device."""
+    report, preprocessing, prefix = model.report, model.preprocessing, model.prefix_tokens
+    height, width = preprocessing.input_size
+    report.add("architecture", f"{model.architecture}, {model.parameters:,} parameters")
+    blocks = getattr(model.module, "blocks", None)
+    if isinstance(blocks, torch.nn.Sequential | torch.nn.ModuleList):
+        heads = getattr(getattr(blocks[0], "attn", None), "num_heads", 0)
+        if row := published_row(len(blocks), getattr(model.module, "embed_dim", 0), heads):
+            report.add(
+                "published", f"{row.name}: {row.layers} layers, width {row.width}, {row.heads} heads, {row.parameters}"
+            )
+    if flops := count_flops(model.module, (height, width), preprocessing.channels):
+        report.add("cost", f"{flops / 1e9:.2f} GFLOPs a view (multiplications and additions counted apart)")
+    if model.patch_size:
+        rows, cols = height // model.patch_size[0], width // model.patch_size[1]
+        report.add("view", f"{height} x {width} px, patches of {model.patch_size[0]} x {model.patch_size[1]} px")
+        report.add("tokens", f"{rows} x {cols} patches + {len(prefix)} prefix = {rows * cols + len(prefix)}")
+    else:
+        report.add("view", f"{height} x {width} px")
+    report.add(
+        "preprocessing",
+        f"{preprocessing.crop_mode} crop of {preprocessing.crop_pct:g}, {preprocessing.interpolation}, "
+        f"mean {_numbers(preprocessing.mean)}, std {_numbers(preprocessing.std)}",
+    )
+    report.add("prefix tokens", ", ".join(prefix) or "none")
+    report.add("output from", "the class token" if model.default_query == "cls" else "a pool over the patches")
+    report.add("device", f"{model.device.title} ({model.device.reason}), {model.precision}")
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{v:.4g}" for v in values)
