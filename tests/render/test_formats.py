@@ -17,7 +17,7 @@ from vitviz import cli
 from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError
 from vitviz.render.figure import Figure
-from vitviz.render.making import make, mass_mask, tiles_of
+from vitviz.render.making import mass_mask, tiles_of
 from vitviz.render.overlay import Canvas
 from vitviz.render.plan import Plan, Seen
 from vitviz.render.reading import read_recipe
@@ -88,7 +88,8 @@ def test_file_made_again_from_its_recipe_has_the_same_bytes(tmp_path, seen, kind
     made = sidecar.with_suffix("")
     assert cli.main(["export", "--recipe", str(sidecar), "--device", "cpu", "--out", str(second)]) == 0
     assert (second / made.name).read_bytes() == made.read_bytes()
-    assert (second / sidecar.name).read_bytes() == sidecar.read_bytes()
+    again, then = (json.loads((folder / sidecar.name).read_text()) for folder in (second, first))
+    assert again | {"made": 0} == then | {"made": 0} and again["made"]["sha256"] == then["made"]["sha256"]
     # From the file itself, too, which knows where its recipe is.
     assert read_recipe(made).plan == read_recipe(sidecar).plan
 
@@ -271,17 +272,3 @@ def test_figure_out_of_range_says_so(fields):
 def test_figure_too_large_for_memory_is_one_sentence(seen):
     with pytest.raises(FileError, match="megapixels"):
         bytes_of(seen, figure=Figure(width=1000.0, dpi=1200, color_bar=True))
-
-
-def test_make_is_what_produce_writes(seen):
-    product = produce(plan(), seen)
-    from vitviz.render.recipe import published, text_of
-
-    assert make(read_plan(product), seen, published(product.recipe), text_of(product.recipe)) == product.data
-
-
-def read_plan(product):
-    from vitviz.render.codec import from_json
-
-    parts = {k: product.recipe[k] for k in ("selection", "style", "figure")}
-    return from_json(Plan, {**product.recipe["file"], **parts})

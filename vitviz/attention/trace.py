@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vitviz.attention.altering import ablated, check
-from vitviz.attention.capture import capture
+from vitviz.attention.capture import Captured, capture
 from vitviz.attention.layer import Layer
 from vitviz.attention.placing import place
 from vitviz.attention.values import Ablation
@@ -149,7 +149,6 @@ def _trace(
     try:
         view = model.preprocess(image).to(device=model.device.name, dtype=dtype)
         captured = capture(model.module, view, progress=lambda f, name: progress(f, f"Layer {name}"), cancel=cancel)
-        logits = _logits(captured.output, getattr(model.module, "num_classes", None))
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{model.device.title} has not enough memory for {model.name} on a view of "
@@ -159,7 +158,12 @@ def _trace(
         if isinstance(error, Cancelled):
             raise
         raise ModelError(f"{model.name} failed on a view of {view_text(model)}: {_line(error)}") from error
-    seconds = time.perf_counter() - start
+    return trace_of(model, image, captured, time.perf_counter() - start)
+
+
+def trace_of(model: Model, image: Image, captured: Captured, seconds: float) -> Trace:
+    """What a pass left as a Trace; AttentionError where there is no attention in it that can be shown."""
+    logits = _logits(captured.output, getattr(model.module, "num_classes", None))
     known = isinstance(getattr(model.module, "num_prefix_tokens", None), int)
     layers, gaps = place(captured, model.preprocessing.input_size, model.prefix_tokens, known)
     for layer in layers:

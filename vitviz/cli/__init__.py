@@ -5,6 +5,7 @@ Every command is a module of this package with `parser()` and `run(arguments) ->
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -29,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] in _COMMANDS:
         command = _COMMANDS[given.pop(0)]
     try:
-        return command.run(command.parser().parse_intermixed_args(given))
+        status = command.run(command.parser().parse_intermixed_args(given))
+        sys.stdout.flush()
+        return status
     except VitvizError as error:
         print(f"vitviz: {error}", file=sys.stderr)
         return 1
@@ -38,3 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # Only the standard output is written without a sentence of its own: a full disk, or a closed terminal.
+        print(f"vitviz: The output can't be written: {error.strerror or error}; send it elsewhere.", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer must not fail once more at the end
+        return 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def again(arguments: argparse.Namespace) -> int:
     """Make the file of a recipe again; the exit status is 1 where its bytes are not those of then."""
+    from vitviz.attention.batches import traces
     from vitviz.attention.trace import trace
     from vitviz.models.loading import load_model
     from vitviz.render.plan import Seen
@@ -33,7 +34,10 @@ def again(arguments: argparse.Namespace) -> int:
     model = load_model(source, device=arguments.device, **recipe.options)
     if model.sha256 != recipe.model_hash:
         raise VitvizError(f"The weights of {source} are not those of the recipe: the hashes differ.")
-    seen = Seen(image, model, trace(model, image, ablation=recipe.ablation))
+    # With as many beside it as then: another size of batch may round otherwise in the last digit.
+    seen = Seen(image, model, traces(model, [image] * recipe.batch)[0])
+    if recipe.ablation:
+        seen = replace(seen, trace=trace(model, image, ablation=recipe.ablation, plain=seen.trace))
     product = produce(recipe.plan, seen, batch=recipe.batch)
     path = arguments.out / product.name
     product.write(path)

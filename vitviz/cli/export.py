@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vitviz.cli.ablation import ablation_arguments, without
 from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
 from vitviz.cli.figures import figure_arguments, plan_of, selection_arguments, spread
-from vitviz.errors import FileError
+from vitviz.errors import Cancelled
+
+if TYPE_CHECKING:
+    from vitviz.render.many import Outcome
+    from vitviz.render.plan import Seen
+
+_EPILOG = """examples:
+  vitviz export cat.jpg --layer all --head mean --out figures
+  vitviz export photos --model dinov2.pth --over heads --columns 2 --format pdf --out figures
+  vitviz export "photos/**/*.jpg" --format npz --over heads --out numbers    (run it again to go on)
+  vitviz export --recipe figures/cat-demo-layer-5-head-mean-cls.png --out again
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,45 +32,84 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="vitviz export",
         description="Write attention maps over pictures, sheets of them, animations or numbers, each with a JSON "
-        "recipe that makes the same bytes again.",
+        "recipe that makes the same bytes again. Pictures that are done are skipped; one that fails does not stop "
+        "the others.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("pictures", nargs="*", type=Path, metavar="PICTURE")
+    made.add_argument("pictures", nargs="*", type=Path, metavar="PICTURE", help="files, folders, patterns")
     made.add_argument("--model", metavar="SOURCE", default=None, help=f"{SOURCE_HELP} (default: demo)")
     model_arguments(made)
     selection_arguments(made)
     ablation_arguments(made)
     figure_arguments(made)
     made.add_argument("--out", type=Path, default=Path(), metavar="DIR")
+    made.add_argument("--batch", type=_batch, metavar="N", help="pictures in one pass (default: 1 on the CPU, else 16)")
+    made.add_argument("--again", action="store_true", help="make files that are there anew")
     made.add_argument("--recipe", type=Path, metavar="FILE", help="make an exported file again, from it or its .json")
     return made
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the files; the exit status."""
-    from vitviz.images import read_image
-
+    """Write the files; the exit status: 1 if any picture failed."""
     if arguments.recipe is None and not arguments.pictures:
         print("vitviz export: name at least one PICTURE, or a --recipe.", file=sys.stderr)
         return 2
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"The folder {arguments.out} can't be made: {error.strerror}; choose another --out.") from error
+    from vitviz.render.folders import items_of
+    from vitviz.render.many import Job, checked_folder, export_many, wish_of
+
+    checked_folder(arguments.out)
     if arguments.recipe is not None:
         return again(arguments)
     plan = plan_of(arguments)
-    images = [read_image(path) for path in arguments.pictures]
+    items = items_of(arguments.pictures, arguments.out)
     model = load(arguments.model or "demo", arguments)
+    batch = arguments.batch or (1 if model.device.name == "cpu" else 16)
 
-    from vitviz.attention.trace import trace
-    from vitviz.render.plan import Seen
-    from vitviz.render.recipe import produce
+    def altered(seen: Seen) -> Seen:
+        return replace(seen, trace=without(seen.trace, seen.model, seen.image, arguments))
 
-    for image in images:
-        seen = Seen(image, model, without(trace(model, image), model, image, arguments))
-        for each in spread(plan, seen, arguments):
-            product = produce(each, seen)
-            path = arguments.out / product.name
-            product.write(path)
-            print(path)
-    return 0
+    job = Job(
+        lambda seen: spread(plan, seen, arguments),
+        wish_of(plan, arguments.layer, arguments.head, arguments.without, arguments.without_to),
+        arguments.out,
+        batch,
+        not arguments.again,
+        altered,
+    )
+    return _report(export_many(model, items, job), len(items))
+
+
+def _report(outcomes: Iterator[Outcome], count: int) -> int:
+    """Print the paths as they are written, a bar while that lasts, and what failed at the end."""
+    from tqdm import tqdm
+
+    failed: list[Outcome] = []
+    skipped = done = 0
+    # None: no bar where stderr is no terminal.
+    with tqdm(total=count, unit="picture", file=sys.stderr, disable=None if count > 1 else True) as bar:
+        try:
+            for outcome in outcomes:
+                bar.update()
+                skipped += outcome.skipped
+                done += bool(outcome.written) and not outcome.problem
+                failed += [outcome] if outcome.problem else []
+                for path in outcome.written:
+                    with tqdm.external_write_mode(file=sys.stdout):
+                        print(path, flush=True)
+        except (KeyboardInterrupt, Cancelled):
+            bar.close()
+            print(f"vitviz: Interrupted after {bar.n} of {count} pictures: run it again to go on.", file=sys.stderr)
+            return 130
+    for outcome in failed:
+        print(f"vitviz: {outcome.problem}", file=sys.stderr)
+    if count > 1 or skipped:
+        words = f"{done} pictures exported, {skipped} were done before, {len(failed)} failed"
+        print(f"vitviz: {words}.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _batch(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of pictures: give 1 to 1024")
+    return int(text)

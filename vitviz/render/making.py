@@ -124,29 +124,31 @@ def mask_pixels(seen: Seen, shown: Map, share: float) -> np.ndarray:
     return np.where(inside & mass_mask(shown.values, share)[rows][:, cols], 255, 0).astype(np.uint8)
 
 
-def make(plan: Plan, seen: Seen, recipe: dict[str, Any], text: str) -> bytes:
-    """The bytes of a plan's file.
+def make(plan: Plan, seen: Seen, tiles: list[Tile], recipe: dict[str, Any], text: str) -> bytes:
+    """The bytes of a plan's file from its maps: drawing and packing alone, no torch.
 
     Args:
+        tiles: as `tiles_of` gives them.
         recipe: goes into files of numbers.
         text: the same as one text, which goes into PNG files.
     """
-    tiles = tiles_of(plan, seen)
     if plan.format in NUMBERS:
         arrays, words = numbers.arrays_of(tiles, plan.over), numbers.describe(tiles[0].shown, recipe)
         return numbers.npz(arrays, words) if plan.format == "npz" else numbers.safetensors(arrays, words)
     if plan.format == "mask":
         return png(mask_pixels(seen, tiles[0].shown, plan.mass), text)
-    if plan.format in MOVING:
-        frames = _frames(plan, seen, tiles)
-        moving = animation.gif(frames, plan.seconds) if plan.format == "gif" else None
-        return moving if moving is not None else animation.apng(frames, plan.seconds, text)
-    page = None if plan.over == "map" and plan.figure.bare else page_for(plan, seen, tiles)
+    if plan.format == "gif":
+        return animation.gif(_frames(plan, seen, tiles), plan.seconds)
+    if plan.format == "apng":
+        return animation.apng(_frames(plan, seen, tiles), plan.seconds, text)
     if plan.format == "svg":
-        return svg_of(page or page_for(plan, seen, tiles), _description(plan, tiles))
+        return svg_of(page_for(plan, seen, tiles), _description(plan, tiles))
     if plan.format == "pdf":
-        return pdf_of(page or page_for(plan, seen, tiles), plan.figure.title)
-    return png(bare_pixels(plan, seen, tiles[0]), text) if page is None else png(pixels_of(page), text, dpi=page.dpi)
+        return pdf_of(page_for(plan, seen, tiles), plan.figure.title)
+    if plan.over == "map" and plan.figure.bare:
+        return png(bare_pixels(plan, seen, tiles[0]), text)
+    page = page_for(plan, seen, tiles)
+    return png(pixels_of(page), text, dpi=page.dpi)
 
 
 def page_for(plan: Plan, seen: Seen, tiles: list[Tile]) -> Page:

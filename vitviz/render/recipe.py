@@ -16,7 +16,8 @@ from vitviz.attention.values import Ablation, HeadMaps, Map, Place
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.render.codec import to_json
-from vitviz.render.making import limits_for, make, map_for
+from vitviz.render.compose import Tile
+from vitviz.render.making import limits_for, make, map_for, tiles_of
 from vitviz.render.plan import Plan, Seen, settled
 
 FORMAT, VERSION = "vitviz figure", 2
@@ -44,22 +45,52 @@ def sidecar_of(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def produce(
-    plan: Plan, seen: Seen, *, shown: Map | None = None, maps: HeadMaps | None = None, batch: int = 1, asked: str = ""
-) -> Product:
-    """Make a file and its recipe; nothing is written.
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A file of which all maps are there, so that what is left needs no torch and may be done in another thread.
+
+    Attributes:
+        stem: what its name begins with.
+        made: what else the sidecar is to say.
+    """
+
+    plan: Plan
+    seen: Seen
+    tiles: list[Tile] = field(repr=False)
+    recipe: dict[str, Any] = field(repr=False)
+    name: str
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def finish(self) -> Product:
+        """Draw and pack it; nothing is written."""
+        data = make(self.plan, self.seen, self.tiles, published(self.recipe), text_of(self.recipe))
+        made = {"sha256": hashlib.sha256(data).hexdigest(), **self.made}
+        return Product(self.name, data, {**self.recipe, "made": made})
+
+
+def prepare(
+    plan: Plan, seen: Seen, *, shown: Map | None = None, maps: HeadMaps | None = None, batch: int = 1, stem: str = ""
+) -> Prepared:
+    """Take all maps of a plan from the trace.
 
     Args:
         shown, maps: the map of the plan's selection and all maps of its query, where they are there already.
         batch: how many pictures went through the model together with this one.
-        asked: what stands for the plan as it was asked for, before it met this picture (see `many`).
+        stem: what the file's name begins with; the picture's name where empty.
     """
     shown = map_for(seen, plan.selection, maps) if shown is None else shown
     plan = settled(plan, shown, limits_for(seen, shown, plan.style.limits, maps))
-    content = recipe_of(plan, seen, shown, batch)
-    data = make(plan, seen, published(content), text_of(content))
-    made = {"sha256": hashlib.sha256(data).hexdigest(), "asked": asked}
-    return Product(name_of(shown, plan), data, {**content, "made": made})
+    assert isinstance(plan.style.limits, tuple) or plan.over != "map"
+    single = plan.over == "map" and isinstance(plan.style.limits, tuple)
+    tiles = [Tile(shown, "", plan.style.limits)] if single else tiles_of(plan, seen)  # type: ignore[arg-type]
+    return Prepared(plan, seen, tiles, recipe_of(plan, seen, shown, batch), name_of(shown, plan, stem))
+
+
+def produce(
+    plan: Plan, seen: Seen, *, shown: Map | None = None, maps: HeadMaps | None = None, batch: int = 1
+) -> Product:
+    """`prepare`, then finish it: a file and its recipe; nothing is written."""
+    return prepare(plan, seen, shown=shown, maps=maps, batch=batch).finish()
 
 
 def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, Any]:
@@ -119,9 +150,9 @@ def _name_alone(source: str) -> str:
     return path.name if path.is_absolute() or Path(source).exists() else source
 
 
-def name_of(shown: Map, plan: Plan) -> str:
+def name_of(shown: Map, plan: Plan, stem: str = "") -> str:
     """A file name that says what is shown, so that other figures get other names."""
-    chosen, picture = shown.selection, Path(shown.image_name).stem
+    chosen, picture = shown.selection, stem or slug(Path(shown.image_name).stem, limit=60)
     what = {
         "map": f"layer {chosen.layer} head {chosen.head}",
         "heads": "all heads" if plan.format not in ("gif", "apng") else f"layer {chosen.layer} heads",
@@ -133,7 +164,9 @@ def name_of(shown: Map, plan: Plan) -> str:
     query = "" if plan.over == "queries" else f" {_query_name(chosen.query)}"
     way = " to" if chosen.direction == "to" else ""
     off = f" without {_some(shown.ablation)}" if shown.ablation else ""
-    return f"{slug(f'{picture} {shown.model_name} {method}{what}{way}{query}{off}')}{plan.suffix}"
+    # Cut one by one: a long name of a picture or model must not take away what tells the figures apart.
+    parts = picture, slug(shown.model_name, limit=50), slug(f"{method}{what}{way}{query}{off}", limit=90)
+    return f"{'-'.join(parts)}{plan.suffix}"
 
 
 def _some(ablation: Ablation) -> str:

@@ -1,0 +1,196 @@
+"""A folder of pictures to files: each once, failures aside, gone on with after a kill, names apart."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+from cli_cases import write_picture
+
+from vitviz import cli, resources
+from vitviz.errors import ImageError
+from vitviz.render.folders import items_of
+
+DEMO = ["--model", "demo", "--device", "cpu"]
+
+
+def export(*arguments):
+    return cli.main(["export", *map(str, arguments), *DEMO])
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    """200 pictures in folders, the demo's own among them, of which 5 are broken."""
+    folder = tmp_path_factory.mktemp("album")
+    demo = sorted(resources.path("demo/pictures").glob("*.png"))
+    for i in range(195):
+        place = folder / f"part {i % 3}"
+        place.mkdir(exist_ok=True)
+        if i < len(demo):
+            shutil.copy(demo[i], place / demo[i].name)
+        else:
+            write_picture(place / f"picture {i:03d} ü.png", size=(40, 60), seed=i)
+    (folder / "part 0" / "cut.png").write_bytes(demo[0].read_bytes()[:900])
+    (folder / "part 0" / "empty.jpg").write_bytes(b"")
+    (folder / "part 1" / "page.png").write_bytes(b"<html>not found</html>")
+    (folder / "part 1" / "noise.webp").write_bytes(np.random.default_rng(0).bytes(4000))
+    (folder / "part 2" / "film.gif").write_bytes(b"GIF89a" + b"\0" * 20)
+    return folder
+
+
+def test_folder_killed_half_way_and_resumed_ends_with_every_figure_once(album, tmp_path, capsys):
+    out = tmp_path / "figures"
+    command = [sys.executable, "-m", "vitviz", "export", str(album), *DEMO, "--out", str(out)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    end = time.monotonic() + 240
+    while len(list(out.rglob("*.json"))) < 60 and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    assert 60 <= len(before) < 195
+    assert export(album, "--out", out) == 1
+    said = capsys.readouterr()
+    failed = [line for line in said.err.splitlines() if ": " in line and "pictures exported" not in line]
+    assert len(failed) == 5
+    for name in ("cut.png", "empty.jpg", "page.png", "noise.webp", "film.gif"):
+        assert sum(name in line for line in failed) == 1
+    figures = sorted(out.rglob("*.png"))
+    assert len(figures) == 195
+    for path in figures:
+        with PIL.Image.open(path) as picture:
+            picture.load()
+    # What was whole before was not written again; at most what was being written when the kill came was.
+    again = [path for path, written in before.items() if path.stat().st_mtime_ns != written]
+    assert len(again) <= 2
+    summary = said.err.splitlines()[-1]
+    assert f"{195 - len(before) + len(again)} pictures exported" in summary and "5 failed" in summary
+    assert {path.parent.name for path in figures} == {"part 0", "part 1", "part 2"}
+    # A third run has nothing to do, and still says what is broken.
+    assert export(album, "--out", out) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and "0 pictures exported, 195 were done before, 5 failed" in said.err
+
+
+@pytest.fixture
+def three(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i, name in enumerate(("a b.png", "a-b.png", "ü/猫.png")):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        write_picture(path, size=(40, 60), seed=i)
+    return folder
+
+
+def test_names_that_would_be_the_same_are_kept_apart(three, tmp_path):
+    write_picture(three / "a b.bmp", size=(40, 60), seed=9)
+    write_picture(three / "A B.png", size=(40, 60), seed=8)
+    items = items_of([three], tmp_path / "out")
+    names = [(item.folder, item.stem) for item in items]
+    assert len(items) == 5 and len(set(names)) == 5
+    assert len({(str(f), s.casefold()) for f, s in names}) == 5
+    assert export(three, "--out", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 5
+
+
+def test_exported_figures_are_no_pictures_to_export(three):
+    assert export(three, "--out", three) == 0
+    assert len(list(three.rglob("*.json"))) == 3
+    assert export(three, "--layer", "0", "--out", three / "figures") == 0
+    assert export(three, "--layer", "0", "--out", three / "figures") == 0
+    assert len(list((three / "figures").rglob("*.json"))) == 3
+
+
+def test_pattern_is_taken_as_one(three, tmp_path):
+    assert export(three / "**" / "*.png", "--out", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+
+
+def test_other_wish_is_made_and_damaged_figure_is_made_again(three, tmp_path):
+    out = tmp_path / "out"
+    assert export(three, "--out", out) == 0
+    figures = sorted(out.rglob("*.png"))
+    figures[0].write_bytes(b"damaged")
+    times = [path.stat().st_mtime_ns for path in figures]
+    assert export(three, "--out", out) == 0
+    assert [path.stat().st_mtime_ns != before for path, before in zip(figures, times, strict=True)] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert export(three, "--out", out, "--opacity", "0.3") == 0
+    drawn = [json.loads(path.read_text())["style"]["opacity"] for path in out.rglob("*.json")]
+    assert drawn == [0.3] * 3
+    times = [path.stat().st_mtime_ns for path in figures]
+    assert export(three, "--out", out, "--opacity", "0.3", "--again") == 0
+    assert all(path.stat().st_mtime_ns != before for path, before in zip(figures, times, strict=True))
+
+
+def test_all_layers_of_a_long_name_are_apart(tmp_path):
+    picture = write_picture(tmp_path / f"{'long name ' * 20}.png", size=(40, 60))
+    assert export(picture, "--layer", "all", "--head", "all", "--out", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 24
+
+
+@pytest.mark.parametrize("kind", ["png", "npz", "svg"])
+def test_figure_of_a_batch_is_made_again_with_the_same_bytes(three, tmp_path, kind):
+    assert export(three, "--batch", "3", "--format", kind, "--out", tmp_path / "a") == 0
+    recipes = sorted((tmp_path / "a").rglob("*.json"))
+    assert [json.loads(path.read_text())["run"]["batch"] for path in recipes] == [3, 3, 3]
+    for path in recipes:
+        assert cli.main(["export", "--recipe", str(path), "--device", "cpu", "--out", str(tmp_path / "b")]) == 0
+
+
+def test_batch_with_a_broken_picture_exports_the_others(three, tmp_path, capsys):
+    (three / "broken.png").write_bytes(b"\x89PNG nothing")
+    assert export(three, "--batch", "2", "--out", tmp_path / "out") == 1
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 3
+    assert "3 pictures exported, 0 were done before, 1 failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["nothing here", "none*.png"])
+def test_empty_folder_and_pattern_of_nothing_are_one_sentence(tmp_path, capsys, name):
+    (tmp_path / "nothing here").mkdir()
+    assert export(tmp_path / name, "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("vitviz: ") and said.count("\n") == 1 and "picture" in said.lower()
+    with pytest.raises(ImageError):
+        items_of([tmp_path / name], tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_folder_that_can_not_be_written_fails_for_each_picture(three, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir(mode=0o500)
+    assert export(three, "--out", out) == 1
+    assert "may not write" in capsys.readouterr().err
+
+
+def test_full_disk_is_said_for_each_picture_and_leaves_nothing_half_written(three, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vitviz.atomic.os.write", full)
+    assert export(three, "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert said.count("disk is full") == 3 and "3 failed" in said
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_out_that_is_a_device_is_one_sentence(three, capsys):
+    assert export(three, "--out", "/dev/full") == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_full_pipe_of_paths_is_no_traceback(three, tmp_path):
+    command = [sys.executable, "-m", "vitviz", "export", str(three), *DEMO, "--out", str(tmp_path / "out")]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=200, check=False)
+    assert "Traceback" not in result.stderr and result.returncode != 0
+    assert len(result.stderr.splitlines()) <= 2
