@@ -33,6 +33,7 @@ class Layer:
         windows: how the grid is cut, None for attention over the whole grid.
         stage: number of the stage; a new one begins where the grid changes.
         title: "2.1 shifted" (stage, block in it, kind of window) in networks with stages or windows, else "".
+        is_convolved: whether its stage has convolutions too, which carry tokens over to their neighbours (MaxViT).
         error: max |A v - output| against the model's own computation, over sampled rows; None where v is not seen.
     """
 
@@ -47,6 +48,7 @@ class Layer:
     windows: Windows | None = None
     stage: int = 0
     title: str = ""
+    is_convolved: bool = False
     error: float | None = None
     _places: tuple[Tensor, Tensor, Tensor] | None = field(default=None, repr=False)
     _margins: tuple[Tensor | None, Tensor] | None = field(default=None, repr=False)
@@ -114,19 +116,22 @@ class Layer:
         return _normalised(spread)
 
     @property
-    def is_masked(self) -> bool:
-        """Whether the model itself keeps apart the regions of a shifted window, seen in what it gave to its softmax.
+    def window_tokens(self) -> Tensor:
+        """The token at every place of every window, (windows, places), -1 on padding."""
+        return self._window_places()[0]
 
-        Asked of the last window, in which all regions meet: what lies in another region gets less than a thousandth.
-        """
+    @property
+    def is_masked(self) -> bool:
+        """Whether the model keeps the regions of a shifted window apart: less than a thousandth of the last window, in
+        which all regions meet, goes from one to another."""
         if self.windows is None or not self.windows.is_shifted:
             return False
         last = self.windows.regions()[-1]
         apart = torch.from_numpy(last[:, None] != last[None]).to(self.device)
         if not bool(apart.any()):
             return True
-        index = self._window_places()[0]
-        weights = self._windows(len(index) - 1, len(index))[0]
+        count = len(self.window_tokens)
+        weights = self.window_blocks(count - 1, count)[0]
         return float((weights * apart).sum() / apart.any(1).sum() / self.num_heads) < 1e-3
 
     @torch.inference_mode()
@@ -172,7 +177,7 @@ class Layer:
             step = max(1, _CHUNK_BYTES // (4 * self.num_heads * places * places))
             for start in range(0, count, step):
                 tokens = index[start : start + step]
-                inside = self._windows(start, start + step) * (tokens >= 0)[:, None, None, :]
+                inside = self.window_blocks(start, start + step) * (tokens >= 0)[:, None, None, :]
                 yield tokens, tokens, _normalised(inside)
             return
         keys = torch.arange(self.num_keys, device=self.device).unsqueeze(0)
@@ -251,13 +256,13 @@ class Layer:
         for start in range(0, count, step):
             tokens = index[start : start + step]
             real = tokens >= 0
-            inside = self._windows(start, start + step) * real[:, None, None, :]
+            inside = self.window_blocks(start, start + step) * real[:, None, None, :]
             inside = _normalised(inside)
             summed = (inside * real[:, None, :, None]).sum(2).transpose(0, 1).flatten(1)
             total.index_add_(1, torch.where(real, tokens, self.grid.size).flatten(), summed)
         return None, total[:, :-1] / self.grid.size
 
-    def _windows(self, start: int, end: int) -> Tensor:
+    def window_blocks(self, start: int, end: int) -> Tensor:
         """The whole attention of windows start..end: (windows, heads, places, places)."""
         call = self.call
         if call.probabilities is not None:

@@ -41,7 +41,26 @@ def place(
             layer.windows = replace(layer.windows, masked=layer.is_masked)
         layers.append(layer)
     _entitle(layers)
+    _note_convolutions(layers)
     return layers, gaps
+
+
+def _note_convolutions(layers: list[Layer]) -> None:
+    """Mark the layers beside which convolutions carry tokens over to their neighbours, as in MaxViT and CoAtNet.
+
+    Those of the patch embedding come before all attention; they lie in modules that all layers share.
+    """
+    shared = (
+        set.intersection(*({id(frame.module) for frame in layer.call.frames} for layer in layers or []))
+        if layers
+        else set()
+    )
+    for layer in layers:
+        around = [frame.module for frame in layer.call.frames if id(frame.module) not in shared]
+        layer.is_convolved = any(
+            isinstance(child, nn.Conv2d) and max(child.kernel_size) > 1
+            for child in (around[0].modules() if around else ())
+        )
 
 
 def _entitle(layers: list[Layer]) -> None:

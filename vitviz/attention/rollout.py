@@ -6,7 +6,7 @@ matrix, from the last layer down to the first: O(L N^2) time, O(N) memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -154,7 +154,15 @@ def map_from_row(
         prefix_weights={name: float(w) for name, w in zip(bottom.prefix_tokens, numbers[:count], strict=True)},
         query_cell=cell,
         ablation=trace.ablation,
+        note=_left_out(trace.layers[: top.index + 1]),
     )
+
+
+def _left_out(layers: Sequence[Layer]) -> str:
+    """What a rollout through these layers does not follow."""
+    if any(layer.is_convolved for layer in layers):
+        return "An approximation: the convolutions between the attention layers, which mix neighbours, are left out."
+    return ""
 
 
 def rollout_cost(trace: Trace, options: RolloutOptions | None = None) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vitviz.attention.layer import Layer
 from vitviz.attention.values import RolloutOptions
+from vitviz.attention.window_steps import pull_windows
 from vitviz.errors import AttentionError
 from vitviz.models.layout import Grid
 
@@ -25,7 +26,7 @@ def pull(layer: Layer, row: Tensor, options: RolloutOptions) -> Tensor:
     residual is not in it.
     """
     if layer.windows is not None:
-        raise AttentionError(f"Rollout through the windows of layer {layer.index} ({layer.name}) is not known yet.")
+        return pull_windows(layer, row, options)
     plain = options.fusion == "mean" and options.discard == 0.0
     pulled = _mean(layer, row) if plain else _fused(layer, row, options)
     if layer.kind == "pooled keys":

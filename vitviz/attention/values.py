@@ -143,6 +143,7 @@ class Map:
         layer_title: stage, block and kind of window of the layer, "2.1 shifted"; "" where a network has no stages.
         windows: how the layer cuts its grid, None for attention over the whole grid.
         neighbour: how the next layer of the same stage cuts it (of the last one: the layer before), if another way.
+        note: what is left out of the values, a sentence; "" where nothing is.
     """
 
     values: np.ndarray = field(repr=False)
@@ -160,6 +161,7 @@ class Map:
     layer_title: str = ""
     windows: Windows | None = None
     neighbour: Windows | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -105,6 +105,8 @@ class MapView(QWidget):
             )
         if shown.padding_mass > 0:
             notes.append(f"on padding {shown.padding_mass:.3f}")
+        if shown.note:
+            notes.append(shown.note)
         self.note.setText(" · ".join(notes))
         words = window_text(shown)
         self.window_note.setText(words[:1].upper() + words[1:])
