@@ -26,6 +26,7 @@ _WHERE = {
     "Map": "vitviz.attention.values",
     "Selection": "vitviz.attention.values",
     "Place": "vitviz.attention.values",
+    "relevance": "vitviz.attention.relevance",
     "rollout": "vitviz.attention.rollout",
     "RolloutOptions": "vitviz.attention.values",
     "save_model": "vitviz.models.saving",
@@ -57,6 +58,7 @@ __all__ = [
     "patch_filters",
     "position_similarity",
     "read_image",
+    "relevance",
     "rollout",
     "save_model",
     "trace",
@@ -65,6 +67,7 @@ __all__ = [
 if TYPE_CHECKING:
     from vitviz.attention.ablation import head_ablation
     from vitviz.attention.maps import attention_map, head_maps
+    from vitviz.attention.relevance import relevance
     from vitviz.attention.rollout import rollout
     from vitviz.attention.statistics import attention_distance, attention_entropy
     from vitviz.attention.trace import Trace, trace

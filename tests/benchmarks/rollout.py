@@ -31,7 +31,7 @@ def by_gradient(trace):
     row = torch.zeros(first.num_keys)
     row[0] = 1.0
     for layer in reversed(trace.layers):
-        q, k = layer.call.q, layer.call.k
+        q, k = layer.call.q.clone(), layer.call.k.clone()
         v = torch.zeros_like(q, requires_grad=True)
         out = F.scaled_dot_product_attention(q, k, v, scale=layer.call.scale)
         (found,) = torch.autograd.grad(out, v, row[:, None].expand(v.shape).contiguous())

@@ -125,7 +125,8 @@ def bias_of(tensor: Tensor | None, batch: int, view_size: tuple[int, int]) -> Bi
     while tensor.dim() < 4:
         tensor = tensor.unsqueeze(0)
     count = tensor.shape[-1]
-    if batch == 1 and tensor.shape[0] == 1 and tensor.shape[-2] == count and tensor.dtype != torch.bool:
+    known = not tensor.is_meta  # where memory is counted beforehand there are no numbers to compare
+    if known and batch == 1 and tensor.shape[0] == 1 and tensor.shape[-2] == count and tensor.dtype != torch.bool:
         for prefix in range(min(_MOST_PREFIX_TOKENS, count)):
             grid = Grid.of_tokens(view_size, count - prefix)
             if grid is not None and (found := _compressed(tensor[0], grid.shape, prefix)) is not None:

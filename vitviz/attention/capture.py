@@ -110,9 +110,7 @@ def capture(
         cancel: asked at every module; True raises Cancelled.
     """
     with torch.inference_mode(), watched(module, progress, cancel) as stack:
-        mode = _Interception(
-            stack.frames, (view.shape[-2], view.shape[-1]), lambda name: progress(stack.fraction, name)
-        )
+        mode = Interception(stack.frames, (view.shape[-2], view.shape[-1]), lambda name: progress(stack.fraction, name))
         with mode:
             output = module(view)
         mode.settle()
@@ -173,7 +171,7 @@ def watched(module: nn.Module, progress: Callable[[float, str], None], cancel: C
             handle.remove()
 
 
-class _Interception(TorchFunctionMode):
+class Interception(TorchFunctionMode):
     """Sees the attention calls and hands each on unchanged."""
 
     def __init__(self, frames: list[Frame], view_size: tuple[int, int], seen: Callable[[str], None]) -> None:
@@ -252,10 +250,10 @@ class _Interception(TorchFunctionMode):
             rearrange(F.linear(x if x.dim() == 3 else x.unsqueeze(1), w, b), "n b (h d) -> b h n d", h=heads)
             for x, w, b in zip((given["query"], given["key"], given["value"]), weights, biases, strict=True)
         )
-        mask = _additive(given.get("attn_mask"), q.dtype)
+        mask = additive(given.get("attn_mask"), q.dtype)
         if mask is not None and mask.dim() == 3:
             mask = rearrange(mask, "(b h) n m -> b h n m", h=heads)
-        padding = _additive(given.get("key_padding_mask"), q.dtype)
+        padding = additive(given.get("key_padding_mask"), q.dtype)
         if padding is not None:
             padding = padding.reshape(-1, 1, 1, padding.shape[-1])
             mask = padding if mask is None else mask + padding
@@ -308,7 +306,7 @@ def _products(q: Tensor, k: Tensor) -> Tensor:
     return q @ k.mT
 
 
-def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+def additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """A mask of nn.MultiheadAttention, where True means hidden, as numbers to add to the scores."""
     if mask is None or mask.dtype != torch.bool:
         return mask

@@ -1,0 +1,146 @@
+"""Gradient methods: which patches a class was decided by.
+
+`relevance`: Chefer, Gur, Wolf, ICCV 2021 (arXiv 2103.15679). `gradient rollout`: the same product with the clamp after
+the mean, each layer with its own gradient. `attention grad-cam`: the last layer's heads weighted by their mean
+gradient. `token grad-cam`: Selvaraju et al. 2017 (arXiv 1610.02391) on the tokens. y is the raw logit of the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vitviz.attention.altering import ablated
+from vitviz.attention.explaining import PER_LAYER, LastLayer, Walk, map_of_values
+from vitviz.attention.features import token_grad_cam
+from vitviz.attention.graded import Graph, frozen, graded_pass
+from vitviz.attention.layer import Layer
+from vitviz.attention.memory import check_room
+from vitviz.attention.placing import place
+from vitviz.attention.trace import Trace
+from vitviz.attention.values import Ablation, Map, Method, Selection
+from vitviz.errors import AttentionError, Cancelled, ModelError
+from vitviz.images import Image
+from vitviz.models.model import Model
+
+GRADIENT_METHODS: tuple[Method, ...] = ("relevance", "gradient rollout", "attention grad-cam", "token grad-cam")
+
+
+def relevance(
+    model: Model,
+    image: Image,
+    target: int | None = None,
+    method: Method = "relevance",
+    *,
+    seen: Trace | None = None,
+    progress: Callable[[float | None, str], None] = lambda fraction, text: None,
+    cancel: Callable[[], bool] = lambda: False,
+) -> Map:
+    """What a class was decided by, in one forward and one backward pass.
+
+    The map is of the tokens that the output is made from: the class token's row, for pooled models the mean over the
+    patches, for models with an attention pool the pool's row.
+
+    Args:
+        model: as load_model gives it.
+        image: as read_image gives it.
+        target: index of a class; the most probable one where None.
+        method: "relevance", "gradient rollout", "attention grad-cam" or "token grad-cam".
+        seen: a trace; where heads were switched off in it, they are here too.
+        progress, cancel: told and asked on the way forth and back; the memory needed is said first.
+
+    Raises:
+        AttentionError: the model has no classes, not this one, or the method is not defined for it.
+        ModelError: the pass failed, or would need more memory than there is; in numbers.
+    """
+    if method not in GRADIENT_METHODS:
+        raise AttentionError(f"{method!r} is no gradient method: give one of {', '.join(GRADIENT_METHODS)}.")
+    room = check_room(model)
+    progress(0.0, f"Gradients of {model.name}: {room}")
+    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
+    view = model.preprocess(image).to(device=model.device.name, dtype=dtype)
+    ablation = seen.ablation if seen is not None else Ablation()
+    walks: list[Walk | LastLayer] = []
+
+    def tap(call: Any, rows: Tensor | None, weights: Tensor | None, gradient: Tensor | None) -> None:
+        if cancel():
+            raise Cancelled("The gradients were cancelled.")
+        for walk in walks:
+            walk.take(call, rows, weights, gradient)
+
+    try:
+        with frozen(model.module), _altered(model, seen):
+            graph = graded_pass(
+                model.module, view, tap, progress=lambda f, name: progress(0.5 * f, f"{name} · {room}"), cancel=cancel
+            )
+            chosen, logit = _target(model, graph.output, target)
+            layers = _layers(model, graph, method)
+            selection = Selection(layers[-1].index, "mean", _query(model, layers), "from", method, chosen)
+            if method == "token grad-cam":
+                return replace(token_grad_cam(model, image, graph, layers, logit, selection), ablation=ablation)
+            walks.append(_walk(model, layers, method, lambda f, name: progress(0.5 + 0.5 * f, f"{name} · {room}")))
+            first = graph.inputs[-1] if method == "attention grad-cam" else graph.inputs[0]
+            torch.autograd.grad(logit, first)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{model.device.title} has not enough memory for the gradients of {model.name}: choose a smaller view, "
+            "the CPU, or rollout, which needs none."
+        ) from error
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ModelError(f"The gradients of {model.name} failed: {' '.join(str(error).split())[:300]}") from error
+    values, prefix = walks[0].result()
+    bottom = layers[0] if method in PER_LAYER else layers[-1]
+    return replace(map_of_values(model, image, selection, bottom, values, prefix), ablation=ablation)
+
+
+def _altered(model: Model, seen: Trace | None) -> AbstractContextManager[None]:
+    return ablated(model.module, seen.layers, seen.ablation) if seen is not None and seen.ablation else nullcontext()
+
+
+def _target(model: Model, output: Any, target: int | None) -> tuple[int, Tensor]:
+    no_classes = getattr(model.module, "num_classes", None) == 0
+    if no_classes or not isinstance(output, Tensor) or output.dim() != 2 or output.shape[1] < 2:
+        raise AttentionError(f"{model.name} has no classes to explain: choose attention or rollout, which need none.")
+    if target is None:
+        target = int(output[0].argmax())
+    if not 0 <= target < output.shape[1]:
+        raise AttentionError(f"There is no class {target}: {model.name} has {output.shape[1]}, numbered from 0.")
+    return target, output[0, target]
+
+
+def _layers(model: Model, graph: Graph, method: Method) -> list[Layer]:
+    """The layers of the pass; for a product of layers they must be all of its calls, or some would be left out."""
+    known = isinstance(getattr(model.module, "num_prefix_tokens", None), int)
+    layers, gaps = place(graph.captured, model.preprocessing.input_size, model.prefix_tokens, known)
+    if (gaps and method in PER_LAYER) or not any(layer.kind != "pool" for layer in layers):
+        reason = "; ".join(gaps[:2]) or "a pool only"
+        raise AttentionError(
+            f"{model.name} has attention that {method} can't follow ({reason}): choose another method."
+        )
+    return layers
+
+
+def _query(model: Model, layers: list[Layer]) -> str:
+    return "pool" if layers[-1].kind == "pool" else model.default_query
+
+
+def _walk(
+    model: Model, layers: list[Layer], method: Method, progress: Callable[[float, str], None]
+) -> Walk | LastLayer:
+    needed = layers if method in PER_LAYER else layers[-1:]
+    for layer in needed:
+        if layer.kind not in ("global", "pool"):
+            reason = "attends within windows" if layer.kind == "window" else "looks at a coarser grid than its own"
+            raise AttentionError(
+                f"{method} is defined for attention between all tokens, and layer {layer.index} ({layer.name}) of "
+                f"{model.name} {reason}: choose token grad-cam, or rollout."
+            )
+    query = _query(model, layers)
+    if method == "attention grad-cam":
+        return LastLayer(layers[-1], query)
+    return Walk(layers, query, method, progress)
