@@ -62,7 +62,7 @@ def test_shortcuts_are_unique(window):
 
 def test_mnemonics_of_the_menu_bar_are_unique(window):
     letters = [action.text()[action.text().index("&") + 1] for action in window.menuBar().actions()]
-    assert len(set(letters)) == len(letters) == 5
+    assert len(set(letters)) == len(letters) == 6
 
 
 STEPS = [

@@ -10,9 +10,11 @@ from vitviz import __version__
 from vitviz.cli.arguments import SOURCE_HELP, model_arguments, model_options
 from vitviz.errors import VitvizError
 
+_PANES = 4
 _EPILOG = """examples:
   vitviz                                             the demo
   vitviz cat.jpg --model vit_base_patch16_224        a picture and a model in the window
+  vitviz cat.jpg --model demo --model demo-swin      two models side by side
   vitviz export cat.jpg --model demo --layer all --head mean --out figures
   vitviz statistics folder --model demo --out heads.csv
   vitviz info my_folder                              what a checkpoint is
@@ -30,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("picture", nargs="?", type=Path, metavar="PICTURE", help="a PNG, JPEG, WebP, BMP, TIFF or GIF")
-    made.add_argument("--model", metavar="SOURCE", default="demo", help=SOURCE_HELP)
+    made.add_argument(
+        "--model", metavar="SOURCE", action="append", help=f"{SOURCE_HELP}; up to {_PANES} of them, side by side"
+    )
     model_arguments(made)
     made.add_argument("--version", action="version", version=f"vitviz {__version__}")
     made.add_argument("--info", action="store_true", help="versions, devices and paths, for a bug report")
@@ -56,8 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     from vitviz.ui import app
 
-    wish = ModelWish(source=arguments.model, **model_options(arguments))
-    return app.run(Wish(arguments.picture, wish))
+    sources = arguments.model or ["demo"]
+    if len(sources) > _PANES:
+        raise VitvizError(f"{len(sources)} models were named, and {_PANES} fit side by side: name fewer.")
+    wish, *beside = (ModelWish(source=source, **model_options(arguments)) for source in sources)
+    return app.run(Wish(arguments.picture, wish, tuple(beside)))
 
 
 def _information() -> str:

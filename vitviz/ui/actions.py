@@ -17,6 +17,8 @@ GESTURES = [
     ("Click a chip (CLS, REG0, MEAN)", "that token is the query"),
     ("Wheel, drag, double click", "zoom, pan, fit; the pictures stay linked"),
     ("Drop a picture, a checkpoint or a folder", "open it"),
+    ("Drop a checkpoint with Shift", "open it in a pane of its own, beside what is shown"),
+    ("Click another pane, or its title", "make it current: docks and toolbar speak of it"),
 ]
 
 

@@ -2,72 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from PySide6.QtCore import QObject, QRectF, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from vitviz.attention.values import Place
+from vitviz.ui.linking import Linking
 from vitviz.ui.marks import cell_rect
 from vitviz.ui.pane import Pane
+from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.picture_view import PictureView
 
 _PLAY_MS = 500
 
 
 class Browsing(QObject):
-    """Links the pictures of a pane to its store.
+    """Links the pictures of the panes, and those in docks, which are the current pane's, to the stores.
 
-    `pointed(Place, QRectF)` with the place under the mouse and its patch in picture pixels (either may be None),
-    `told(str)` with a word for the status bar.
+    The cursor is a place in the picture: while it is linked every pane takes its own patch there as query.
+    `pointed(Place, QRectF)` with the place under the mouse and the current pane's patch in picture pixels (either may
+    be None), `told(str)` with a word for the status bar.
     """
 
     pointed = Signal(object, object)
     told = Signal(str)
 
-    def __init__(self, parent: QWidget, pane: Pane, pictures: Sequence[PictureView]) -> None:
+    def __init__(self, parent: QWidget, panes: Panes, linking: Linking, docked: tuple[PictureView, ...] = ()) -> None:
         super().__init__(parent)
-        self._pane, self._store = pane, pane.store
+        self._panes, self._linking = panes, linking
+        self._store = panes.current.store
+        self._docked = docked
         self._timer = QTimer(self)
         self._timer.setInterval(_PLAY_MS)
         self._timer.timeout.connect(self._play_step)
-        for view in pictures:
-            view.hovered.connect(self._hovered)
-            view.left.connect(self._left)
-            view.clicked.connect(self._clicked)
-            for other in pictures:
-                if other is not view:
-                    view.range_changed.connect(other.follow)
-                    view.fit_asked.connect(other.fit)
+        for view in docked:
+            self._listen(view, None)
+            view.range_changed.connect(self._dock_moved)
+            view.fit_asked.connect(panes.fit)
+        for column in panes:
+            self._add(column)
+        panes.added.connect(self._add)
 
     @Slot(object)
-    def _hovered(self, place: Place) -> None:
-        shown = self._pane.map
+    def _add(self, column: PaneColumn) -> None:
+        view = column.map_view.view
+        self._listen(view, column)
+        for dock in self._docked:
+            view.range_changed.connect(lambda rect, dock=dock: self._follow(column, dock, rect))
+            view.fit_asked.connect(dock.fit)
+
+    def _listen(self, view: PictureView, column: PaneColumn | None) -> None:
+        """Take hovers and clicks of a picture as those of a pane, the current one where None."""
+        view.hovered.connect(lambda place: self._hovered(place, column or self._panes.current_column))
+        view.left.connect(self._left)
+        view.clicked.connect(lambda place: self._clicked(place, column))
+
+    def _follow(self, column: PaneColumn, dock: PictureView, rect: QRectF) -> None:
+        if self._linking.links.zoom or column is self._panes.current_column:
+            dock.follow(rect)
+
+    @Slot(object)
+    def _dock_moved(self, rect: QRectF) -> None:
+        current = self._panes.current_column
+        current.map_view.view.follow(rect)
+        self._linking.follow_range(current)
+
+    def _asked(self, column: PaneColumn) -> list[PaneColumn]:
+        """The panes that a place in one of them speaks to."""
+        return list(self._panes) if self._linking.links.cursor else [column]
+
+    def _hovered(self, place: Place, column: PaneColumn) -> None:
+        asked = self._asked(column)
+        for each in self._panes:
+            self._point(each, place if each in asked else None, under_mouse=each is column)
+
+    def _point(self, column: PaneColumn, place: Place | None, *, under_mouse: bool) -> None:
+        """Make a place the query of a pane, unless it holds a pinned one, and mark it there."""
+        shown = column.pane.map
         if shown is None:
             return
-        inside = shown.view.contains(place.x, place.y)
-        if self._store.state.query is None:
-            self._store.update(hover=place if inside else None)
-        self.pointed.emit(place, self._patch(place) if inside else None)
+        inside = place is not None and shown.view.contains(place.x, place.y)
+        if column.store.state.query is None:
+            column.store.update(hover=place if inside else None)
+        rect = _patch(column.pane, place) if inside and place is not None else None
+        column.map_view.mark(rect)
+        column.map_view.point_at(None if under_mouse else place)
+        column.title.read(column.pane.weight_at(place) if place is not None and len(self._panes) > 1 else None)
+        if column is self._panes.current_column:
+            self.pointed.emit(place, rect)
 
     @Slot()
     def _left(self) -> None:
-        self._store.update(hover=None)
+        for column in self._panes:
+            column.store.update(hover=None)
+            column.map_view.mark(None)
+            column.map_view.point_at(None)
+            column.title.read(None)
         self.pointed.emit(None, None)
 
-    @Slot(object)
-    def _clicked(self, place: Place) -> None:
-        shown = self._pane.map
+    def _clicked(self, place: Place, column: PaneColumn | None) -> None:
+        if column is None:
+            column = self._panes.current_column
+        elif column.take_first_click():
+            return  # the click that chose the pane pins nothing
+        shown = column.pane.map
         if shown is None or not shown.view.contains(place.x, place.y):
             return
-        pinned = self._store.state.query
-        same = isinstance(pinned, Place) and self._patch(pinned) == self._patch(place)
-        self._store.update(query=None if same else place)
-
-    def _patch(self, place: Place) -> QRectF:
-        shown = self._pane.map
-        assert shown is not None
-        return cell_rect(shown.grid, shown.view, shown.grid.cell_at(*shown.view.to_view(place.x, place.y)))
+        pinned = column.store.state.query
+        same = isinstance(pinned, Place) and _patch(column.pane, pinned) == _patch(column.pane, place)
+        # The current pane's change is copied by the links; a pane whose model did not see the place takes none.
+        column.store.update(query=None if same else place)
 
     def step_layer(self, step: int) -> None:
         """Go some layers up or down, as far as there are layers."""
@@ -105,3 +148,10 @@ class Browsing(QObject):
     @Slot()
     def _play_step(self) -> None:
         self._store.update(layer=(self._store.state.layer + 1) % max(1, len(self._store.reality.heads)))
+
+
+def _patch(pane: Pane, place: Place) -> QRectF:
+    """The pane's own patch at a place of the picture, in picture pixels."""
+    shown = pane.map
+    assert shown is not None
+    return cell_rect(shown.grid, shown.view, shown.grid.cell_at(*shown.view.to_view(place.x, place.y)))

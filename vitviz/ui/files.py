@@ -19,6 +19,7 @@ from vitviz.picture_files import PICTURE_SUFFIXES
 
 Kind = Literal["picture", "checkpoint", "folder", "unknown"]
 
+MODEL_KINDS = ("checkpoint", "folder")
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npz", ".ckpt")
 PICTURE_FILTER = f"Pictures ({' '.join('*' + each for each in PICTURE_SUFFIXES)})"
 CHECKPOINT_FILTER = f"Checkpoints ({' '.join('*' + each for each in CHECKPOINT_SUFFIXES)})"

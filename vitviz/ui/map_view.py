@@ -6,10 +6,11 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from vitviz.attention.values import Place
 from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
 from vitviz.ui.color_bar import ColorBar
-from vitviz.ui.marks import frame_item, grid_path, set_frame
+from vitviz.ui.marks import cross_item, cross_path, frame_item, grid_path, set_frame
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.words import head_text, layer_text, query_text, token_name, window_text
@@ -39,6 +40,7 @@ class MapView(QWidget):
         self.view = PictureView(self)
         self.view.setAccessibleName("Map over the picture")
         self._under_mouse = frame_item(self.view.box)
+        self._cross = cross_item(self.view.box)
         self._grid = pg.QtWidgets.QGraphicsPathItem()
         self._grid.setPen(pg.mkPen(255, 255, 255, 90, width=1, cosmetic=True))
         self._grid.hide()
@@ -74,6 +76,12 @@ class MapView(QWidget):
     def mark(self, rect: QRectF | None) -> None:
         """Frame the patch under the mouse, in pixels of the picture."""
         set_frame(self._under_mouse, rect)
+
+    def point_at(self, place: Place | None) -> None:
+        """Draw a crosshair at a place of the picture, where another pane has the mouse."""
+        self._cross.setVisible(place is not None)
+        if place is not None:
+            self._cross.setPath(cross_path(place.x, place.y, self.view.extent))
 
     @Slot(object)
     def _traced(self, opened: object) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainterPath
-from PySide6.QtWidgets import QGraphicsRectItem
+from PySide6.QtWidgets import QGraphicsPathItem, QGraphicsRectItem
 
 from vitviz.images import View
 from vitviz.models.layout import Grid
@@ -22,6 +22,31 @@ def frame_item(box: pg.ViewBox, color: tuple[int, int, int] = (255, 255, 255), w
     item.hide()
     box.addItem(item, ignoreBounds=True)
     return item
+
+
+def cross_item(box: pg.ViewBox) -> QGraphicsPathItem:
+    """A hidden crosshair in a view box."""
+    item = QGraphicsPathItem()
+    item.setPen(pg.mkPen(255, 255, 255, 200, width=1, cosmetic=True))
+    item.setZValue(11)
+    item.hide()
+    box.addItem(item, ignoreBounds=True)
+    return item
+
+
+def cross_path(x: float, y: float, extent: QRectF) -> QPainterPath:
+    """Lines through a point over the whole picture, open around the point so that what is there can be seen."""
+    path = QPainterPath()
+    gap = 0.012 * max(extent.width(), extent.height())
+    for start, end in (
+        ((extent.left(), y), (x - gap, y)),
+        ((x + gap, y), (extent.right(), y)),
+        ((x, extent.top()), (x, y - gap)),
+        ((x, y + gap), (x, extent.bottom())),
+    ):
+        path.moveTo(*start)
+        path.lineTo(*end)
+    return path
 
 
 def set_frame(item: QGraphicsRectItem, rect: QRectF | None) -> None:

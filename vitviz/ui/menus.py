@@ -35,6 +35,7 @@ class Menus:
         self._view()
         self._show()
         self._model()
+        window.comparing.fill(window.menuBar().addMenu("&Compare"))
         self._help()
         for menu in window.menuBar().findChildren(QMenu):
             menu.setToolTipsVisible(True)

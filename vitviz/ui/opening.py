@@ -42,10 +42,11 @@ class ModelWish:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be shown: a picture (a path, or one that was pasted) and a model."""
+    """What is to be shown: a picture (a path, or one that was pasted), a model, and models beside it to begin with."""
 
     picture: Path | Image | None = None
     model: ModelWish = ModelWish()
+    beside: tuple[ModelWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +96,12 @@ class Opener(QObject):
             wish = replace(wish, model=model)
         self._wish = wish
         self._number = self._worker.submit(self._kind, lambda progress: self._work(wish, progress))
+
+    def adopt(self, other: Opener, shown: Opened | None) -> None:
+        """Begin where another opener stands: with what it has shown, and its picture and model in hand."""
+        self._shown = None if shown is None else shown.wish
+        self._wish = self._shown or Wish(other._wish.picture)
+        self._model, self._image = other._model, other._image
 
     def cancel(self) -> None:
         """Give up the running wish; what is shown stays."""

@@ -64,6 +64,10 @@ class Pane(QObject):
         self.traced.emit(opened)
         self._ask()
 
+    def cancel(self) -> None:
+        """Give up the maps that are being made."""
+        self._worker.cancel(self._kind)
+
     def limits(self) -> tuple[float, float]:
         """The values at the two ends of the shown map's colours."""
         if self.map is None or self.maps is None:

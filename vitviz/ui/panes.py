@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFocusEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
+from vitviz.errors import VitvizError
 from vitviz.images import Image
 from vitviz.ui.current import CurrentPane
 from vitviz.ui.jobs import Worker
 from vitviz.ui.map_view import MapView
-from vitviz.ui.opening import ModelWish, Opener, Wish
+from vitviz.ui.opening import ModelWish, Opened, Opener, Wish
 from vitviz.ui.pane import Pane
+from vitviz.ui.pane_title import PaneTitle
 from vitviz.ui.store import State, Store
 
 MOST = 4
@@ -24,14 +27,22 @@ MOST = 4
 class PaneColumn(QWidget):
     """One pane with all that is its own: the store of its state, the opener of its model, its map on the screen.
 
-    `chosen()` when the user clicks into it or brings the keyboard there.
+    `chosen()` when the user clicks into it or brings the keyboard there, `close_asked()` from its close button.
+
+    Attributes:
+        number: tells its jobs in the worker from those of the others, from 0.
+        settling: True while another trace makes its state legal.
     """
 
     chosen = Signal()
+    close_asked = Signal()
 
     def __init__(self, number: int, state: State, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.number = number
+        self.number, self.settling = number, False
+        self._first_click = False
+        self.title = PaneTitle(self)
+        self.title.hide()
         self.store = Store(state, self)
         self.opener = Opener(worker, self, number=number)
         self.pane = Pane(self.store, worker, self, number=number)
@@ -39,13 +50,35 @@ class PaneColumn(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(self.map_view)
+        layout.addWidget(self.title)
+        layout.addWidget(self.map_view, 1)
         self.map_view.view.installEventFilter(self)
         self.map_view.view.viewport().installEventFilter(self)
-        self.opener.opened.connect(self.pane.show)
+        self.title.pressed.connect(self.chosen)
+        self.title.close_asked.connect(self.close_asked)
+        self.opener.opened.connect(self.show_opened)
+
+    @Slot(object)
+    def show_opened(self, opened: Opened) -> None:
+        """Show what was opened; the state stays as far as it is legal there."""
+        self.settling = True
+        try:
+            self.pane.show(opened)
+        finally:
+            self.settling = False
+        self.title.show_model(opened)
+
+    def take_first_click(self) -> bool:
+        """Whether the last press of the mouse was the one that made this pane current; asked once."""
+        first, self._first_click = self._first_click, False
+        return first
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.MouseButtonPress, QEvent.Type.FocusIn):
+        if event.type() == QEvent.Type.MouseButtonPress and watched is self.map_view.view.viewport():
+            self._first_click = not self.title.current
+            self.chosen.emit()
+        by_key = isinstance(event, QFocusEvent) and event.reason() != Qt.FocusReason.MouseFocusReason
+        if by_key and event.type() == QEvent.Type.FocusIn and watched is self.map_view.view:
             self.chosen.emit()
         return False
 
@@ -54,18 +87,21 @@ class Panes(QWidget):
     """The panes, and what stands for the current one.
 
     `opened(Opened)` and `failed(Wish, exception)` tell of every pane's opener, `current_changed(PaneColumn)` when
-    another pane becomes current. Docks follow `current`. Of what is asked to be opened, a picture is for all panes, a
-    model for the current one.
+    another pane becomes current, `added(PaneColumn)` and `removed(PaneColumn)` when there are more or fewer. Docks
+    follow `current`. Of what is asked to be opened, a picture is for all panes, a model for the current one.
     """
 
     opened = Signal(object)
     failed = Signal(object, object)
     current_changed = Signal(object)
+    added = Signal(object)
+    removed = Signal(object)
 
     def __init__(self, worker: Worker, state: State, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._worker = worker
         self._colors: QColor | None = None
+        self._grid = False
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self.splitter.setChildrenCollapsible(False)
         self.columns: list[PaneColumn] = []
@@ -90,20 +126,68 @@ class Panes(QWidget):
         self.splitter.addWidget(column)
         if self._colors is not None:
             column.map_view.view.set_colors(self._colors)
+        column.map_view.show_grid(self._grid)
         return column
 
     def _connect(self, column: PaneColumn) -> None:
         column.opener.opened.connect(self.opened)
         column.opener.failed.connect(self.failed)
         column.chosen.connect(lambda: self.set_current(column))
+        column.close_asked.connect(lambda: self.close_column(column))
 
     def set_current(self, column: PaneColumn) -> None:
         """Let docks and toolbar speak of another pane."""
         if column is self.current_column or column not in self.columns:
             return
         self.current_column = column
+        self._mark()
         self.current.follow(column.pane)
         self.current_changed.emit(column)
+
+    def add(self, model: ModelWish | None = None) -> PaneColumn:
+        """Another pane beside the others, which becomes current, with this model or that of the current pane.
+
+        It begins with the state of the current pane. VitvizError where there is no more room.
+        """
+        if len(self.columns) >= MOST:
+            raise VitvizError(f"There are {MOST} panes already, the most that fit: close one first.")
+        current = self.current_column
+        taken = {column.number for column in self.columns}
+        column = self._make(min(set(range(MOST)) - taken), replace(current.store.state, hover=None))
+        self._connect(column)
+        # A twin until its own model is there: the docks always have something to speak of.
+        column.opener.adopt(current.opener, current.pane.opened)
+        if current.pane.opened is not None:
+            column.show_opened(current.pane.opened)
+        self._mark()
+        self.splitter.setSizes([1000] * len(self.columns))
+        self.added.emit(column)
+        self.set_current(column)
+        if current.pane.opened is None or (model is not None and model != current.pane.opened.wish.model):
+            column.opener.open(picture=current.opener.wish.picture, model=model or current.opener.wish.model)
+        return column
+
+    def close_column(self, column: PaneColumn) -> None:
+        """Take a pane away; the last one stays."""
+        if len(self.columns) == 1 or column not in self.columns:
+            return
+        at = self.columns.index(column)
+        if column is self.current_column:
+            self.set_current(self.columns[at - 1] if at else self.columns[1])
+        self.columns.remove(column)
+        column.opener.cancel()
+        column.pane.cancel()
+        column.hide()
+        column.setParent(None)
+        column.deleteLater()
+        self._mark()
+        self.removed.emit(column)
+
+    def _mark(self) -> None:
+        """Titles tell panes apart where there are several, and which one is current."""
+        for column in self.columns:
+            column.title.setVisible(len(self.columns) > 1)
+            column.title.show_current(column is self.current_column)
 
     @property
     def wish(self) -> Wish:
@@ -138,6 +222,7 @@ class Panes(QWidget):
 
     def show_grid(self, visible: bool) -> None:
         """Draw the patch grids over the maps, or not."""
+        self._grid = visible
         for column in self.columns:
             column.map_view.show_grid(visible)
 

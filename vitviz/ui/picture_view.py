@@ -58,6 +58,11 @@ class PictureView(pg.GraphicsView):
         self._extent = QRectF(-left, -margin, width + left, height + margin)
         self.fit()
 
+    @property
+    def extent(self) -> QRectF:
+        """The picture in its own pixels, with the room for labels."""
+        return self._extent
+
     def set_pixels(self, pixels: np.ndarray, box: tuple[float, float, float, float] | None = None, **how: Any) -> None:
         """Draw pixels (H, W[, 3 or 4]) uint8 over `box` = x0, y0, x1, y1, the whole picture where None."""
         x0, y0, x1, y1 = box or (0.0, 0.0, self._extent.right(), self._extent.bottom())

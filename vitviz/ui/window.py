@@ -15,10 +15,12 @@ from vitviz.render.style import COLORMAPS, Interpolation, Style
 from vitviz.ui.actions import GESTURES
 from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.browsing import Browsing
+from vitviz.ui.comparing import Comparing
 from vitviz.ui.controls import ViewControls
 from vitviz.ui.exporting import Exporter
-from vitviz.ui.files import dropped_paths
+from vitviz.ui.files import MODEL_KINDS, dropped_paths, kind_of
 from vitviz.ui.jobs import Worker
+from vitviz.ui.linking import Linking
 from vitviz.ui.map_view import MapView
 from vitviz.ui.menus import Menus
 from vitviz.ui.messages import show_error
@@ -60,8 +62,11 @@ class MainWindow(QMainWindow):
         # What the current pane has, these have: whoever follows them need not know that there are several.
         self.pane, self.store = cast(Pane, self.panes.current), cast(Store, self.panes.current.store)
         self.sources = Sources(self, self.panes, settings, wish or Wish())
+        self._beside = wish.beside if wish else ()
         self._make_panels()
-        self.browsing = Browsing(self, self.pane, (self.map_view.view, self.patches.view))
+        self.linking = Linking(self.panes, self)
+        self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view,))
+        self.comparing = Comparing(self)
         self.exporter = Exporter(self, self.pane, self.map_view, self.worker, settings)
         self._make_bars()
         self._connect()
@@ -110,6 +115,7 @@ class MainWindow(QMainWindow):
         bar.addAction(self.menus.open_picture)
         bar.addWidget(self.menus.model_button())
         bar.addAction(self.menus.export)
+        bar.addWidget(self.comparing.button())
         self.controls = ViewControls(self.store, self)
         self.addToolBar(bar)
         self.addToolBar(self.controls)
@@ -128,7 +134,7 @@ class MainWindow(QMainWindow):
         self.theme.changed.connect(self._recolor)
         self.settings.changed.connect(self.menus.fill_recents)
         self.browsing.pointed.connect(self._pointed)
-        for teller in (self.browsing, self.exporter):
+        for teller in (self.browsing, self.comparing, self.exporter):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -136,7 +142,12 @@ class MainWindow(QMainWindow):
         if self.first_paint is None:
             self.first_paint = time.time()
             # Only now does the worker start: importing torch holds the interpreter, and the window comes first.
-            QTimer.singleShot(0, self.sources.begin)
+            QTimer.singleShot(0, self._begin)
+
+    @Slot()
+    def _begin(self) -> None:
+        self.sources.begin()
+        self.comparing.begin(self._beside)
 
     @Slot(object)
     def _opened(self, opened: Opened) -> None:
@@ -168,7 +179,6 @@ class MainWindow(QMainWindow):
 
     @Slot(object, object)
     def _pointed(self, place: Place | None, patch: QRectF | None) -> None:
-        self.map_view.mark(patch)
         self.status.read(place)
 
     @Slot(object, object)
@@ -193,7 +203,12 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        if self.sources.drop(event.mimeData()):
+        paths = dropped_paths(event.mimeData())
+        beside = event.modifiers() & Qt.KeyboardModifier.ShiftModifier and all(kind_of(p) in MODEL_KINDS for p in paths)
+        if paths and beside:
+            self.comparing.add_paths(paths)
+            event.acceptProposedAction()
+        elif self.sources.drop(event.mimeData()):
             event.acceptProposedAction()
 
     def fit(self) -> None:

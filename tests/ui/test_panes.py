@@ -1,0 +1,267 @@
+"""Several panes: they come, go and take turns; cursor, zoom, layer, head and colours are shared as far as linked."""
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QToolBar, QToolButton
+
+from vitviz.attention.values import Place
+from vitviz.ui.linking import Links, layer_for
+from vitviz.ui.opening import ModelWish
+from vitviz.ui.panes import MOST
+
+CENTRE = Place(62.0, 42.0)
+
+
+@pytest.fixture
+def two(window, ragged):
+    """A ViT of 6 layers and 2 heads beside a Swin of 4 layers, which is current."""
+    window.comparing.add.trigger()
+    window.opener.opened.emit(ragged)
+    QApplication.processEvents()
+    return window
+
+
+def columns(window):
+    QApplication.processEvents()
+    return window.panes.columns
+
+
+def click_at(qtbot, column, place):
+    view = column.map_view.view
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.position_of(place).toPoint())
+    QApplication.processEvents()
+
+
+def test_window_begins_with_one_pane_without_a_title(window):
+    assert len(window.panes) == 1
+    assert not window.panes.columns[0].title.isVisible()
+    assert not window.comparing.close_pane.isEnabled() and not window.comparing.next.isEnabled()
+
+
+def test_compare_button_adds_a_twin_that_is_current(qtbot, window, opened):
+    bar = next(b for b in window.findChildren(QToolBar) if b.objectName() == "files")
+    button = next(b for b in bar.findChildren(QToolButton) if b.text() == "Compare")
+    window.store.update(layer=2, head=1)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton, pos=QPoint(8, button.height() // 2))
+    first, second = columns(window)
+    assert window.panes.current_column is second and second.pane.opened is opened
+    assert (second.store.state.layer, second.store.state.head) == (2, 1)
+    assert first.title.isVisible() and second.title.isVisible()
+    assert (first.title.current, second.title.current) == (False, True)
+    assert second.opener.wish.model == opened.wish.model
+
+
+def test_no_more_than_four(window):
+    for _ in range(MOST - 1):
+        assert window.comparing.add.isEnabled()
+        window.comparing.add.trigger()
+    assert len(columns(window)) == MOST and not window.comparing.add.isEnabled()
+    assert len({column.number for column in window.panes}) == MOST
+    window.comparing.close_pane.trigger()
+    assert len(columns(window)) == MOST - 1 and window.comparing.add.isEnabled()
+
+
+def test_close_button_closes_its_own_pane_and_the_docks_follow_the_other(qtbot, two, opened, ragged):
+    first, second = columns(two)
+    assert two.pane.opened is ragged
+    qtbot.mouseClick(second.title.close_button, Qt.MouseButton.LeftButton)
+    assert columns(two) == [first] and two.pane.opened is opened and not first.title.isVisible()
+    assert two.controls.layer.maximum() == 5
+    qtbot.mouseClick(first.title.close_button, Qt.MouseButton.LeftButton)
+    assert columns(two) == [first]
+
+
+def test_middle_pane_can_be_closed_while_another_is_current(qtbot, two):
+    two.comparing.add.trigger()
+    first, second, third = columns(two)
+    qtbot.mouseClick(second.title.close_button, Qt.MouseButton.LeftButton)
+    assert columns(two) == [first, third] and two.panes.current_column is third
+
+
+def test_click_into_another_pane_chooses_it_and_pins_nothing(qtbot, two, opened, ragged):
+    first, second = columns(two)
+    click_at(qtbot, first, CENTRE)
+    assert two.panes.current_column is first and two.pane.opened is opened
+    assert first.store.state.query is None and second.store.state.query is None
+    assert two.controls.layer.maximum() == 5 and opened.model.name in two.windowTitle()
+    click_at(qtbot, first, CENTRE)
+    assert isinstance(first.store.state.query, Place)
+    qtbot.mouseClick(second.title, Qt.MouseButton.LeftButton)
+    assert two.panes.current_column is second and two.controls.layer.maximum() == 3
+
+
+def test_next_pane_by_key(qtbot, two):
+    first, second = columns(two)
+    two.activateWindow()
+    qtbot.keyClick(two, Qt.Key.Key_F6)
+    assert two.panes.current_column is first
+    qtbot.keyClick(two, Qt.Key.Key_F6)
+    assert two.panes.current_column is second
+
+
+def test_hover_asks_every_pane_for_its_own_patch_and_draws_a_crosshair_in_the_others(two, hover):
+    first, second = columns(two)
+    hover(first.map_view.view, first.map_view.view.position_of(CENTRE))
+    for column in (first, second):
+        shown = column.pane.map
+        assert shown.query_cell == shown.grid.cell_at(*shown.view.to_view(CENTRE.x, CENTRE.y))
+        assert column.title.reading.text().startswith(f"({shown.query_cell[0]}, {shown.query_cell[1]})")
+    assert first.pane.map.grid != second.pane.map.grid
+    assert not first.map_view._cross.isVisible() and second.map_view._cross.isVisible()
+    hover(first.map_view.view, QPointF(-5, -5))
+    assert first.store.state.hover is None and second.store.state.hover is None
+    assert not second.map_view._cross.isVisible() and second.title.reading.text() == ""
+
+
+def test_place_that_one_model_did_not_see_is_no_query_there(two, hover):
+    first, second = columns(two)
+    place = Place(2.0, 45.0)  # cut off by the first one's crop, seen by the squashed view of the second
+    hover(second.map_view.view, second.map_view.view.position_of(place))
+    assert second.pane.map.query_cell is not None and first.pane.map.query_cell is None
+    assert first.title.reading.text() == ""
+
+
+def test_pin_and_free_go_to_all_panes(qtbot, two):
+    first, second = columns(two)
+    click_at(qtbot, second, CENTRE)
+    assert first.store.state.query == second.store.state.query != None  # noqa: E711
+    click_at(qtbot, second, CENTRE)
+    assert first.store.state.query is None is second.store.state.query
+
+
+@pytest.mark.parametrize("name", ["cursor", "zoom", "head", "colours"])
+def test_switch_breaks_and_makes_its_link(two, name):
+    switch = two.comparing.switches[name]
+    assert switch.isChecked() and getattr(two.linking.links, name)
+    switch.trigger()
+    assert not getattr(two.linking.links, name)
+    two.linking.update(**{name: True})
+    assert switch.isChecked()
+
+
+def test_broken_cursor_leaves_the_other_pane_alone(qtbot, two, hover):
+    first, second = columns(two)
+    two.comparing.switches["cursor"].trigger()
+    hover(second.map_view.view, second.map_view.view.position_of(CENTRE))
+    assert second.store.state.hover is not None and first.store.state.hover is None
+    click_at(qtbot, second, CENTRE)
+    assert second.store.state.query is not None and first.store.state.query is None
+    two.comparing.switches["cursor"].trigger()
+    assert first.store.state.query == second.store.state.query
+
+
+def test_head_and_colours_are_linked_until_the_link_is_broken(two):
+    first, _ = columns(two)
+    two.store.update(head=1, opacity=0.25)
+    assert first.store.state.head == 1 and first.store.state.style.opacity == 0.25
+    two.comparing.switches["head"].trigger()
+    two.comparing.switches["colours"].trigger()
+    two.store.update(head=0, opacity=0.75)
+    assert first.store.state.head == 1 and first.store.state.style.opacity == 0.25
+
+
+def test_layers_go_together_by_depth_by_number_or_not_at_all(two):
+    first, _ = columns(two)
+    two.store.update(layer=0)
+    assert first.store.state.layer == 0
+    two.store.update(layer=3)
+    assert first.store.state.layer == 5
+    by_number, own = (next(a for a in two.comparing.layers.actions() if a.data() == d) for d in ("number", "own"))
+    by_number.trigger()
+    assert first.store.state.layer == 3
+    own.trigger()
+    two.store.update(layer=1)
+    assert first.store.state.layer == 3 and own.isChecked() and not by_number.isChecked()
+
+
+def test_turning_to_another_pane_changes_no_layer(two):
+    first, second = columns(two)
+    two.store.update(layer=1)
+    before = first.store.state.layer, second.store.state.layer
+    for _ in range(6):
+        two.comparing.next.trigger()
+    assert (first.store.state.layer, second.store.state.layer) == before
+
+
+@pytest.mark.parametrize(("count", "other"), [(12, 6), (6, 12), (12, 24), (4, 6), (1, 12), (12, 1)])
+def test_relative_depth_joins_the_ends_and_keeps_the_order(count, other):
+    found = [layer_for(i, count, other, "depth") for i in range(count)]
+    assert found == sorted(found) and 0 <= found[0] <= found[-1] < other
+    if count > 1:
+        assert (found[0], found[-1]) == (0, other - 1)
+    assert [layer_for(i, count, other, "number") for i in range(count)] == [min(i, other - 1) for i in range(count)]
+
+
+def test_zoom_is_shared_until_it_is_unlinked(two):
+    first, second = columns(two)
+    views = [column.map_view.view for column in (first, second)]
+    views[1].box.scaleBy((0.5, 0.5))
+    views[1].box.sigRangeChangedManually.emit(views[1].box.state["mouseEnabled"])
+    centres = [view.box.viewRect().center() for view in (*views, two.patches.view)]
+    for centre in centres[1:]:
+        assert (centre.x(), centre.y()) == pytest.approx((centres[0].x(), centres[0].y()), abs=0.5)
+    assert views[0].box.viewRect().width() == pytest.approx(views[1].box.viewRect().width(), rel=0.05)
+    two.comparing.switches["zoom"].trigger()
+    before = views[0].box.viewRect()
+    views[1].box.scaleBy((0.5, 0.5))
+    views[1].box.sigRangeChangedManually.emit(views[1].box.state["mouseEnabled"])
+    assert views[0].box.viewRect() == before
+
+
+def test_picture_is_for_all_panes_and_a_model_for_the_current_one(two, monkeypatch):
+    asked = []
+    for i, column in enumerate(two.panes):
+        monkeypatch.setattr(column.opener, "open", lambda i=i, **fields: asked.append((i, sorted(fields))))
+    two.panes.open(model=ModelWish("demo"))
+    assert asked == [(1, ["model"])]
+    asked.clear()
+    two.sources.open_picture(two.pane.opened.image)
+    assert asked == [(0, ["picture"]), (1, ["picture"])]
+
+
+def drop(window, paths, modifiers):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    how = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, modifiers)
+    QApplication.sendEvent(window, QDragEnterEvent(QPoint(50, 50), *how))
+    QApplication.sendEvent(window, QDropEvent(QPointF(50, 50), *how))
+
+
+def test_checkpoint_dropped_with_shift_comes_into_a_pane_of_its_own(window, tmp_path, monkeypatch):
+    from vitviz.ui.opening import Opener
+
+    asked = []
+    monkeypatch.setattr(Opener, "open", lambda self, **fields: asked.append(fields.get("model")))
+    path = tmp_path / "weights.safetensors"
+    path.touch()
+    drop(window, [path], Qt.KeyboardModifier.ShiftModifier)
+    assert len(columns(window)) == 2 and [wish.source for wish in asked] == [str(path)]
+    drop(window, [path], Qt.KeyboardModifier.NoModifier)
+    assert len(columns(window)) == 2 and asked[-1].source == str(path)
+
+
+def test_models_named_at_the_start_stand_side_by_side(window, monkeypatch):
+    from vitviz.ui.opening import Opener
+
+    asked = []
+    monkeypatch.setattr(Opener, "open", lambda self, **fields: asked.append(fields["model"].source))
+    window.comparing.begin([ModelWish("demo-swin"), ModelWish("other")])
+    assert len(columns(window)) == 3 and asked == ["demo-swin", "other"]
+    assert window.panes.current_column is window.panes.columns[0]
+
+
+def test_patch_sizes_fill_the_panes(qtbot, bare_window):
+    window = bare_window
+    window.sources.open_source("demo")
+    qtbot.waitUntil(lambda: window.pane.opened is not None and not window.worker.is_busy(), timeout=30000)
+    window.comparing.patch_sizes.trigger()
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=30000)
+    grids = [column.pane.opened.trace.layers[0].grid.shape for column in columns(window)]
+    assert grids == [(16, 16), (8, 8), (4, 4)]
+    texts = [column.title.name.toolTip() for column in window.panes]
+    assert all(f"patch {p} " in text and "≈" not in text for p, text in zip((8, 16, 32), texts, strict=True))
+
+
+def test_links_begin_as_they_are_said():
+    assert Links() == Links(cursor=True, zoom=True, layer="depth", head=True, colours=True)

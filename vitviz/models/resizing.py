@@ -1,0 +1,63 @@
+"""Other patch and view sizes for a model: which ones fit, and which are more than its training bears.
+
+Patch embeddings are resampled by the pseudo-inverse resize of FlexiViT (Beyer et al. 2022, arXiv 2212.08013), as timm
+does it. A model that was trained at many patch sizes keeps its worth so; for any other it is an approximation.
+"""
+
+from __future__ import annotations
+
+import re
+
+from vitviz.models.model import Model
+
+PATCH_SIZES = (8, 16, 32)
+SIDES = (224, 384, 512)
+_FLEXIBLE = ("flexivit",)
+
+
+def is_flexible(model: Model) -> bool:
+    """Whether the weights were trained at many patch sizes."""
+    return model.source == "demo" or model.architecture.startswith(_FLEXIBLE)
+
+
+def own_patch_size(model: Model) -> int | None:
+    """The patch side that the weights were trained at; None where it can't be told or patches are not square."""
+    if model.options.get("patch_size") is None:
+        size = model.patch_size
+        return size[0] if size is not None and size[0] == size[1] else None
+    if model.source == "demo":
+        return 16
+    found = re.search(r"patch(\d+)", model.architecture)
+    return int(found[1]) if found else None
+
+
+def is_approximation(model: Model) -> bool:
+    """Whether the patch embedding was resampled to a size that the weights were not trained for."""
+    if model.options.get("patch_size") is None or model.random or is_flexible(model):
+        return False
+    own = own_patch_size(model)
+    return own is None or model.patch_size != (own, own)
+
+
+def patch_sizes(model: Model, most: int = 4) -> list[int]:
+    """Patch sides to compare: 8, 16 and 32 as far as they divide the view, and the model's own; empty for Swin."""
+    if model.patch_size is None or not _resizes(model):
+        return []
+    height, width = model.preprocessing.input_size
+    own = own_patch_size(model)
+    fitting = [p for p in PATCH_SIZES if height % p == 0 and width % p == 0 and p < min(height, width)]
+    return sorted({*fitting[: most - 1], *([] if own is None else [own]), *fitting})[:most]
+
+
+def sides(model: Model, most: int = 4) -> list[int]:
+    """Sides of a square view to compare: the model's own, 224, 384 and 512, then twice and thrice its own; those that
+    its patches divide."""
+    own = model.preprocessing.input_size[0]
+    step = (model.patch_size or (32, 32))[0]
+    wanted = [own, *SIDES] if own >= SIDES[0] else [own, own * 3 // 2, own * 2, own * 3]
+    return sorted(list(dict.fromkeys(side for side in wanted if side % step == 0))[:most])
+
+
+def _resizes(model: Model) -> bool:
+    # Windows are tied to the grid that they were made for, and position tables to the windows.
+    return "swin" not in model.architecture and hasattr(model.module, "pos_embed")

@@ -1,0 +1,211 @@
+"""The commands of a comparison: more panes, patch sizes, resolutions, links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu, QToolButton
+
+from vitviz.errors import VitvizError
+from vitviz.ui.actions import action, choices
+from vitviz.ui.linking import Links
+from vitviz.ui.messages import show_error
+from vitviz.ui.opening import ModelWish
+from vitviz.ui.panes import MOST
+
+if TYPE_CHECKING:
+    from vitviz.ui.window import MainWindow
+
+_LAYERS = (
+    ("Layer by relative depth", "depth"),
+    ("Layer by number", "number"),
+    ("Every pane its own layer", "own"),
+)
+_SWITCHES = (
+    ("cursor", "Link the &cursor", "Hovering one picture asks every pane for its own patch there"),
+    ("zoom", "Link &zoom and pan", "All panes show the same part of the picture"),
+    ("head", "Link the &head", "All panes show the same head and method"),
+    ("colours", "Link the c&olours", "All panes are drawn in the same way"),
+)
+
+
+class Comparing(QObject):
+    """Adds and fills panes. `told(str)` with a word for the status bar."""
+
+    told = Signal(str)
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window, self._panes, self._linking = window, window.panes, window.linking
+        self.add = action(
+            window, "Add a &pane", self.add_pane, shortcut="Ctrl+T",
+            tip=f"Compare: another pane beside this one, up to {MOST}; then open another model in it",
+        )  # fmt: skip
+        self.close_pane = action(
+            window, "C&lose this pane", self.close_current, shortcut="Ctrl+W", tip="Close the current pane"
+        )
+        self.next = action(window, "&Next pane", self.next_pane, shortcut="F6", tip="Make the next pane current")
+        self.patch_sizes = action(
+            window, "Compare patch &sizes", self.compare_patch_sizes,
+            tip="This model at patches of 8, 16 and 32 px, as far as they divide its view",
+        )  # fmt: skip
+        self.resolutions = action(
+            window, "Compare &resolutions", self.compare_resolutions,
+            tip="This model at its own view and at larger ones",
+        )  # fmt: skip
+        self.free_size = action(
+            window, "Add a pane with other si&zes…", self.add_with_size,
+            tip="This model once more, with a view or patches of your choice, non-square too",
+        )  # fmt: skip
+        self.switches: dict[str, QAction] = {}
+        self._enable()
+        self._panes.added.connect(self._enable)
+        self._panes.removed.connect(self._enable)
+        self._linking.changed.connect(self._show_links)
+
+    def fill(self, menu: QMenu) -> None:
+        """Put all commands into the menu bar's menu."""
+        for made in (self.add, self.free_size, self.patch_sizes, self.resolutions):
+            menu.addAction(made)
+        menu.addSeparator()
+        for made in (self.next, self.close_pane):
+            menu.addAction(made)
+        menu.addSeparator()
+        for name, title, tip in _SWITCHES:
+            made = action(self._window, title, partial(self._link, name), tip=tip, checked=getattr(Links(), name))
+            self.switches[name] = made
+            menu.addAction(made)
+        layers = menu.addMenu("Link the la&yer")
+        self.layers = choices(
+            self._window, layers, _LAYERS, Links().layer, lambda value, *_: self._linking.update(layer=value)
+        )
+
+    def button(self) -> QToolButton:
+        """The toolbar's button: a click adds a pane, its arrow offers the rest."""
+        button = QToolButton()
+        button.setText("Compare")
+        button.setToolTip("Compare: add a pane (Ctrl+T); the arrow offers patch sizes and resolutions")
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.clicked.connect(self.add.trigger)
+        menu = QMenu(button)
+        menu.setToolTipsVisible(True)
+        for made in (self.add, self.free_size, self.patch_sizes, self.resolutions):
+            menu.addAction(made)
+        button.setMenu(menu)
+        return button
+
+    def begin(self, beside: Sequence[ModelWish]) -> None:
+        """Show the models that the program was started with beside the first one."""
+        first = self._panes.wish.model
+        for wish in beside:
+            # The first one's device and precision were filled in from the settings.
+            self.add_pane(replace(wish, device=first.device, precision=first.precision))
+        self._panes.set_current(self._panes.columns[0])
+
+    def add_pane(self, model: ModelWish | None = None) -> None:
+        """Another pane, with this model or the current pane's."""
+        try:
+            self._panes.add(model)
+        except VitvizError as error:
+            show_error(self._window, error)
+            return
+        if model is None:
+            self.told.emit("The new pane is current: open another model, or change its sizes.")
+
+    def add_paths(self, paths: list[Path]) -> None:
+        """Show checkpoints that were dropped with Shift beside what is shown."""
+        for path in paths:
+            value = self._window.settings.value
+            self.add_pane(ModelWish(str(path), device=value.device, precision=value.precision))
+
+    def add_with_size(self) -> None:
+        """The current model once more; the dialog asks for its sizes."""
+        if len(self._panes) < MOST:
+            self._panes.add()
+            self._window.sources.ask_size()
+
+    def close_current(self) -> None:
+        """Close the current pane."""
+        self._panes.close_column(self._panes.current_column)
+
+    def next_pane(self) -> None:
+        """Make the pane to the right current, the first after the last."""
+        columns = self._panes.columns
+        column = columns[(columns.index(self._panes.current_column) + 1) % len(columns)]
+        self._panes.set_current(column)
+        column.map_view.view.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def compare_patch_sizes(self) -> None:
+        """One pane for each patch size, the current model in all of them."""
+        opened = self._panes.current.opened
+        if opened is None:
+            return
+        from vitviz.models.resizing import own_patch_size, patch_sizes
+
+        fitting, own = patch_sizes(opened.model), own_patch_size(opened.model)
+        if len(fitting) < 2:
+            self._say(
+                f"{opened.model.name} can't be compared over patch sizes: its patches can't be resampled, or no other "
+                "of 8, 16 and 32 px divides its view. Change the size of the view, or open a plain ViT."
+            )
+            return
+        # At its own patch size nothing is resampled.
+        self._fill([{"patch_size": None if size == own else size} for size in fitting])
+
+    def compare_resolutions(self) -> None:
+        """One pane for each size of the view, the current model in all of them."""
+        opened = self._panes.current.opened
+        if opened is None:
+            return
+        from vitviz.models.resizing import sides
+
+        fitting = sides(opened.model)
+        if len(fitting) < 2:
+            self._say(
+                f"No other view of {opened.model.name} is divided by its patches: choose one under Model > Sizes."
+            )
+            return
+        own = opened.model.preprocessing.input_size
+        kept = opened.wish.model.image_size
+        self._fill([{"image_size": kept if (side, side) == own else (side, side)} for side in fitting])
+
+    def _fill(self, variants: Sequence[dict[str, Any]]) -> None:
+        """As many panes as there are variants of the current model, in this order."""
+        opened = self._panes.current.opened
+        assert opened is not None
+        base = opened.wish.model
+        while len(self._panes) > len(variants):
+            self._panes.close_column(self._panes.columns[-1])
+        wishes = [replace(base, **fields) for fields in variants]
+        while len(self._panes) < len(variants):
+            self._panes.add()
+        for column, wish in zip(self._panes, wishes, strict=True):
+            if column.pane.opened is None or column.pane.opened.wish.model != wish:
+                column.opener.open(picture=opened.wish.picture, model=wish)
+        self._panes.set_current(self._panes.columns[0])
+
+    def _say(self, sentence: str) -> None:
+        show_error(self._window, VitvizError(sentence))
+
+    def _link(self, name: str, on: bool) -> None:
+        self._linking.update(**{name: on})
+
+    def _show_links(self, links: Links) -> None:
+        for name, made in self.switches.items():
+            made.setChecked(getattr(links, name))
+        for made in self.layers.actions():
+            made.setChecked(made.data() == links.layer)
+
+    def _enable(self, *_: object) -> None:
+        count = len(self._panes)
+        self.add.setEnabled(count < MOST)
+        self.free_size.setEnabled(count < MOST)
+        self.close_pane.setEnabled(count > 1)
+        self.next.setEnabled(count > 1)

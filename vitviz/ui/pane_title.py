@@ -1,0 +1,94 @@
+"""The line over a pane: its model, what it reads under the shared cursor, and the button that closes it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFontMetrics, QMouseEvent, QPalette, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+from vitviz.ui.opening import Opened
+from vitviz.ui.words import weight_text
+
+APPROXIMATION = "resampled to a patch size it was not trained for: an approximation"
+
+
+class PaneTitle(QFrame):
+    """Shown where there are several panes. `pressed()` on a click, `close_asked()` from the button."""
+
+    pressed = Signal()
+    close_asked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name, self.reading = QLabel(), QLabel()
+        for label in (self.name, self.reading):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._text = ""
+        self.current = True
+        self.close_button = QToolButton()
+        self.close_button.setText("×")
+        self.close_button.setAutoRaise(True)
+        self.close_button.setToolTip("Close this pane")
+        self.close_button.setAccessibleName("Close this pane")
+        self.close_button.clicked.connect(self.close_asked)
+        self.setAutoFillBackground(True)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 1, 2, 1)
+        layout.addWidget(self.name, 1)
+        layout.addWidget(self.reading)
+        layout.addWidget(self.close_button)
+
+    def show_model(self, opened: Opened) -> None:
+        """Say which model the pane shows, and how."""
+        self._text = model_text(opened)
+        tip = [self._text]
+        if opened.model.random:
+            tip.append("random weights")
+        if is_approximation(opened):
+            tip.append(APPROXIMATION)
+        self.name.setToolTip("\n".join(tip))
+        self._elide()
+
+    def show_current(self, current: bool) -> None:
+        """Mark the pane that docks and toolbar speak of."""
+        self.current = current
+        self.setBackgroundRole(QPalette.ColorRole.Highlight if current else QPalette.ColorRole.Button)
+        role = QPalette.ColorRole.HighlightedText if current else QPalette.ColorRole.ButtonText
+        for widget in (self.name, self.reading, self.close_button):
+            widget.setForegroundRole(role)
+        self.setAccessibleName(f"{'Current pane' if current else 'Pane'}: {self._text}")
+
+    def read(self, found: tuple[tuple[int, int], float] | None) -> None:
+        """The patch under the shared cursor and its weight, in this pane's own map."""
+        self.reading.setText("" if found is None else f"({found[0][0]}, {found[0][1]}) {weight_text(found[1])}")
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.pressed.emit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        room = max(40, self.name.width())
+        self.name.setText(QFontMetrics(self.name.font()).elidedText(self._text, Qt.TextElideMode.ElideMiddle, room))
+
+
+def model_text(opened: Opened) -> str:
+    """ "demo · patch 8 · 128 px", with "≈" before a patch size that the weights were not trained for."""
+    model = opened.model
+    height, width = model.preprocessing.input_size
+    parts = [model.name]
+    if model.patch_size is not None:
+        rows, cols = model.patch_size
+        parts.append(f"{'≈ ' if is_approximation(opened) else ''}patch {rows}" + ("" if rows == cols else f" x {cols}"))
+    parts.append(f"{height} px" if height == width else f"{height} x {width} px")
+    return " · ".join(parts)
+
+
+def is_approximation(opened: Opened) -> bool:
+    """Whether the patch embedding was resampled to a size that these weights were never trained for."""
+    from vitviz.models.resizing import is_approximation
+
+    return is_approximation(opened.model)
