@@ -16,6 +16,7 @@ from vitviz.models.layout import Grid, Windows
 
 Kind = Literal["global", "window", "pool", "pooled keys"]
 _CHUNK_BYTES = 64 * 2**20
+_CACHE_BYTES = 2**20
 
 
 @dataclass(slots=True, eq=False)
@@ -279,17 +280,24 @@ class Layer:
         assert call.q is not None and call.k is not None
         total = torch.zeros(self.num_heads, keys, device=self.device)
         lse = torch.empty(self.num_heads, count, device=self.device)
-        step = max(1, _CHUNK_BYTES // (4 * self.num_heads * keys))
-        keys_t = call.k[0].float().mT
-        for start in range(0, count, step):
-            rows = torch.arange(start, min(start + step, count), device=self.device)
-            scores = (call.q[0, :, rows].float() * call.scale) @ keys_t
-            scores = added(scores, call.bias.rows(0, None, rows) if call.bias else None)
-            if call.causal:
-                scores = scores.masked_fill(torch.arange(keys, device=rows.device)[None] > rows[:, None], -torch.inf)
-            lse[:, rows] = scores.logsumexp(-1)
-            weights = (scores - lse[:, rows].unsqueeze(-1)).exp_()
-            total += weights[:, rows >= first].sum(1)
+        # A core's cache holds a block of rows of one head; a GPU is kept busy by many of all heads.
+        on_cpu = self.device.type == "cpu"
+        room = _CACHE_BYTES if on_cpu else _CHUNK_BYTES // self.num_heads
+        every = torch.arange(self.num_heads, device=self.device)
+        for heads in torch.split(every, 1 if on_cpu else self.num_heads):
+            keys_t = call.k[0].index_select(0, heads).float().mT
+            for rows in torch.split(torch.arange(count, device=self.device), max(1, room // (4 * keys))):
+                scores = (call.q[0, heads[:, None], rows].float() * call.scale) @ keys_t
+                scores = added(scores, call.bias.rows(0, heads, rows) if call.bias else None)
+                if call.causal:
+                    ahead = torch.arange(keys, device=rows.device)[None] > rows[:, None]
+                    scores = scores.masked_fill(ahead, -torch.inf)
+                top = scores.amax(-1, keepdim=True)
+                powers = scores.sub_(top).exp_()
+                sums = powers.sum(-1, keepdim=True)
+                lse[heads[:, None], rows] = (top + sums.log()).squeeze(-1)
+                shares = (rows >= first) / sums.mT  # (heads, 1, rows)
+                total[heads] += (shares @ powers).squeeze(1)
         return lse, total / max(count - first, 1)
 
 
