@@ -63,7 +63,6 @@ class TestExport:
         "ablation",
         [
             {"heads": [[0]]},
-            {"heads": [[0, -1]]},
             {"heads": [[0, "1"]]},
             {"heads": {}},
             {"heads": [], "to": "noise"},

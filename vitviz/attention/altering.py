@@ -27,7 +27,7 @@ Cuts = Sequence[Sequence[int]]
 
 def check(ablation: Ablation, layers: Sequence[Layer], name: str = "the model") -> None:
     """AttentionError where an ablation names a layer or head that is not there."""
-    for at, head in sorted(ablation.heads):
+    for at, head in ablation.heads:
         if not 0 <= at < len(layers):
             raise AttentionError(f"There is no layer {at} to ablate: {name} has layers 0 to {len(layers) - 1}.")
         if not 0 <= head < layers[at].num_heads:

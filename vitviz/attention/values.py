@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -81,15 +81,15 @@ class Ablation:
     """Heads that are switched off: a model altered so is another model, and what it shows is of that one.
 
     Attributes:
-        heads: pairs (layer, head), both counted from 0; any iterable is taken.
+        heads: pairs (layer, head), both counted from 0, in order; any iterable of pairs is taken.
         to: what a switched-off head gives instead of its output: "zero", or "mean", its mean over the tokens.
     """
 
-    heads: frozenset[tuple[int, int]] = frozenset()
+    heads: tuple[tuple[int, int], ...] = ()
     to: AblateTo = "zero"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "heads", frozenset((int(layer), int(head)) for layer, head in self.heads))
+        object.__setattr__(self, "heads", tuple(sorted({(int(layer), int(head)) for layer, head in self.heads})))
         if self.to not in ("zero", "mean"):
             raise AttentionError(f"A head can't be set to {self.to!r}: give 'zero' or 'mean'.")
 
@@ -98,22 +98,22 @@ class Ablation:
 
     def of(self, layer: int) -> tuple[int, ...]:
         """The heads of one layer that are off, in order."""
-        return tuple(sorted(head for at, head in self.heads if at == layer))
+        return tuple(head for at, head in self.heads if at == layer)
 
     def toggled(self, heads: Iterable[tuple[int, int]]) -> Ablation:
         """These heads off; or on again where all of them are off already."""
-        chosen = frozenset(heads)
-        return replace(self, heads=self.heads - chosen if chosen <= self.heads else self.heads | chosen)
+        chosen, now = set(heads), set(self.heads)
+        return replace(self, heads=tuple(now - chosen if chosen <= now else now | chosen))
 
     def within(self, heads: tuple[int, ...]) -> Ablation:
         """What is left of it in a model whose layers have so many heads."""
-        kept = frozenset((at, head) for at, head in self.heads if 0 <= at < len(heads) and 0 <= head < heads[at])
+        kept = tuple((at, head) for at, head in self.heads if 0 <= at < len(heads) and 0 <= head < heads[at])
         return self if kept == self.heads else replace(self, heads=kept)
 
     @property
     def text(self) -> str:
         """ "3.0 3.5": the heads that are off as layer.head; empty where all are on."""
-        return " ".join(f"{layer}.{head}" for layer, head in sorted(self.heads))
+        return " ".join(f"{layer}.{head}" for layer, head in self.heads)
 
     @property
     def words(self) -> str:
@@ -122,11 +122,6 @@ class Ablation:
         named = ", ".join(pairs[:6]) + (", …" if len(pairs) > 6 else "")
         how = "" if self.to == "zero" else ", set to their mean"
         return f"{len(pairs)} head{'' if len(pairs) == 1 else 's'} off ({named}{how})"
-
-    @property
-    def as_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        return {"heads": [list(pair) for pair in sorted(self.heads)], "to": self.to}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -73,7 +73,7 @@ def without(seen: Trace, model: Model, image: Image, arguments: argparse.Namespa
     pairs: list[tuple[int, int]] = []
     for layer, head in arguments.without:
         pairs += [(layer, head)] if head is not None else [(layer, h) for h in range(seen.layer(layer).num_heads)]
-    ablation = Ablation(frozenset(pairs), arguments.without_to)
+    ablation = Ablation(tuple(pairs), arguments.without_to)
     return trace(model, image, ablation=ablation, plain=seen) if ablation else seen
 
 

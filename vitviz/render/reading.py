@@ -143,7 +143,7 @@ def _parsed(path: Path, data: bytes) -> Recipe:
         _of(picture["sha256"], str), _of(picture["name"], str), _of(picture["path"], str, type(None))
         _of(model["source"], str), _of(model.get("sha256"), str, type(None))
         options = _options(_of(model.get("options", {}), dict))
-        ablation = _ablation(_of(content.get("ablation", {}), dict))
+        ablation = from_json(Ablation, content.get("ablation", {}))
         for part in ("versions", "run", "values"):
             _of(content.get(part, {}), dict)
         batch = content.get("run", {}).get("batch", 1)
@@ -156,17 +156,6 @@ def _parsed(path: Path, data: bytes) -> Recipe:
             "name an exported figure or the .json beside it."
         ) from error
     return Recipe(content, plan, path, options, ablation)
-
-
-def _ablation(given: dict[str, Any]) -> Ablation:
-    heads = _of(given.get("heads", []), list)
-    pairs = [[_of(number, int) for number in _of(pair, list)] for pair in heads]
-    if any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
-        raise ValueError("its ablation is no list of pairs of layer and head")
-    to = given.get("to", "zero")
-    if to not in ("zero", "mean"):
-        raise ValueError(f"its ablation is to {to!r}")
-    return Ablation(frozenset((layer, head) for layer, head in pairs), to)
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, A
             "sha256": image.sha256,
         },
         "model": {**model.identity, "assumptions": [to_json(finding) for finding in assumed]},
-        **({"ablation": shown.ablation.as_json} if shown.ablation else {}),
+        **({"ablation": to_json(shown.ablation)} if shown.ablation else {}),
         "selection": parts.pop("selection"),
         "style": parts.pop("style"),
         "figure": parts.pop("figure"),

@@ -14,6 +14,7 @@ GESTURES = [
     ("Click a patch", "pin the query; click it again or press Esc to free it"),
     ("Click a tile of the atlas", "choose layer and head"),
     ("Hover a tile of the atlas", "enlarge it"),
+    ("Right click a tile of the atlas", "switch the head off, or on again; on the number of a row: the layer"),
     ("Click a chip (CLS, REG0, MEAN)", "that token is the query"),
     ("Wheel, drag, double click", "zoom, pan, fit; the pictures stay linked"),
     ("Drop a picture, a checkpoint or a folder", "open it"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QImage, QPixmap, QResizeEvent
+from PySide6.QtGui import QColor, QImage, QPainterPath, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from vitviz.attention.values import HeadMaps, Place
 from vitviz.render.mosaic import Mosaic, table, tiles_for
 from vitviz.render.overlay import Canvas
 from vitviz.render.style import limits_of
-from vitviz.ui.marks import frame_item, set_frame
+from vitviz.ui.marks import cross_items, frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
@@ -22,7 +22,8 @@ _LENS = 200  # pixels along the longer side of the enlarged head
 
 
 class AtlasPanel(QWidget):
-    """Rows are layers, columns heads; a click chooses, hovering enlarges. `drawn()` after every new drawing."""
+    """Rows are layers, columns heads; a click chooses, hovering enlarges, a right click switches the head (or, on the
+    number of a row, the layer) off or on. `drawn()` after every new drawing."""
 
     drawn = Signal()
 
@@ -35,6 +36,7 @@ class AtlasPanel(QWidget):
         self._pointed: tuple[int, int] | None = None
         self.view = PictureView(self)
         self.view.setAccessibleName("Heads: rows are layers, columns are heads")
+        self._off = cross_items(self.view.box)
         self._edge = frame_item(self.view.box, (0, 0, 0), 5.0)
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.5)
         self.caption = QLabel(" ")
@@ -47,6 +49,8 @@ class AtlasPanel(QWidget):
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._mouse_gone)
         self.view.clicked.connect(self._clicked)
+        self.view.right_clicked.connect(self._right_clicked)
+        pane.store.changed.connect(self._cross_out)
         pane.traced.connect(self._traced)
         pane.maps_changed.connect(self.draw)
         pane.restyled.connect(self.draw)
@@ -74,6 +78,7 @@ class AtlasPanel(QWidget):
         self._mosaic = Mosaic(tiles_for([layer.query_grid.shape for layer in layers], [n.num_heads for n in layers]))
         height, width = self._mosaic.tiles.size
         self._label()
+        self._cross_out()
         side = max(height, width)
         self.view.set_extent(height, width, margin=0.11 * side, left=(0.23 if self._titled else 0.11) * side)
         self.lens.canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LENS / max(opened.image.size)))
@@ -82,6 +87,21 @@ class AtlasPanel(QWidget):
     def _titled(self) -> bool:
         """Whether the layers have longer names than a number."""
         return any(self._pane.store.reality.titles)
+
+    @Slot()
+    def _cross_out(self) -> None:
+        """Cross out the heads that are switched off."""
+        if self._mosaic is None:
+            return
+        tiles, path = self._mosaic.tiles, QPainterPath()
+        for layer, head in self._pane.store.state.ablation.within(tiles.heads).heads:
+            x, y, width, height = tiles.box(layer, head)
+            path.moveTo(x, y)
+            path.lineTo(x + width, y + height)
+            path.moveTo(x + width, y)
+            path.lineTo(x, y + height)
+        for item in self._off:
+            item.setPath(path)
 
     def _label(self) -> None:
         """Number the rows and columns, and say what they are."""
@@ -176,6 +196,19 @@ class AtlasPanel(QWidget):
     def _clicked(self, place: Place) -> None:
         if (tile := self._at(place)) is not None:
             self._pane.store.update(layer=tile[0], head=tile[1])
+
+    @Slot(object)
+    def _right_clicked(self, place: Place) -> None:
+        tiles = self._mosaic.tiles if self._mosaic else None
+        if tiles is None or self._pane.opened is None:
+            return
+        store = self._pane.store
+        if (tile := self._at(place)) is not None:
+            store.update(ablation=store.state.ablation.toggled([tile]))
+        elif place.x < 0 <= place.y:
+            layer = int(place.y // (tiles.tile[0] + tiles.gap))
+            if layer < len(tiles.heads):
+                store.update(ablation=store.state.ablation.toggled((layer, h) for h in range(tiles.heads[layer])))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

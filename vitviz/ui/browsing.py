@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QObject, QRectF, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from vitviz.attention.values import Place
+from vitviz.attention.values import AblateTo, Place
 from vitviz.ui.linking import Linking
 from vitviz.ui.marks import cell_rect
 from vitviz.ui.pane import Pane
@@ -124,6 +126,30 @@ class Browsing(QObject):
         head = self._store.state.head
         number = (head if isinstance(head, int) else -1) + step
         self._store.update(head="mean" if number < 0 else number)
+
+    def switch_head(self) -> None:
+        """Switch the chosen head off, or on again."""
+        state = self._store.state
+        if not isinstance(state.head, int):
+            self.told.emit("Choose one head first, or switch the whole layer off.")
+        elif self._store.reality.heads:
+            self._store.update(ablation=state.ablation.toggled([(state.layer, state.head)]))
+
+    def switch_layer(self) -> None:
+        """Switch all heads of the chosen layer off, or on again."""
+        state, heads = self._store.state, self._store.reality.heads
+        if heads:
+            self._store.update(ablation=state.ablation.toggled((state.layer, h) for h in range(heads[state.layer])))
+
+    def switch_on(self) -> None:
+        """Switch all heads on again."""
+        if not self._store.state.ablation:
+            self.told.emit("All heads are on.")
+        self._store.update(ablation=replace(self._store.state.ablation, heads=()))
+
+    def set_ablation_to(self, to: AblateTo) -> None:
+        """What the heads that are off give instead of their output."""
+        self._store.update(ablation=replace(self._store.state.ablation, to=to))
 
     def turn(self) -> None:
         """From looks-at to is-looked-at-by, or back."""

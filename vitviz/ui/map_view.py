@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from vitviz.attention.values import Place
 from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
+from vitviz.ui.ablation_badge import AblationBadge
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.marks import cross_item, cross_path, frame_item, grid_path, set_frame
 from vitviz.ui.pane import Pane
@@ -55,6 +56,8 @@ class MapView(QWidget):
         words.setSpacing(0)
         words.addWidget(self.title)
         words.addWidget(self.note)
+        self.badge = AblationBadge(pane, self)
+        words.addWidget(self.badge)
         words.addWidget(self.window_note)
         layout = QGridLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)

@@ -56,6 +56,16 @@ def set_frame(item: QGraphicsRectItem, rect: QRectF | None) -> None:
         item.setRect(rect)
 
 
+def cross_items(box: pg.ViewBox) -> tuple[QGraphicsPathItem, QGraphicsPathItem]:
+    """Two items for the same path, a wide dark one below a light one, to be seen on any colour."""
+    items = QGraphicsPathItem(), QGraphicsPathItem()
+    for item, color, width in zip(items, ((0, 0, 0, 200), (255, 255, 255, 255)), (4.5, 1.75), strict=True):
+        item.setPen(pg.mkPen(*color, width=width, cosmetic=True))
+        item.setZValue(8)
+        box.addItem(item, ignoreBounds=True)
+    return items
+
+
 def cell_rect(grid: Grid, view: View, cell: tuple[int, int]) -> QRectF:
     """The pixels of the picture that a patch covers."""
     u0, v0, u1, v1 = grid.box(*cell)

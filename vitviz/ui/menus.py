@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Standard = QKeySequence.StandardKey
 PRECISIONS = (("float32", "float32"), ("bfloat16", "bfloat16"), ("float16", "float16"))
+OFF = (("Zero", "zero"), ("Its mean over the tokens", "mean"))
 CROPS = (
     ("As the model asks", ""),
     ("Centre of the picture", "center"),
@@ -140,6 +141,23 @@ class Menus:
             action(w, "F&ree the query", w.browsing.free, shortcut="Esc", tip="Back to the class token or the mean"),
         ):
             menu.addAction(made)
+        menu.addSeparator()
+        for made in (
+            action(w, "Switch head o&ff or on", w.browsing.switch_head, shortcut="X", tip="Take the chosen head away"),
+            action(
+                w,
+                "Switch la&yer off or on",
+                w.browsing.switch_layer,
+                shortcut="Shift+X",
+                tip="Take all heads of the chosen layer away",
+            ),
+            action(w, "&All heads on", w.browsing.switch_on, shortcut="Ctrl+Shift+X", tip="The model as it was opened"),
+        ):
+            menu.addAction(made)
+        instead = menu.addMenu("A head that is off &gives")
+        self.ablation_to = choices(
+            w, instead, OFF, store.state.ablation.to, lambda to, *_: w.browsing.set_ablation_to(to)
+        )
         menu.addSeparator()
         self.play = action(w, "Pla&y the layers", w.browsing.play, shortcut="Space", checked=False)
         menu.addAction(self.play)

@@ -67,11 +67,16 @@ class ModelPanel(QWidget):
         self.name.setText(model.name)
         self.warning.setVisible(model.random)
         self.warning.setText("Random weights: the maps mean nothing but their shapes.")
-        self.top.show_classes(trace.top_k(_TOP))
+        if changes := trace.top_changes(_TOP):
+            self.top.show_changes(changes, trace.ablation.words)
+        else:
+            self.top.show_classes(trace.top_k(_TOP))
         self.top.show()
         heads = sorted({layer.num_heads for layer in trace.layers})
         rows = [(f.topic, f.text if f.certainty == "found" else f"{f.text} ({f.certainty})") for f in model.report]
         rows.append(("layers", f"{len(trace.layers)}, heads {', '.join(map(str, heads))}"))
+        if trace.ablation:
+            rows.append(("altered", trace.ablation.words))
         rows.append(("this pass", f"{trace.seconds * 1000:.0f} ms, keeps {trace.bytes / 1e6:.1f} MB for looking"))
         if trace.error is not None:
             rows.append(("proof", f"max |A v - output| = {trace.error:.1e} over sampled rows of every layer"))
@@ -100,14 +105,24 @@ class TopClasses(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.classes: list[tuple[str, float]] = []
+        self.before: list[float] = []  # with all heads on; empty where no head is off
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Most probable classes")
 
     def show_classes(self, classes: list[tuple[str, float]]) -> None:
         """Show (label, probability), the most probable first."""
-        self.classes = classes
-        self.setToolTip("")
-        self.setAccessibleDescription(", ".join(f"{label} {share:.1%}" for label, share in classes))
+        self._set(classes, [], "", ", ".join(f"{label} {share:.1%}" for label, share in classes))
+
+    def show_changes(self, changes: list[tuple[str, float, float]], why: str) -> None:
+        """Show (label, probability before, probability now) of an altered model."""
+        words = ", ".join(f"{label} {before:.1%}, now {now:.1%}" for label, before, now in changes)
+        tip = f"Before and now, {why}. The line marks where the bar was."
+        self._set([(label, now) for label, _, now in changes], [before for _, before, _ in changes], tip, words)
+
+    def _set(self, classes: list[tuple[str, float]], before: list[float], tip: str, words: str) -> None:
+        self.classes, self.before = classes, before
+        self.setToolTip(tip)
+        self.setAccessibleDescription(words)
         self.updateGeometry()
         self.update()
 
@@ -128,12 +143,18 @@ class TopClasses(QWidget):
             painter.drawText(QRectF(0, 0, self.width(), line), Qt.AlignmentFlag.AlignLeft, "This model has no classes.")
         accent = self.palette().highlight().color()
         accent.setAlpha(90)
-        number = metrics.horizontalAdvance("100.0 %") + 6
+        widest = "100.0% → 100.0%" if self.before else "100.0 %"
+        number = metrics.horizontalAdvance(widest) + 6
         for i, (label, share) in enumerate(self.classes):
             box = QRectF(0, i * line + 1, self.width() - number, line - 2)
             painter.fillRect(QRectF(box.left(), box.top(), box.width() * share, box.height()), accent)
             text = metrics.elidedText(label, Qt.TextElideMode.ElideRight, box.width() - 8)
             painter.drawText(box.adjusted(4, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
             right = QRectF(box.right(), box.top(), number, box.height())
-            painter.drawText(right, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{share:.1%}")
+            value = f"{share:.1%}"
+            if self.before:
+                value = f"{self.before[i]:.1%} → {value}"
+                mark = box.left() + box.width() * self.before[i]
+                painter.fillRect(QRectF(mark - 1, box.top(), 2, box.height()), self.palette().highlight())
+            painter.drawText(right, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, value)
         painter.end()

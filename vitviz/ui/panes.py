@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from vitviz.errors import VitvizError
 from vitviz.images import Image
+from vitviz.ui.altering import Alteration
 from vitviz.ui.current import CurrentPane
 from vitviz.ui.jobs import Worker
 from vitviz.ui.map_view import MapView
@@ -46,6 +47,7 @@ class PaneColumn(QWidget):
         self.store = Store(state, self)
         self.opener = Opener(worker, self, number=number)
         self.pane = Pane(self.store, worker, self, number=number)
+        self.alteration = Alteration(self.pane, worker, self)
         self.map_view = MapView(self.pane, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -208,6 +210,7 @@ class Panes(QWidget):
         """Give up all running wishes; what is shown stays."""
         for column in self.columns:
             column.opener.cancel()
+            column.alteration.cancel()
 
     def set_colors(self, background: QColor) -> None:
         """The colour around the pictures."""

@@ -19,13 +19,14 @@ class PictureView(pg.GraphicsView):
     """Shows uint8 pixels over a rectangle of picture coordinates.
 
     Wheel zooms, drag pans, double click fits. `hovered(Place)` while the mouse is over the picture, `left()` when it
-    leaves, `clicked(Place)` on a click that is no drag, `range_changed(QRectF)` when the user zooms or pans,
-    `fit_asked()` when the user asks for the whole.
+    leaves, `clicked(Place)` and `right_clicked(Place)` on a click that is no drag, `range_changed(QRectF)` when the
+    user zooms or pans, `fit_asked()` when the user asks for the whole.
     """
 
     hovered = Signal(object)
     left = Signal()
     clicked = Signal(object)
+    right_clicked = Signal(object)
     range_changed = Signal(object)
     fit_asked = Signal()
 
@@ -55,8 +56,9 @@ class PictureView(pg.GraphicsView):
     def set_extent(self, height: float, width: float, margin: float = 0.0, left: float | None = None) -> None:
         """The size of the picture in its own pixels, with room for labels at its left and top; shows all of it."""
         left = margin if left is None else left
-        self._extent = QRectF(-left, -margin, width + left, height + margin)
-        self.fit()
+        before, self._extent = self._extent, QRectF(-left, -margin, width + left, height + margin)
+        if self._extent != before:  # what the user zoomed into stays in sight while its model is altered
+            self.fit()
 
     @property
     def extent(self) -> QRectF:
@@ -115,14 +117,15 @@ class PictureView(pg.GraphicsView):
 
     def mousePressEvent(self, ev: QMouseEvent) -> None:
         super().mousePressEvent(ev)
-        self._pressed = ev.position() if ev.button() == Qt.MouseButton.LeftButton else None
+        clicks = (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton)
+        self._pressed = ev.position() if ev.button() in clicks else None
 
     def mouseReleaseEvent(self, ev: QMouseEvent) -> None:
         super().mouseReleaseEvent(ev)
         if self._pressed is not None and (ev.position() - self._pressed).manhattanLength() < 5:
             place = self.place_at(ev.position())
             if place is not None:
-                self.clicked.emit(place)
+                (self.right_clicked if ev.button() == Qt.MouseButton.RightButton else self.clicked).emit(place)
         self._pressed = None
 
     def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from vitviz.attention.values import Direction, Head, Place, Query, Selection
+from vitviz.attention.values import Ablation, Direction, Head, Place, Query, Selection
 from vitviz.render.style import Style
 
 _HISTORY = 200
@@ -24,6 +24,7 @@ class State:
         hover: the place under the mouse, which is the query as long as nothing is pinned.
         direction: "from" the query or "to" it.
         style: how maps are drawn.
+        ablation: the heads that are to be switched off in the model.
     """
 
     layer: int = -1
@@ -32,6 +33,7 @@ class State:
     hover: Place | None = None
     direction: Direction = "from"
     style: Style = field(default_factory=Style)
+    ablation: Ablation = field(default_factory=Ablation)
 
     @property
     def effective_query(self) -> Query | None:
@@ -62,7 +64,7 @@ def resolve(wish: State, reality: Reality) -> State:
     layer = min(max(layer, 0), count - 1)
     head = wish.head if isinstance(wish.head, str) else min(max(wish.head, 0), reality.heads[layer] - 1)
     query = None if isinstance(wish.query, str) and wish.query not in reality.tokens else wish.query
-    return replace(wish, layer=layer, head=head, query=query)
+    return replace(wish, ablation=wish.ablation.within(reality.heads), layer=layer, head=head, query=query)
 
 
 class Store(QObject):

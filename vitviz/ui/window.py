@@ -13,6 +13,7 @@ from vitviz import __version__
 from vitviz.attention.values import Place
 from vitviz.render.style import COLORMAPS, Interpolation, Style
 from vitviz.ui.actions import GESTURES
+from vitviz.ui.altering import KIND as ABLATION
 from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.browsing import Browsing
 from vitviz.ui.comparing import Comparing
@@ -131,6 +132,7 @@ class MainWindow(QMainWindow):
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
         self.status.cancel_asked.connect(self.panes.cancel)
         self.store.changed.connect(self._chosen)
+        self.pane.traced.connect(lambda _: self._entitle())
         self.theme.changed.connect(self._recolor)
         self.settings.changed.connect(self.menus.fill_recents)
         self.browsing.pointed.connect(self._pointed)
@@ -165,7 +167,8 @@ class MainWindow(QMainWindow):
     def _entitle(self) -> None:
         shown = self.pane.opened
         if shown is not None:
-            self.setWindowTitle(f"{shown.image.name} · {shown.model.name} · vitviz")
+            off = f" · {shown.trace.ablation.words}" if shown.trace.ablation else ""
+            self.setWindowTitle(f"{shown.image.name} · {shown.model.name}{off} · vitviz")
 
     @Slot(int, str, float, str)
     def _progressed(self, number: int, kind: str, fraction: float, text: str) -> None:
@@ -174,7 +177,7 @@ class MainWindow(QMainWindow):
 
     @Slot(int, str, object)
     def _maps_failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind.startswith(MAPS):
+        if kind.startswith((MAPS, ABLATION)):
             show_error(self, error)
 
     @Slot(object, object)
@@ -189,6 +192,8 @@ class MainWindow(QMainWindow):
             self.menus.outline.setChecked(style.show_query)
             self.menus.one_window.setChecked(style.show_window)
             self.menus.partition.setChecked(style.show_partition)
+        for choice in self.menus.ablation_to.actions():
+            choice.setChecked(choice.data() == new.ablation.to)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -1,0 +1,102 @@
+"""Heads switched off in the model of a pane: from the ablation in its state to the trace that it shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from vitviz.attention.values import Ablation
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.store import State
+
+KIND = "ablation"
+
+
+class Alteration(QObject):
+    """Keeps what a pane shows to the ablation in its state: runs the model without these heads, and shows that trace.
+
+    Another model begins with all heads on; another picture is shown through the model as it is altered.
+    `failed(exception)` when the altered model could not be run: the state goes back to what is shown.
+    """
+
+    failed = Signal(object)
+
+    def __init__(self, pane: Pane, worker: Worker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pane, self._worker = pane, worker
+        self._kind = f"{KIND} {pane.number}"
+        self._plain: Opened | None = None  # what is shown, with all heads on
+        self._shown: Opened | None = None
+        self._number = -1
+        pane.traced.connect(self._traced)
+        pane.store.changed.connect(self._changed)
+        worker.finished.connect(self._finished)
+        worker.failed.connect(self._failed)
+        worker.cancelled.connect(self._cancelled)
+
+    def cancel(self) -> None:
+        """Give up the pass that runs; what is shown stays."""
+        self._worker.cancel(self._kind)
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        before, self._shown = self._plain, opened
+        if opened.trace.ablation:
+            return
+        self._plain = opened
+        if before is not None and before.model is not opened.model:
+            self._pane.store.update(ablation=Ablation())
+        self._alter()
+
+    @Slot(object, object)
+    def _changed(self, old: State, new: State) -> None:
+        # While a new trace is being faced, the pane holds it already: `traced` follows.
+        if old.ablation != new.ablation and self._pane.opened is self._shown:
+            self._alter()
+
+    def _alter(self) -> None:
+        wish, plain = self._pane.store.state.ablation, self._plain
+        if plain is None or self._shown is None:
+            return
+        shown = self._shown.trace.ablation
+        if wish == shown or not (wish or shown):
+            self._worker.cancel(self._kind)
+            return
+        if not wish:
+            self._worker.cancel(self._kind)
+            self._pane.show(plain)
+            return
+
+        def work(progress: Progress) -> tuple[Opened, Opened]:
+            from vitviz.attention.trace import trace
+
+            seen = trace(
+                plain.model, plain.image, ablation=wish, plain=plain.trace, progress=progress, cancel=progress.cancelled
+            )
+            return plain, replace(plain, trace=seen)
+
+        self._number = self._worker.submit(self._kind, work)
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind == self._kind and number == self._number and result[0] is self._plain:
+            self._pane.show(result[1])
+
+    @Slot(int, str, object)
+    def _failed(self, number: int, kind: str, error: Any) -> None:
+        if kind == self._kind and number == self._number:
+            self._go_back()
+            self.failed.emit(error)
+
+    @Slot(int, str)
+    def _cancelled(self, number: int, kind: str) -> None:
+        if kind == self._kind and number == self._number:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        if self._shown is not None:
+            self._pane.store.update(ablation=self._shown.trace.ablation)
