@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFocusEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
+from vitviz.attention.values import Ablation
 from vitviz.errors import VitvizError
 from vitviz.images import Image
 from vitviz.ui.altering import Alteration
@@ -149,13 +150,15 @@ class Panes(QWidget):
     def add(self, model: ModelWish | None = None) -> PaneColumn:
         """Another pane beside the others, which becomes current, with this model or that of the current pane.
 
-        It begins with the state of the current pane. VitvizError where there is no more room.
+        It begins with the state of the current pane, with all heads on. VitvizError where there is no more room.
         """
         if len(self.columns) >= MOST:
             raise VitvizError(f"There are {MOST} panes already, the most that fit: close one first.")
         current = self.current_column
         taken = {column.number for column in self.columns}
-        column = self._make(min(set(range(MOST)) - taken), replace(current.store.state, hover=None))
+        column = self._make(
+            min(set(range(MOST)) - taken), replace(current.store.state, hover=None, ablation=Ablation())
+        )
         self._connect(column)
         # A twin until its own model is there: the docks always have something to speak of.
         column.opener.adopt(current.opener, current.pane.opened)
