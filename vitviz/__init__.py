@@ -20,6 +20,9 @@ _WHERE = {
     "attention_distance": "vitviz.attention.statistics",
     "attention_entropy": "vitviz.attention.statistics",
     "attention_map": "vitviz.attention.maps",
+    "feature_components": "vitviz.attention.token_features",
+    "feature_similarity": "vitviz.attention.token_features",
+    "token_norms": "vitviz.attention.token_features",
     "head_maps": "vitviz.attention.maps",
     "head_ablation": "vitviz.attention.ablation",
     "Ablation": "vitviz.attention.values",
@@ -51,6 +54,8 @@ __all__ = [
     "attention_distance",
     "attention_entropy",
     "attention_map",
+    "feature_components",
+    "feature_similarity",
     "head_ablation",
     "head_maps",
     "load_model",
@@ -61,6 +66,7 @@ __all__ = [
     "relevance",
     "rollout",
     "save_model",
+    "token_norms",
     "trace",
 ]
 
@@ -70,6 +76,7 @@ if TYPE_CHECKING:
     from vitviz.attention.relevance import relevance
     from vitviz.attention.rollout import rollout
     from vitviz.attention.statistics import attention_distance, attention_entropy
+    from vitviz.attention.token_features import feature_components, feature_similarity, token_norms
     from vitviz.attention.trace import Trace, trace
     from vitviz.attention.values import Ablation, Map, Place, RolloutOptions, Selection
     from vitviz.embeddings.filters import patch_filters

@@ -402,14 +402,14 @@ class TestProgress:
 
 
 class TestMemory:
-    def test_exactly_q_and_k_of_every_layer_are_kept(self, tiny_vit, picture):
-        traced = trace(tiny_vit, picture)
+    def test_exactly_q_and_k_of_every_layer_and_the_tokens_after_it_are_kept(self, tiny_vit, picture):
         tokens, width, count = 4 * 6 + 1, 32, 3
-        assert traced.bytes == count * 2 * tokens * width * 4
+        assert trace(tiny_vit, picture, features=False).bytes == count * 2 * tokens * width * 4
+        assert trace(tiny_vit, picture).bytes == count * 3 * tokens * width * 4
 
     def test_no_storage_is_larger_than_its_tensor_so_v_is_let_go(self, tiny_vit, picture):
         for layer in trace(tiny_vit, picture).layers:
-            for kept in (layer.call.q, layer.call.k):
+            for kept in (layer.call.q, layer.call.k, layer.call.tokens):
                 assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
             assert layer.call.q.untyped_storage().data_ptr() != layer.call.k.untyped_storage().data_ptr()
             assert layer.call.bias is None and layer.call.probabilities is None
@@ -419,7 +419,7 @@ class TestMemory:
             image_size=64, patch_size=4, num_layers=1, num_heads=2, hidden_dim=16, mlp_dim=16
         )
         traced = trace(wrap(net, (64, 64)), picture)
-        assert traced.bytes == 2 * 257 * 16 * 4
+        assert traced.bytes == 3 * 257 * 16 * 4
 
     def test_looking_at_rows_does_not_make_the_trace_grow(self, tiny_vit, picture):
         traced = trace(tiny_vit, picture)

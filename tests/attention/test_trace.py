@@ -164,7 +164,8 @@ class TestWhatATraceSays:
         assert traced.image_name == "test picture" and traced.model_name == tiny_vit.name
         assert traced.view == tiny_vit.view(picture)
         assert traced.device == "cpu" and 0 < traced.seconds < 60
-        assert traced.bytes == sum(layer.bytes for layer in traced.layers) > 0
+        features = sum(traced.features(i).nbytes for i in range(3))
+        assert traced.bytes == sum(layer.bytes for layer in traced.layers) + features > features > 0
 
     def test_strides_follow_the_stages_of_a_padded_swin(self, tiny_swin, picture):
         traced = trace(tiny_swin, picture)

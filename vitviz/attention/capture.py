@@ -19,19 +19,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vitviz.attention.bias import Bias, added, bias_of
+from vitviz.attention.blocks import Blocks, Frame
 from vitviz.attention.weighing import is_softmax, packed_arguments, weighed
 from vitviz.errors import Cancelled
 
 _PROOF_ROWS = 4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """A module that was running when attention was called: its name, itself, the shape of its first argument."""
-
-    name: str
-    module: nn.Module
-    shape: tuple[int, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +32,8 @@ class Call:
 
     Either q, k, scale, bias and causal are there, or `probabilities` (B, H, Nq, Nk) after the model's own softmax.
     `error` is max |A v - output| over a few rows, against what the model itself computed; None where v was not seen.
-    `turn` says the how-manieth of how many calls of its module this was.
+    `turn` says the how-manieth of how many calls of its module this was. `tokens` is what the block around the
+    attention gave on, as the model has it, by reference; None where no block could be told or none was wanted.
     """
 
     frames: tuple[Frame, ...]
@@ -52,6 +45,7 @@ class Call:
     probabilities: Tensor | None = None
     error: Tensor | None = None
     turn: tuple[int, int] = (0, 1)
+    tokens: Tensor | None = None
 
     @property
     def frame(self) -> Frame:
@@ -98,6 +92,7 @@ def capture(
     module: nn.Module,
     view: Tensor,
     *,
+    features: bool = True,
     progress: Callable[[float, str], None] = lambda fraction, text: None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> Captured:
@@ -106,11 +101,19 @@ def capture(
     Args:
         module: any network in eval mode.
         view: (1, C, h, w) on the module's device.
+        features: keep the tokens that every block gives on, too.
         progress: called with (fraction, name of the layer) at every attention call.
         cancel: asked at every module; True raises Cancelled.
     """
     with torch.inference_mode(), watched(module, progress, cancel) as stack:
-        mode = Interception(stack.frames, (view.shape[-2], view.shape[-1]), lambda name: progress(stack.fraction, name))
+        blocks = Blocks(module) if features else None
+
+        def seen(call: Call) -> None:
+            if blocks is not None and (block := blocks.around(stack.frames)) is not None:
+                stack.await_output(block, call)
+            progress(stack.fraction, call.frame.name)
+
+        mode = Interception(stack.frames, (view.shape[-2], view.shape[-1]), seen)
         with mode:
             output = module(view)
         mode.settle()
@@ -131,10 +134,21 @@ class _Stack:
     def __init__(self, total: int) -> None:
         self.frames: list[Frame] = []
         self._entered, self._total = 0, max(total, 1)
+        self._awaited: dict[int, list[Call]] = {}
 
     def enter(self, frame: Frame) -> None:
         self.frames.append(frame)
         self._entered += 1
+
+    def leave(self, output: Any) -> None:
+        frame = self.frames.pop()
+        for call in self._awaited.pop(id(frame), ()):
+            first = output[0] if isinstance(output, tuple) and output else output
+            call.tokens = first if isinstance(first, Tensor) else None
+
+    def await_output(self, frame: Frame, call: Call) -> None:
+        """Give `call` what the running module of `frame` will return."""
+        self._awaited.setdefault(id(frame), []).append(call)
 
     @property
     def fraction(self) -> float:
@@ -159,7 +173,7 @@ def watched(module: nn.Module, progress: Callable[[float, str], None], cancel: C
 
     def after(child: nn.Module, args: Any, output: Any) -> None:
         if stack.frames and stack.frames[-1].module is child:
-            stack.frames.pop()
+            stack.leave(output)
 
     try:
         for name, child in named:
@@ -174,7 +188,7 @@ def watched(module: nn.Module, progress: Callable[[float, str], None], cancel: C
 class Interception(TorchFunctionMode):
     """Sees the attention calls and hands each on unchanged."""
 
-    def __init__(self, frames: list[Frame], view_size: tuple[int, int], seen: Callable[[str], None]) -> None:
+    def __init__(self, frames: list[Frame], view_size: tuple[int, int], seen: Callable[[Call], None]) -> None:
         super().__init__()
         self.calls: list[Call] = []
         self.unused: list[str] = []
@@ -208,7 +222,7 @@ class Interception(TorchFunctionMode):
     def _add(self, call: Call) -> None:
         self.settle()
         self.calls.append(call)
-        self._seen(call.frame.name)
+        self._seen(call)
 
     def _fused(self, args: Any, kwargs: Any) -> Tensor:
         output: Tensor = F.scaled_dot_product_attention(*args, **kwargs)

@@ -61,7 +61,8 @@ def graded_pass(
     """
     view = view.detach().requires_grad_()
     with torch.enable_grad(), watched(module, progress, cancel) as stack:
-        mode = _Graded(stack.frames, (view.shape[-2], view.shape[-1]), lambda name: progress(stack.fraction, name), tap)
+        size = view.shape[-2], view.shape[-1]
+        mode = _Graded(stack.frames, size, lambda call: progress(stack.fraction, call.frame.name), tap)
         with mode, _kept(module, mode):
             output = module(view)
         mode.settle()
@@ -86,7 +87,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 class _Graded(Interception):
     """Answers attention calls with `_Attention`, and notes what is needed to differentiate by."""
 
-    def __init__(self, frames: Any, view_size: tuple[int, int], seen: Callable[[str], None], tap: Tap) -> None:
+    def __init__(self, frames: Any, view_size: tuple[int, int], seen: Callable[[Call], None], tap: Tap) -> None:
         super().__init__(frames, view_size, seen)
         self.inputs: list[Tensor] = []
         self.features: list[Any] = []

@@ -13,6 +13,7 @@ from vitviz.attention.altering import ablated, check
 from vitviz.attention.capture import Captured, capture
 from vitviz.attention.layer import Layer
 from vitviz.attention.placing import place
+from vitviz.attention.sequence import tokens_of_layer
 from vitviz.attention.values import Ablation
 from vitviz.errors import AttentionError, Cancelled, ModelError
 from vitviz.images import Image, View
@@ -53,7 +54,18 @@ class Trace:
     @property
     def bytes(self) -> int:
         """Memory that the trace keeps on its device."""
-        return sum(layer.bytes for layer in self.layers)
+        # Several layers of one block have its tokens in common.
+        tokens = {id(layer.call.tokens): layer.call.tokens for layer in self.layers}
+        kept = sum(t.numel() * t.element_size() for t in tokens.values() if t is not None)
+        return sum(layer.bytes for layer in self.layers) + kept
+
+    def features(self, layer: int) -> np.ndarray:
+        """What the block around attention layer `layer` gave on: (N, D) float32, tokens in the order of the sequence.
+
+        Raises AttentionError where the model has no such block around the layer, or the trace was made without.
+        """
+        found: np.ndarray = tokens_of_layer(self.layer(layer)).float().cpu().numpy()
+        return found
 
     @property
     def error(self) -> float | None:
@@ -112,6 +124,7 @@ def trace(
     *,
     ablation: Ablation | None = None,
     plain: Trace | None = None,
+    features: bool = True,
     progress: Callable[[float | None, str], None] = lambda fraction, text: None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> Trace:
@@ -122,6 +135,8 @@ def trace(
         image: as read_image gives it.
         ablation: heads to switch off; everything in the trace is then of the model without them.
         plain: a trace of the same model and picture, which spares the pass that an ablation needs to know the layers.
+        features: keep the tokens that every block gives on, as `Trace.features` shows them; they are references, and
+            take about half the memory of q and k.
         progress: called with (fraction, text) at every layer.
         cancel: asked at every module; True raises Cancelled.
 
@@ -130,25 +145,35 @@ def trace(
         ModelError: the pass failed, for example for want of memory.
     """
     if not ablation:
-        return _trace(model, image, progress, cancel)
+        return _trace(model, image, features, progress, cancel)
     if plain is None:
-        plain = _trace(model, image, lambda fraction, text: progress(fraction and fraction / 2, text), cancel)
+        plain = _trace(model, image, False, lambda fraction, text: progress(fraction and fraction / 2, text), cancel)
     check(ablation, plain.layers, model.name)
     with ablated(model.module, plain.layers, ablation):
-        seen = _trace(model, image, progress, cancel)
+        seen = _trace(model, image, features, progress, cancel)
     before = plain.logits if plain.plain_logits is None else plain.plain_logits
     return replace(seen, ablation=ablation, plain_logits=before)
 
 
 def _trace(
-    model: Model, image: Image, progress: Callable[[float | None, str], None], cancel: Callable[[], bool]
+    model: Model,
+    image: Image,
+    features: bool,
+    progress: Callable[[float | None, str], None],
+    cancel: Callable[[], bool],
 ) -> Trace:
     progress(0.0, f"Preparing {image.name}")
     dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
     start = time.perf_counter()
     try:
         view = model.preprocess(image).to(device=model.device.name, dtype=dtype)
-        captured = capture(model.module, view, progress=lambda f, name: progress(f, f"Layer {name}"), cancel=cancel)
+        captured = capture(
+            model.module,
+            view,
+            features=features,
+            progress=lambda f, name: progress(f, f"Layer {name}"),
+            cancel=cancel,
+        )
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{model.device.title} has not enough memory for {model.name} on a view of "

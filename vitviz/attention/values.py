@@ -25,7 +25,16 @@ Query = str | tuple[int, int] | Place
 Head = int | Literal["mean", "max", "min"]
 Direction = Literal["from", "to"]
 AblateTo = Literal["zero", "mean"]
-Method = Literal["attention", "rollout", "relevance", "gradient rollout", "attention grad-cam", "token grad-cam"]
+Method = Literal[
+    "attention",
+    "rollout",
+    "relevance",
+    "gradient rollout",
+    "attention grad-cam",
+    "token grad-cam",
+    "token norm",
+    "token similarity",
+]
 Fusion = Literal["mean", "max", "min"]
 Variant = Literal["abnar", "vit-paper", "vit-explain"]
 
@@ -62,7 +71,8 @@ class Selection:
         query: a named token ("cls", "dist", "reg0", "mean" over the patches), a patch (row, column) of the layer's
             own grid, or a Place in the picture; None is the token that the model's output is made from.
         direction: "from" the query (what it looks at) or "to" it (what looks at it).
-        method: a name of `Method`; all but "attention" put layers and heads together in their own way.
+        method: a name of `Method`; all but "attention" put layers and heads together in their own way, and those of
+            tokens ("token norm", "token similarity") have no heads.
         target: index of the class that is explained, for methods that follow its logit.
         options: how rollout is made; the usual way where None.
     """
