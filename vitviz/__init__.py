@@ -32,6 +32,7 @@ _WHERE = {
     "relevance": "vitviz.attention.relevance",
     "rollout": "vitviz.attention.rollout",
     "RolloutOptions": "vitviz.attention.values",
+    "relative_position_bias": "vitviz.embeddings.relative_bias",
     "save_model": "vitviz.models.saving",
     "overlay": "vitviz.render.overlay",
     "patch_filters": "vitviz.embeddings.filters",
@@ -63,6 +64,7 @@ __all__ = [
     "patch_filters",
     "position_similarity",
     "read_image",
+    "relative_position_bias",
     "relevance",
     "rollout",
     "save_model",
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from vitviz.attention.values import Ablation, Map, Place, RolloutOptions, Selection
     from vitviz.embeddings.filters import patch_filters
     from vitviz.embeddings.positions import position_similarity
+    from vitviz.embeddings.relative_bias import relative_position_bias
     from vitviz.errors import VitvizError
     from vitviz.images import Image, read_image
     from vitviz.models.loading import load_model
