@@ -6,11 +6,15 @@ import threading
 import numpy as np
 import PIL.Image
 import pytest
+import shiboken6
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from vitviz.attention.values import Place
 from vitviz.render import recipe as recipes
+from vitviz.render.reading import read_recipe
+from vitviz.ui.export_dialog import ExportDialog, recalled
+from vitviz.ui.exporting import PREVIEW
 from vitviz.ui.files import image_to_array
 from vitviz.ui.messages import ErrorBox
 
@@ -128,16 +132,121 @@ def test_copied_figure_is_what_is_shown(window):
     assert np.array_equal(copied, window.map_view.view.image.image[..., :3])
 
 
-def test_dialog_suggests_a_name_that_says_what_it_is(window, tmp_path):
+@pytest.fixture
+def dialog(qtbot, window, tmp_path):
+    """The export dialog of a pinned patch, with its first preview."""
     window.settings.update(export_folder=str(tmp_path))
-    window.store.update(layer=3, head=1)
+    window.store.update(layer=3, head=1, query=Place(62.0, 42.0))
     settle()
-    window.exporter.ask()
-    (dialog,) = [each for each in window.findChildren(QFileDialog) if each.isVisible()]
-    (name,) = dialog.selectedFiles()
-    assert "test-picture" in name.replace("_", "-") and "layer-3" in name and "head-1" in name and name.endswith(".png")
-    assert name.startswith(str(tmp_path))
+    window.menus.export.trigger()
+    (found,) = [each for each in window.findChildren(ExportDialog) if each.isVisible()]
+    previewed(qtbot, window)
+    yield found
+    if shiboken6.isValid(found):
+        found.close()
+
+
+def previewed(qtbot, window):
+    with qtbot.waitSignal(window.worker.finished, check_params_cb=lambda number, kind, result: kind == PREVIEW):
+        pass
+
+
+def written(qtbot, window, dialog, path):
+    """Press Export, and choose a path in the dialog that comes."""
+    dialog.export.click()
+    (chooser,) = [each for each in window.findChildren(QFileDialog) if each.isVisible()]
+    (suggested,) = chooser.selectedFiles()
+    with qtbot.waitSignal(window.exporter.exported) as signal:
+        chooser.filesSelected.emit([str(path)])
+    chooser.close()
+    return signal.args[0], suggested
+
+
+def test_preview_is_the_file(qtbot, window, dialog, tmp_path):
+    dialog.extent.setCurrentIndex(dialog.extent.findData("one column"))
+    dialog.bar.setChecked(True)
+    dialog.title.setText("A title")
+    previewed(qtbot, window)
+    path, suggested = written(qtbot, window, dialog, tmp_path / "figure.png")
+    assert np.array_equal(np.asarray(PIL.Image.open(path)), dialog._pixels)
+    assert "test-picture" in suggested.replace("_", "-") and "layer-3-head-1" in suggested
+    assert suggested.startswith(str(tmp_path)) and suggested.endswith(".png")
+    content = json.loads(path.with_name("figure.png.json").read_text())
+    assert content["figure"]["title"] == "A title" and content["figure"]["width"] == 85.0
+
+
+def test_figure_is_that_of_when_the_dialog_was_opened(qtbot, window, dialog, tmp_path):
+    before = window.map_view.view.image.image[..., :3].copy()
+    window.store.update(layer=1, query=Place(20.0, 20.0))
+    settle()
+    path, _ = written(qtbot, window, dialog, tmp_path / "figure.png")
+    assert np.array_equal(np.asarray(PIL.Image.open(path)), before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "over", "suffix"),
+    [("svg", "map", ".svg"), ("pdf", "layers", ".pdf"), ("gif", "layers", ".gif"), ("npz", "heads", ".npz"),
+     ("mask", "map", ".mask.png"), ("apng", "heads", ".apng.png"), ("safetensors", "map", ".safetensors")],
+)  # fmt: skip
+def test_every_format_is_written_from_the_dialog_and_read_back(qtbot, window, dialog, tmp_path, kind, over, suffix):
+    dialog.format.setCurrentIndex(dialog.format.findData(kind))
+    dialog.over.setCurrentIndex(dialog.over.findData(over))
+    dialog.extent.setCurrentIndex(dialog.extent.findData("one column"))
+    dialog.dpi.setValue(90)
+    previewed(qtbot, window)
+    path, suggested = written(qtbot, window, dialog, tmp_path / "figure")
+    assert suggested.endswith(suffix) and path.name == f"figure{suffix}"
+    plan = read_recipe(path).plan
+    assert (plan.format, plan.over) == (kind, over)
+
+
+def test_content_that_a_format_has_not_can_not_be_chosen(qtbot, window, dialog):
+    dialog.over.setCurrentIndex(dialog.over.findData("heads"))
+    dialog.format.setCurrentIndex(dialog.format.findData("mask"))
+    assert dialog.over.currentData() == "map"
+    assert not dialog.over.model().item(dialog.over.findData("heads")).isEnabled()
+    dialog.format.setCurrentIndex(dialog.format.findData("gif"))
+    assert dialog.over.currentData() == "layers"
+    previewed(qtbot, window)
+
+
+def test_choices_come_back_and_words_do_not(qtbot, window, dialog):
+    dialog.format.setCurrentIndex(dialog.format.findData("pdf"))
+    dialog.letters.setValue(10)
+    dialog.theme.setCurrentIndex(dialog.theme.findData("dark"))
+    dialog.title.setText("Only once")
     dialog.close()
+    settle()
+    window.menus.export.trigger()
+    found = next(each for each in window.findChildren(ExportDialog) if each.isVisible())
+    plan = found.plan()
+    assert (plan.format, plan.figure.font_size, plan.figure.theme, plan.figure.title) == ("pdf", 10.0, "dark", "")
+    previewed(qtbot, window)
+    found.close()
+
+
+@pytest.mark.parametrize("kept", ["", "nonsense", "[]", '{"format": "exe"}', '{"figure": {"dpi": 1e9}}'])
+def test_choices_that_can_not_be_read_are_passed_over(window, kept):
+    plan = window.exporter.plan()
+    assert recalled(plan, kept) == plan
+
+
+def test_figure_that_is_too_large_is_said_in_the_dialog(qtbot, window, dialog):
+    dialog.extent.setCurrentIndex(dialog.extent.findData("other"))
+    dialog.width_box.setValue(1000)
+    with qtbot.waitSignal(window.worker.failed, check_params_cb=lambda n, kind, e: kind == PREVIEW):
+        dialog.dpi.setValue(1200)
+    assert "megapixels" in dialog.note.text()
+    assert not [box for box in window.findChildren(ErrorBox) if box.isVisible()]
+
+
+def test_copy_of_the_dialog_has_the_pixels_of_the_file(qtbot, window, dialog):
+    dialog.bar.setChecked(True)
+    previewed(qtbot, window)
+    with qtbot.waitSignal(window.exporter.told):
+        dialog.copy.click()
+    image = QGuiApplication.clipboard().image().convertToFormat(QImage.Format.Format_RGB888)
+    assert np.array_equal(image_to_array(image), dialog._pixels)
 
 
 def test_nothing_shown_nothing_written(qtbot, bare_window, tmp_path):

@@ -44,6 +44,7 @@ def test_every_field_survives_the_disk(qapp):
         "picture_folder": "/pictures",
         "model_folder": "/models",
         "export_folder": "/figures",
+        "export_plan": "{}",
         "colormap": "inferno",
         "opacity": 0.25,
         "interpolation": "bilinear",

@@ -14,7 +14,7 @@ from vitviz.attention.values import Head, HeadMaps, Map, Selection
 from vitviz.errors import FileError
 from vitviz.render import animation, numbers
 from vitviz.render.compose import Tile, page_of, sheet_of
-from vitviz.render.overlay import Canvas, overlay
+from vitviz.render.overlay import Canvas
 from vitviz.render.page import Page
 from vitviz.render.pdf import pdf_of
 from vitviz.render.plan import MOVING, NUMBERS, Plan, Seen
@@ -28,8 +28,12 @@ _MOST_QUERIES = 256
 
 def map_for(seen: Seen, selection: Selection, maps: HeadMaps | None = None) -> Map:
     """The map of a selection, whatever its method."""
+    if selection.method == "rollout":
+        from vitviz.attention.rollout import rollout_of
+
+        return rollout_of(seen.trace, selection)
     if selection.method != "attention":
-        raise FileError(f"The method {selection.method!r} is unknown to this version: use 'attention'.")
+        raise FileError(f"The method {selection.method!r} can't be exported yet: use 'attention' or 'rollout'.")
     return map_of(seen.trace, selection, maps)
 
 
@@ -161,37 +165,28 @@ def page_for(plan: Plan, seen: Seen, tiles: list[Tile]) -> Page:
 
 def bare_pixels(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
     """The overlay alone, at the picture's size times the figure's scale."""
-    style = replace(plan.style, limits=tile.limits)
-    if plan.figure.scale == 1.0:
-        return overlay(
-            seen.image,
-            tile.shown,
-            colormap=style.colormap,
-            opacity=style.opacity,
-            limits=tile.limits,
-            interpolation=style.interpolation,
-            show_query=style.show_query,
-            show_window=style.show_window,
-            show_partition=style.show_partition,
-        )
     scale = plan.figure.scale
     refuse_large(seen.image.size[1] * scale, seen.image.size[0] * scale)
     canvas = Canvas(seen.image, tile.shown.view, scale)
-    return np.ascontiguousarray(canvas.draw(tile.shown, style, tile.limits)[..., :3])
+    return np.ascontiguousarray(canvas.draw(tile.shown, plan.style, tile.limits)[..., :3])
 
 
 def _frames(plan: Plan, seen: Seen, tiles: list[Tile]) -> Iterator[np.ndarray]:
-    """The pixels of each frame, with what it is as the last words of its title."""
-    figure = plan.figure
+    """The pixels of each frame."""
     for i, tile in enumerate(tiles):
-        words = " · ".join(part for part in (figure.title, tile.label if figure.labels else "") if part)
-        page = page_of(seen.image, tile, plan.style, replace(figure, title=words), plan.scale)
-        pixels = pixels_of(page)
+        pixels = frame_of(plan, seen, tile)
         if i == 0:
             animation.checked(len(tiles), pixels.shape[:2])
             first = pixels.shape
         # Numbers of other widths may make the bar of another frame wider.
-        yield pixels if pixels.shape == first else _fitted(pixels, first, figure.background)
+        yield pixels if pixels.shape == first else _fitted(pixels, first, plan.figure.background)
+
+
+def frame_of(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
+    """One frame, with what it is as the last words of its title."""
+    figure = plan.figure
+    words = " · ".join(part for part in (figure.title, tile.label if figure.labels else "") if part)
+    return pixels_of(page_of(seen.image, tile, plan.style, replace(figure, title=words), plan.scale))
 
 
 def _fitted(pixels: np.ndarray, shape: tuple[int, ...], background: tuple[int, int, int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The shown figure to a file or the clipboard: the pixels that the window shows, at the picture's own size."""
+"""The shown figure to a file or the clipboard: the dialog's plan, made and written in the worker."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QWidget
 
 from vitviz.ui import files
+from vitviz.ui.export_dialog import ExportDialog, remembered
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.map_view import MapView
 from vitviz.ui.messages import show_error
@@ -18,9 +20,10 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
 
 if TYPE_CHECKING:
-    from vitviz.render.plan import Plan
+    from vitviz.render.plan import Plan, Seen
+    from vitviz.render.recipe import Prepared
 
-KIND = "export"
+KIND, PREVIEW, COPY = "export", "preview", "copy figure"
 
 
 class Exporter(QObject):
@@ -33,24 +36,52 @@ class Exporter(QObject):
         super().__init__(window)
         self._window, self._pane, self.view = window, pane, view
         self._worker, self._settings = worker, settings
+        self._dialog: ExportDialog | None = None
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
 
     def ask(self) -> None:
-        """Choose where the shown figure goes."""
-        shown = self._pane.map
-        if shown is None:
+        """Ask how the shown figure is to be written; it stays the one that is shown now."""
+        plan, seen = self.plan(), self.seen()
+        if seen is None or self._pane.map is None:
             return
+        if self._dialog is not None:
+            self._dialog.raise_()
+            return
+        shown = self._pane.map
+        dialog = self._dialog = ExportDialog(self._window, plan, self._settings.value.export_plan)
+        dialog.preview_wanted.connect(lambda asked: self._preview(asked, seen))
+        dialog.copy_asked.connect(lambda asked: self._copy(asked, seen))
+        dialog.export_asked.connect(lambda asked: self._ask_path(asked, seen))
+        dialog.finished.connect(self._closed)
+        dialog.setWindowTitle(f"Export figure: {shown.image_name}, {shown.model_name}")
+        dialog.open()
+
+    def _ask_path(self, plan: Plan, seen: Seen) -> None:
+        """Choose where a figure goes."""
+        from vitviz.render.making import map_for
         from vitviz.render.recipe import name_of
 
+        self._settings.update(export_plan=remembered(plan))
+        shown = self._pane.map
+        named = shown if shown is not None and shown.selection == plan.selection else map_for(seen, plan.selection)
         folder = Path(self._settings.value.export_folder or Path.home())
         files.ask_save(
-            self._window,
-            str(folder / name_of(shown, self.plan())),
-            ["PNG pictures (*.png)"],
+            self._dialog or self._window,
+            str(folder / name_of(named, plan)),
+            [f"{plan.format.upper()} files (*{plan.suffix})"],
             title="Export figure",
-            then=lambda paths: self.export(paths[0]),
+            then=lambda paths: self.export(paths[0], plan, seen),
         )
+
+    def seen(self) -> Seen | None:
+        """Picture, model and trace that are shown."""
+        opened = self._pane.opened
+        if opened is None:
+            return None
+        from vitviz.render.plan import Seen
+
+        return Seen(opened.image, opened.model, opened.trace)
 
     def plan(self) -> Plan:
         """The bare overlay of what is shown now, with the limits of its colours in numbers."""
@@ -61,45 +92,95 @@ class Exporter(QObject):
         selection = self._pane.store.state.selection if shown is None else shown.selection
         return Plan(selection, replace(style, limits=self._pane.limits()), scale=scale_of(style.limits))
 
-    def export(self, path: Path, plan: Plan | None = None) -> None:
-        """Write the shown figure, and its recipe beside it."""
-        shown, opened = self._pane.map, self._pane.opened
-        if shown is None or opened is None:
-            return
-        from vitviz.render.plan import Seen
-        from vitviz.render.recipe import produce
+    def _words(self, plan: Plan) -> Plan:
+        """For several maps the limits of one are none: what they are shared over is worked out anew."""
+        if plan.over == "map" or plan.scale == "fixed":
+            return plan
+        return replace(plan, style=replace(plan.style, limits=plan.scale))
 
+    def export(self, path: Path, plan: Plan | None = None, seen: Seen | None = None) -> None:
+        """Write a figure, that of what is shown now where none is given, and its recipe beside it."""
+        seen = seen or self.seen()
+        if seen is None or self._pane.map is None:
+            return
         # What is shown now is what is written, whatever the mouse does until the worker comes to it.
-        asked = plan or self.plan()
-        seen = Seen(opened.image, opened.model, opened.trace)
+        made_of, asked = seen, self._words(plan or self.plan())
         target = path if path.name.lower().endswith(asked.suffix) else path.with_name(path.name + asked.suffix)
 
         def work(progress: Progress) -> Path:
-            produce(asked, seen, shown=shown if asked.selection == shown.selection else None).write(target)
+            from vitviz.render.recipe import produce
+
+            progress(None, f"Writing {target.name}")
+            produce(asked, made_of).write(target)
             return target
 
         self._settings.update(export_folder=str(target.parent))
         # A kind for each file: of one kind only the newest waits, and no figure may be lost.
         self._worker.submit(f"{KIND} {target}", work, supersede=False)
 
+    def _preview(self, plan: Plan, seen: Seen) -> None:
+        asked = self._words(plan)
+
+        def work(progress: Progress) -> object:
+            from vitviz.render.preview import preview_of
+
+            return preview_of(_prepared(asked, seen))
+
+        self._worker.submit(PREVIEW, work)
+
+    def _copy(self, plan: Plan, seen: Seen) -> None:
+        asked = self._words(plan)
+
+        def work(progress: Progress) -> object:
+            from vitviz.render.preview import preview_of
+
+            return preview_of(_prepared(asked, seen)).pixels
+
+        self._worker.submit(COPY, work)
+
     def copy(self) -> None:
         """Put the figure on the clipboard, as it is on the screen."""
         canvas, shown = self.view.canvas, self._pane.map
         if canvas is None or shown is None:
             return
-        pixels = canvas.draw(shown, self._pane.store.state.style, self._pane.limits())
+        self._take(canvas.draw(shown, self._pane.store.state.style, self._pane.limits())[..., :3])
+
+    def _take(self, pixels: np.ndarray) -> None:
+        pixels = np.ascontiguousarray(pixels)
         height, width = pixels.shape[:2]
-        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
+        image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
         QGuiApplication.clipboard().setImage(image.copy())
         self.told.emit("The figure is on the clipboard.")
 
+    @Slot(int)
+    def _closed(self, result: int) -> None:
+        if self._dialog is not None:
+            try:
+                self._settings.update(export_plan=remembered(self._dialog.plan()))
+            except ValueError:
+                self.told.emit("This figure can't be made, so its choices were not kept.")
+        self._dialog = None
+        self._worker.cancel(PREVIEW)
+
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: object) -> None:
-        if kind.startswith(KIND) and isinstance(result, Path):
+        if kind == PREVIEW and self._dialog is not None:
+            self._dialog.show_preview(result)  # type: ignore[arg-type]
+        elif kind == COPY and isinstance(result, np.ndarray):
+            self._take(result)
+        elif kind.startswith(KIND) and isinstance(result, Path):
             self.told.emit(f"Written: {result}, and its recipe {result.name}.json")
             self.exported.emit(result)
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind.startswith(KIND):
+        if kind == PREVIEW and self._dialog is not None:
+            self._dialog.fail(str(error))
+        elif kind == COPY or kind.startswith(KIND):
             show_error(self._window, error)
+
+
+def _prepared(plan: Plan, seen: Seen) -> Prepared:
+    from vitviz.render.recipe import prepare
+
+    return prepare(plan, seen)

@@ -57,7 +57,11 @@ class Menus:
             w, "&Paste picture", w.sources.paste, shortcut=Standard.Paste, tip="Open the picture copied"
         )
         self.export = action(
-            w, "&Export figure…", w.exporter.ask, shortcut="Ctrl+E", tip="Write the shown figure as PNG"
+            w,
+            "&Export figure…",
+            w.exporter.ask,
+            shortcut="Ctrl+E",
+            tip="Write the shown figure: PNG, SVG, PDF, animation, numbers",
         )
         self.copy = action(w, "&Copy figure", w.exporter.copy, shortcut=Standard.Copy, tip="Copy the shown figure")
         quit_action = action(w, "&Quit", w.close, shortcut=Standard.Quit)

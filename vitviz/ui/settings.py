@@ -33,6 +33,7 @@ class Preferences:
     picture_folder: str = ""
     model_folder: str = ""
     export_folder: str = ""
+    export_plan: str = ""  # JSON of the last figure; read back by its own schema
     colormap: str = "viridis"
     opacity: float = 0.6
     interpolation: str = "nearest"
@@ -91,6 +92,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "picture_folder": _text,
     "model_folder": _text,
     "export_folder": _text,
+    "export_plan": _text,
     "colormap": _name,
     "opacity": _fraction,
     "interpolation": _name,
