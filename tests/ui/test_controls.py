@@ -149,7 +149,7 @@ def test_finer_opacity_than_the_slider_has_is_not_rounded_in_the_store(store, co
     assert store.state.style.opacity == 0.333
 
 
-@pytest.mark.parametrize(("layer", "count"), enumerate(SWIN.heads))
+@pytest.mark.parametrize(("layer", "count"), list(enumerate(SWIN.heads)))
 def test_heads_offered_are_those_of_the_layer(store, controls, layer, count):
     store.update(layer=layer)
     assert [controls.head.itemData(i) for i in range(controls.head.count())] == ["mean", "max", "min", *range(count)]

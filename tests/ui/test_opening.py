@@ -257,3 +257,17 @@ def test_progress_runs_from_0_to_1_without_going_back(qtbot, stage, worker, open
     settle(qtbot, worker)
     known = [fraction for fraction in seen if fraction >= 0]
     assert known == sorted(known) and all(fraction <= 1 for fraction in known)
+
+
+def test_the_first_picture_is_shown_while_its_model_loads(stage, worker, qtbot, tmp_path):
+    gate = stage.hold("slow")
+    opener = Opener(worker)
+    with qtbot.waitSignal(opener.pictured, timeout=5000) as told:
+        opener.open(picture=tmp_path / "cat.png", model=ModelWish("slow"))
+    image, pixels = told.args
+    assert image.name == "cat.png" and pixels.shape == PIXELS.shape and stage.loaded == []
+    with qtbot.waitSignal(opener.opened, timeout=5000):
+        gate.set()
+    assert stage.read == ["cat.png"]  # once for both
+    with qtbot.assertNotEmitted(opener.pictured), qtbot.waitSignal(opener.opened, timeout=5000):
+        opener.open(picture=tmp_path / "dog.png")

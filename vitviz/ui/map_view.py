@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
+from vitviz.images import Image
 from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
 from vitviz.ui.ablation_badge import AblationBadge
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.marks import cross_item, cross_path, frame_item, grid_path, set_frame
+from vitviz.ui.opening import LARGEST
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.words import head_text, layer_text, query_text, token_name, window_text
-
-_LARGEST = 800  # drawn pixels along the longer side; files are drawn at the picture's own size
 
 
 class MapView(QWidget):
@@ -86,12 +87,19 @@ class MapView(QWidget):
         if place is not None:
             self._cross.setPath(cross_path(place.x, place.y, self.view.extent))
 
+    @Slot(object, object)
+    def show_picture(self, image: Image, pixels: np.ndarray) -> None:
+        """Show a picture (h, w, 3) uint8 alone, as long as there is no map of it."""
+        if self._pane.opened is None:
+            self.view.set_extent(*image.size)
+            self.view.set_pixels(pixels)
+
     @Slot(object)
     def _traced(self, opened: object) -> None:
         shown = self._pane.opened
         assert shown is not None
         height, width = shown.image.size
-        self.canvas = Canvas(shown.image, shown.trace.view, min(1.0, _LARGEST / max(height, width)))
+        self.canvas = Canvas(shown.image, shown.trace.view, min(1.0, LARGEST / max(height, width)))
         self.view.set_extent(height, width)
         self.bar.show()
         # Its line is kept for all layers of a network with windows, so that the picture does not jump.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from vitviz.images import Image, read_image
+from vitviz.images import Image, View, read_image
+from vitviz.render.overlay import Canvas
 from vitviz.ui import engine
 from vitviz.ui.jobs import Progress, Worker
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from vitviz.models.model import Model
 
 KIND = "open"
+LARGEST = 800  # drawn pixels along the longer side; files are drawn at the picture's own size
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,17 @@ class Opener(QObject):
     """Turns wishes into `Opened`, the newest wish first.
 
     `opened(Opened)` when all of a wish is there; `failed(Wish, exception)` when some of it could not be had: what was
-    shown before stays. A model that is being loaded is not loaded again when only the picture changes meanwhile.
+    shown before stays. `pictured(Image, pixels)` with the first picture, reduced for the screen, while its model is
+    still being opened. A model that is being loaded is not loaded again when only the picture changes meanwhile.
     """
 
     opened = Signal(object)
+    pictured = Signal(object, object)
     failed = Signal(object, object)
 
     def __init__(self, worker: Worker, parent: QObject | None = None, *, number: int = 0) -> None:
         super().__init__(parent)
-        self._worker, self._kind = worker, f"{KIND} {number}"
+        self._worker, self._kind, self._early = worker, f"{KIND} {number}", f"picture {number}"
         self._wish = Wish()
         self._shown: Wish | None = None
         self._model: tuple[ModelWish, Model] | None = None
@@ -95,6 +99,8 @@ class Opener(QObject):
         if model is not None:
             wish = replace(wish, model=model)
         self._wish = wish
+        if self._shown is None and picture is not None:
+            self._worker.submit(self._early, lambda progress: self._look(wish))
         self._number = self._worker.submit(self._kind, lambda progress: self._work(wish, progress))
 
     def adopt(self, other: Opener, shown: Opened | None) -> None:
@@ -107,6 +113,14 @@ class Opener(QObject):
         """Give up the running wish; what is shown stays."""
         self._wish = self._shown or Wish(self._wish.picture)
         self._worker.cancel(self._kind)
+
+    def _look(self, wish: Wish) -> tuple[Image, Any]:
+        """Runs in the worker, before torch is there: the picture alone."""
+        image = self._read(wish)
+        self._image = (wish.picture, image) if wish.picture is not None else None
+        height, width = image.size
+        whole = View(image.size, image.size, (0.0, 0.0, width, height))
+        return image, Canvas(image, whole, min(1.0, LARGEST / max(height, width))).picture()
 
     def _work(self, wish: Wish, progress: Progress) -> Opened:
         """Runs in the worker; the only place where torch and timm come in."""
@@ -165,6 +179,8 @@ class Opener(QObject):
         if kind == self._kind and number == self._number:
             self._shown = result.wish
             self.opened.emit(result)
+        elif kind == self._early and self._shown is None:
+            self.pictured.emit(*result)
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Any) -> None:

@@ -60,6 +60,7 @@ class PaneColumn(QWidget):
         self.title.pressed.connect(self.chosen)
         self.title.close_asked.connect(self.close_asked)
         self.opener.opened.connect(self.show_opened)
+        self.opener.pictured.connect(self.map_view.show_picture)
 
     @Slot(object)
     def show_opened(self, opened: Opened) -> None:
