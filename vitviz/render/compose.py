@@ -32,7 +32,7 @@ class Tile:
 
 def page_of(image: Image, tile: Tile, style: Style, figure: Figure, scale: str) -> Page:
     """One map over its picture as a page; its picture has the pixels that `overlay` gives at that size."""
-    bar = _Bar(tile.limits, figure, _label(figure, tile.shown, scale)) if figure.color_bar else None
+    bar = Bar(tile.limits, figure, _label(figure, tile.shown, scale)) if figure.color_bar else None
     edge = 0.0 if figure.bare else figure.font_size / 4
     if figure.width is None:
         times = figure.scale
@@ -68,7 +68,7 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
     bar = None
     if figure.color_bar:
         text = _label(figure, tiles[0].shown, "each" if scale == "map" else scale)
-        bar = _Bar(tiles[0].limits, figure, text, None if shared else ("smallest", "largest"))
+        bar = Bar(tiles[0].limits, figure, text, None if shared else ("smallest", "largest"))
     gap = size / 3
     whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
     beside = text_width("Layer ", size) + LINE * size if figure.labels and not names else 0.0
@@ -165,7 +165,7 @@ def _grid(shown: Map, x: float, y: float, width: float, height: float) -> list[M
     return marks
 
 
-class _Bar:
+class Bar:
     """The colour bar: how much room it takes to the right, above and below, and its marks."""
 
     def __init__(

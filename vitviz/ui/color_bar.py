@@ -19,13 +19,16 @@ class ColorBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._colormap, self.limits, self._note = "viridis", (0.0, 1.0), ""
+        self._quantity = "attention weight"
         self.setAccessibleName("Colour bar")
 
-    def show_scale(self, colormap: str, limits: tuple[float, float], note: str) -> None:
-        """Show a colormap between two values (attention weights, without unit)."""
-        if (colormap, limits, note) != (self._colormap, self.limits, self._note):
-            self._colormap, self.limits, self._note = colormap, limits, note
-            self.setToolTip(f"Attention weight, {note}: {limits[0]:.4g} to {limits[1]:.4g}")
+    def show_scale(
+        self, colormap: str, limits: tuple[float, float], note: str, quantity: str = "attention weight"
+    ) -> None:
+        """Show a colormap between two values of a quantity without unit."""
+        if (colormap, limits, note, quantity) != (self._colormap, self.limits, self._note, self._quantity):
+            self._colormap, self.limits, self._note, self._quantity = colormap, limits, note, quantity
+            self.setToolTip(f"{quantity.capitalize()}, {note}: {limits[0]:.4g} to {limits[1]:.4g}")
             self.update()
 
     @property
@@ -40,7 +43,7 @@ class ColorBar(QWidget):
     def text(self) -> str:
         """What the numbers are."""
         unit = f" (10{str(self.exponent).translate(_RAISED)})" if self.exponent else ""
-        return f"attention weight{unit}, {self._note}"
+        return f"{self._quantity}{unit}, {self._note}"
 
     def sizeHint(self) -> QSize:
         # The same for every scale, so that the picture does not jump while one hovers.

@@ -32,6 +32,7 @@ from vitviz.ui.pane import KIND as MAPS
 from vitviz.ui.pane import Pane
 from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
+from vitviz.ui.positions_panel import PositionsPanel
 from vitviz.ui.settings import Settings
 from vitviz.ui.shortcuts import ShortcutSheet
 from vitviz.ui.sources import Sources
@@ -97,8 +98,18 @@ class MainWindow(QMainWindow):
             self._dock("Model", self.model_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
             self._dock("Heads", self.atlas, Qt.DockWidgetArea.RightDockWidgetArea),
         ]
+        self._make_weight_panels()
         self.resizeDocks(self.docks[:2], [430, 400], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks[0], self.docks[2]], [330, 500], Qt.Orientation.Horizontal)
+
+    def _make_weight_panels(self) -> None:
+        """Behind the heads: what the weights say with no picture. They do no work before they are shown."""
+        self.positions = PositionsPanel(self.pane, self.worker)
+        heads = self.docks[2]
+        for title, panel in (("Positions", self.positions),):
+            self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
+            self.tabifyDockWidget(heads, self.docks[-1])
+        heads.raise_()
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -136,7 +147,7 @@ class MainWindow(QMainWindow):
         self.theme.changed.connect(self._recolor)
         self.settings.changed.connect(self.menus.fill_recents)
         self.browsing.pointed.connect(self._pointed)
-        for teller in (self.browsing, self.comparing, self.exporter):
+        for teller in (self.browsing, self.comparing, self.positions.buttons, self.exporter):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -232,7 +243,8 @@ class MainWindow(QMainWindow):
         background, foreground = self.theme.canvas_background(), self.theme.canvas_foreground()
         self.panes.set_colors(background)
         self.patches.view.set_colors(background)
-        self.atlas.set_colors(background, foreground)
+        for panel in (self.atlas, self.positions):
+            panel.set_colors(background, foreground)
 
     def set_full_screen(self, on: bool) -> None:
         """Full screen, or back."""

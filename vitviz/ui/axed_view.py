@@ -1,0 +1,90 @@
+"""A picture of numbers with numbered rows and columns at its left and top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtWidgets import QWidget
+
+from vitviz.render.mosaic import table
+from vitviz.ui.marks import frame_item, set_frame
+from vitviz.ui.picture_view import PictureView
+
+_MARGIN = 44.0  # screen pixels at the left and top for a title and a line of numbers
+_LETTER = 13.0  # screen pixels that a line of numbers takes
+
+
+class AxedView(PictureView):
+    """Indices into a table of colours as a picture; `mark` frames a part of it."""
+
+    def __init__(self, name: str, titles: tuple[str, str] = ("row", "column"), parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self._titles = titles
+        self._background, self._foreground = QColor("#1b1b1b"), QColor("#e4e4e4")
+        self._labels: list[pg.TextItem] = []
+        self._axes: tuple[Sequence[tuple[float, str]], Sequence[tuple[float, str]]] = ((), ())
+        self._size = (1.0, 1.0)
+        self._edge = frame_item(self.box, (0, 0, 0), 4.0)
+        self._frame = frame_item(self.box, (255, 80, 60), 2.0)
+
+    def set_canvas(self, background: QColor, foreground: QColor) -> None:
+        """The colours around the picture and of its numbers."""
+        self._background, self._foreground = background, foreground
+        self.set_colors(background)
+        self._number()
+
+    def set_axes(
+        self, size: tuple[float, float], rows: Sequence[tuple[float, str]], cols: Sequence[tuple[float, str]]
+    ) -> None:
+        """Another picture of (height, width), with (place, number) of its rows and columns."""
+        self._axes, self._size = (rows, cols), size
+        self._number()
+
+    def show_indices(self, indices: np.ndarray, colormap: str) -> None:
+        """Draw (H, W) uint8 indices of `mosaic.table` over the whole."""
+        color = self._background
+        lut = table(colormap, (color.red(), color.green(), color.blue()))
+        self.set_pixels(indices, (0.0, 0.0, self._size[1], self._size[0]), lut=lut, levels=(0, 255))
+
+    def mark(self, rect: QRectF | None) -> None:
+        """Frame a part of the picture, or nothing."""
+        set_frame(self._edge, rect)
+        set_frame(self._frame, rect)
+
+    def _number(self) -> None:
+        for label in self._labels:
+            self.box.removeItem(label)
+        self._labels.clear()
+        height, width = self._size
+        rows, cols = self._axes
+        if not rows or not cols:
+            return
+        # As many numbers as there is room for when the whole is shown; zooming in does not bring more.
+        room = max(0.1, min((self.width() - 2 * _MARGIN) / width, (self.height() - 2 * _MARGIN) / height))
+        self.set_extent(height, width, margin=_MARGIN / room)
+        near, far = -3.0 / room, -(_MARGIN - 1.6 * _LETTER) / room
+        for axis, marks in enumerate((rows, cols)):
+            pitch = (marks[1][0] - marks[0][0]) * room if len(marks) > 1 else 100.0
+            every = max(1, int(-(-(_LETTER if axis == 0 else 1.6 * _LETTER) // pitch)))
+            for at, text in marks[::every]:
+                x, y = (near, at) if axis == 0 else (at, near)
+                self._write(text, x, y, (1.0, 0.5) if axis == 0 else (0.5, 1.0))
+        self._write(self._titles[1], width / 2, far, (0.5, 1.0))
+        self._write(self._titles[0], far, height / 2, (0.5, 1.0), angle=90)
+
+    def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> None:
+        item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)
+        item.setPos(x, y)
+        self.box.addItem(item, ignoreBounds=True)
+        self._labels.append(item)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # pyqtgraph resizes once while it is being made.
+        if hasattr(self, "_labels"):
+            self._number()
