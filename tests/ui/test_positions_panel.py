@@ -159,9 +159,9 @@ def test_rotary_angles_of_a_head_follow_layer_and_head(qtbot, panel, window, pic
 
 
 def test_figure_is_copied_and_written_with_its_recipe(qtbot, panel, tmp_path):
-    panel.buttons.copy()
-    qtbot.waitUntil(lambda: not QGuiApplication.clipboard().image().isNull(), timeout=20_000)
-    assert QGuiApplication.clipboard().image().width() == 1500
+    QGuiApplication.clipboard().clear()
+    qtbot.mouseClick(panel.buttons.copy_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: QGuiApplication.clipboard().image().width() == 1500, timeout=20_000)
     with qtbot.waitSignal(panel.buttons.written, timeout=20_000):
         panel.buttons.export(tmp_path / "grid.png")
     assert Pillow.open(tmp_path / "grid.png").width == 1500
