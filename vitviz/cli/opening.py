@@ -16,6 +16,7 @@ _EPILOG = """examples:
   vitviz cat.jpg --model vit_base_patch16_224        a picture and a model in the window
   vitviz cat.jpg --model demo --model demo-swin      two models side by side
   vitviz export cat.jpg --model demo --layer all --head mean --out figures
+  vitviz ablation cat.jpg --model demo               what each head is worth to the prediction
   vitviz statistics folder --model demo --out heads.csv
   vitviz info my_folder                              what a checkpoint is
   vitviz save my_weights.pth --num-heads 6 --out my_folder
