@@ -37,7 +37,7 @@ class Stage:
                 raise Cancelled("given up")
             time.sleep(0.001)
 
-    def load_model(self, source, *, progress, cancel, **options):
+    def load_model(self, source, *, progress, cancel, choose_network, **options):
         self.threads.add(threading.current_thread().name)
         progress(0.5, f"Loading {source}")
         self._wait(source, cancel)

@@ -1,17 +1,21 @@
 """The ways to a picture or a model: drop, paste, dialogs; a wrong one is one sentence and changes nothing."""
 
+from pathlib import Path
+
 import numpy as np
 import PIL.Image
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QToolButton
 
 from vitviz.errors import UnknownArchitectureError
 from vitviz.images import Image
-from vitviz.ui.dialogs import NameDialog, SizeDialog
+from vitviz.ui.corrections import CorrectionDialog
 from vitviz.ui.messages import ErrorBox
-from vitviz.ui.opening import ModelWish, Wish
+from vitviz.ui.name_dialog import NameDialog
+from vitviz.ui.network_dialog import NetworkDialog
+from vitviz.ui.opening import ModelWish, NetworkWantedError, Wish
 
 
 @pytest.fixture
@@ -166,17 +170,52 @@ def test_paste_of_nothing_is_one_sentence(window, asked):
     assert "no picture on the clipboard" in box.text() and asked == []
 
 
-def test_architecture_is_asked_for_a_bare_file_and_then_used(qtbot, window, asked, tmp_path):
+def test_architecture_is_asked_for_a_file_that_can_not_be_told_and_then_used(qtbot, window, asked, tmp_path):
     path = tmp_path / "weights.safetensors"
-    path.write_bytes(b"")
-    wish = Wish(None, ModelWish(str(path)))
+    wish = Wish(None, ModelWish(str(path), num_heads=3))
     window.opener.failed.emit(wish, UnknownArchitectureError("weights.safetensors holds no positions."))
     (dialog,) = dialogs(NameDialog)
-    assert boxes(window) == []
-    qtbot.keyClicks(dialog.name, "test_vit")
-    qtbot.keyClick(dialog.name, Qt.Key.Key_Escape)  # the completer's list
-    dialog.accept()
-    assert [(c["model"].source, c["model"].architecture) for c in asked] == [(str(path), "test_vit")]
+    assert boxes(window) == [] and not dialog.random.isVisible()
+    qtbot.keyClicks(dialog.name, "vit_tiny_patch16_224")
+    qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+    (model,) = [call["model"] for call in asked]
+    assert model == ModelWish(str(path), "vit_tiny_patch16_224", num_heads=3)
+
+
+def test_network_is_asked_for_a_file_with_several_and_the_default_stated(qtbot, window, asked, tmp_path):
+    path = tmp_path / "dino.pth"
+    wish = Wish(None, ModelWish(str(path)))
+    window.opener.failed.emit(wish, NetworkWantedError("dino.pth", ("teacher", "student")))
+    (dialog,) = dialogs(NetworkDialog)
+    assert dialog.list.item(0).text().endswith("(the default)") and dialog.list.currentRow() == 0
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Down)
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
+    assert [call["model"] for call in asked] == [ModelWish(str(path), network="student")]
+
+
+def test_network_of_a_file_with_two_is_chosen_before_it_opens_and_after(qtbot, window, tmp_path, opened):
+    import torch
+
+    weights = {k: v.clone() for k, v in opened.model.module.state_dict().items()}
+    other = {k: v + 0.5 if k == "cls_token" else v for k, v in weights.items()}
+    path = tmp_path / "dino.pth"
+    torch.save({"teacher": weights, "student": other}, path)
+    with qtbot.waitSignal(window.opener.failed, timeout=20000):
+        drop(window, mime_of(path))
+    (dialog,) = dialogs(NetworkDialog)
+    assert window.pane.opened is opened and boxes(window) == []
+    dialog.list.setCurrentRow(1)
+    with qtbot.waitSignal(window.opener.opened, timeout=20000) as signal:
+        dialog.accept()
+    model = signal.args[0].model
+    assert model.networks == ("student", "teacher") and torch.equal(model.module.cls_token, other["cls_token"])
+    window.sources.ask_corrections()
+    (correcting,) = dialogs(CorrectionDialog)
+    assert correcting.network_box.count() == 2 and correcting.network_box.currentText().startswith("student")
+    correcting.network_box.setCurrentIndex(1)
+    with qtbot.waitSignal(window.opener.opened, timeout=20000) as signal:
+        correcting.accept()
+    assert torch.equal(signal.args[0].model.module.cls_token, weights["cls_token"])
 
 
 def test_bare_file_that_can_be_told_opens_without_a_question(qtbot, window, tmp_path, opened):
@@ -199,51 +238,140 @@ def test_wrong_architecture_is_said_and_not_asked_again_for_ever(window, asked, 
     assert dialogs(NameDialog) == [] and len(boxes(window)) == 1
 
 
-def test_name_dialog_opens_what_was_typed(qtbot, window, asked):
-    window.sources.ask_name()
-    (dialog,) = dialogs(NameDialog)
-    dialog.accept()
-    assert dialog.isVisible() and asked == []  # nothing was typed
-    qtbot.keyClicks(dialog.name, "  vit_base_patch16_224 ")
-    dialog.random.setChecked(True)
-    dialog.accept()
-    (call,) = asked
-    assert (call["model"].source, call["model"].pretrained) == ("vit_base_patch16_224", False)
+class TestNames:
+    @pytest.fixture
+    def dialog(self, window, asked):
+        window.sources.ask_name()
+        (made,) = dialogs(NameDialog)
+        return made
+
+    def test_nothing_typed_opens_nothing(self, qtbot, dialog, asked):
+        qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+        assert dialog.isVisible() and asked == []
+
+    def test_words_find_and_enter_opens_the_first(self, qtbot, dialog, asked):
+        qtbot.keyClicks(dialog.name, "Small DINOv2 reg4")
+        shown = [named.name for named in dialog.table.shown]
+        assert shown and all("small" in name and "dinov2" in name for name in shown)
+        assert shown[0] in dialog.chosen.text()
+        qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+        assert [call["model"] for call in asked] == [ModelWish(shown[0])]
+
+    def test_down_and_up_choose_while_the_keyboard_stays_in_the_line(self, qtbot, dialog, asked):
+        qtbot.keyClicks(dialog.name, "swinv2")
+        for key in (Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp):
+            qtbot.keyClick(dialog.name, key)
+        qtbot.keyClick(dialog.name, Qt.Key.Key_Down)
+        wanted = dialog.table.shown[2].name
+        assert dialog.list.currentIndex().row() == 2 and dialog.chosen.text().endswith(wanted)
+        qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+        assert asked[0]["model"].source == wanted
+
+    def test_row_clicked_is_opened_by_double_click(self, qtbot, dialog, asked):
+        qtbot.keyClicks(dialog.name, "eva02 tiny")
+        place = dialog.list.visualRect(dialog.table.index(1, 0)).center()
+        qtbot.mouseClick(dialog.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        wanted = dialog.table.shown[1].name
+        qtbot.mouseDClick(dialog.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        assert [call["model"].source for call in asked] == [wanted]
+
+    @pytest.mark.parametrize("text", ["hf-hub:somebody/vit", "somebody/vit", "resnet18"])
+    def test_other_names_are_taken_as_they_stand(self, qtbot, dialog, asked, text):
+        qtbot.keyClicks(dialog.name, f" {text} ")
+        qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+        assert [call["model"].source for call in asked] == [text]
+
+    def test_random_weights(self, qtbot, dialog, asked):
+        qtbot.keyClicks(dialog.name, "vit_base_patch16_224")
+        dialog.random.click()
+        qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+        assert asked[0]["model"].source.startswith("vit_base_patch16_224") and not asked[0]["model"].pretrained
+
+    def test_escape_opens_nothing(self, qtbot, dialog, asked):
+        qtbot.keyClicks(dialog.name, "vit")
+        qtbot.keyClick(dialog.name, Qt.Key.Key_Escape)
+        assert asked == [] and dialogs(NameDialog) == []
+
+    def test_each_row_says_family_parameters_and_view(self, dialog):
+        dialog.name.setText("vit_base_patch16_384.augreg_in21k_ft_in1k")
+        row = [dialog.table.data(dialog.table.index(0, column)) for column in range(5)]
+        assert row[1:] == ["VisionTransformer", "86.9 M", "384 px", "1000"]
 
 
-def test_size_dialog_asks_for_the_view_and_the_patches(window, asked):
-    window.sources._shown = window.pane.opened
-    window.sources.ask_size()
-    (dialog,) = dialogs(SizeDialog)
-    assert (dialog.height_box.value(), dialog.width_box.value(), dialog.patch_box.value()) == (160, 160, 16)
-    dialog.height_box.setValue(96)
-    dialog.patch_box.setValue(8)
-    dialog.accept()
-    (call,) = asked
-    assert (call["model"].image_size, call["model"].patch_size) == ((96, 160), 8)
-    assert call["model"].num_heads is None
-    assert call["model"].source == "test_vit"
+class TestCorrections:
+    @pytest.fixture
+    def dialog(self, window, asked):
+        window.sources.ask_corrections()
+        (made,) = dialogs(CorrectionDialog)
+        return made
+
+    def test_it_shows_what_is_now(self, dialog, window):
+        assert (dialog.height_box.value(), dialog.width_box.value(), dialog.patch_box.value()) == (160, 160, 16)
+        assert dialog.heads_box.value() == window.pane.opened.trace.layers[0].num_heads
+        assert dialog.mean_line.text() == "0.5, 0.5, 0.5" and dialog.eps_line.text() == "1e-06"
+
+    def test_what_was_not_changed_is_not_asked_for(self, dialog, asked):
+        dialog.accept()
+        assert asked == [] and dialogs(CorrectionDialog) == []
+
+    @pytest.mark.parametrize(
+        ("change", "wanted"),
+        [
+            (lambda d: d.height_box.setValue(96), {"image_size": (96, 160)}),
+            (lambda d: d.patch_box.setValue(8), {"patch_size": 8}),
+            (lambda d: d.heads_box.setValue(4), {"num_heads": 4}),
+            (lambda d: d.mean_line.setText("0.485, 0.456,0.406"), {"mean": (0.485, 0.456, 0.406)}),
+            (lambda d: d.std_line.setText("0.25"), {"std": (0.25, 0.25, 0.25)}),
+            (lambda d: d.eps_line.setText("1e-5"), {"norm_eps": 1e-5}),
+            (lambda d: d.labels_line.setText("/names.txt"), {"labels": Path("/names.txt")}),
+        ],
+    )
+    def test_one_change_is_asked_for_and_nothing_else(self, dialog, asked, change, wanted):
+        change(dialog)
+        dialog.accept()
+        assert [call["model"] for call in asked] == [ModelWish("test_vit", pretrained=False, **wanted)]
+
+    @pytest.mark.parametrize(
+        ("line", "text", "sentence"),
+        [
+            ("mean_line", "a, b", "The mean must be"), ("std_line", "1, 2", "The std must be"),
+            ("std_line", "0", "greater than 0"), ("eps_line", "-1", "The norm epsilon must be"),
+        ],
+    )  # fmt: skip
+    def test_what_can_not_be_read_is_said_and_the_dialog_stays(self, dialog, asked, line, text, sentence):
+        getattr(dialog, line).setText(text)
+        dialog.accept()
+        assert dialog.isVisible() and sentence in dialog.trouble.text() and asked == []
+
+    def test_all_as_the_model_has_them(self, dialog, window, asked):
+        window.opener._wish = Wish(None, ModelWish("test_vit", num_heads=4, network="teacher", mean=(0.1,) * 3))
+        dialog.own.click()
+        assert not dialog.height_box.isEnabled()
+        dialog.accept()
+        assert [call["model"] for call in asked] == [ModelWish("test_vit", network="teacher")]
+
+    def test_button_of_the_model_panel_asks_too(self, qtbot, window, asked):
+        (button,) = [b for b in window.model_panel.findChildren(QToolButton) if b.text() == "Correct…"]
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        assert len(dialogs(CorrectionDialog)) == 1
 
 
-def test_size_dialog_corrects_the_number_of_heads_and_nothing_else(window, asked):
-    window.sources._shown = window.pane.opened
-    window.sources.ask_size()
-    (dialog,) = dialogs(SizeDialog)
-    assert dialog.heads_box.value() == window.pane.opened.trace.layers[0].num_heads
-    dialog.heads_box.setValue(4)
-    dialog.accept()
-    (call,) = asked
-    assert (call["model"].num_heads, call["model"].image_size, call["model"].patch_size) == (4, None, None)
+def test_model_is_saved_into_a_folder_that_opens(qtbot, window, tmp_path):
+    import dataclasses
 
+    import vitviz
 
-def test_size_dialog_gives_the_models_own_sizes_back(window, asked):
-    window.sources._shown = window.pane.opened
-    window.sources.ask_size()
-    (dialog,) = dialogs(SizeDialog)
-    dialog.own.setChecked(True)
-    assert not dialog.height_box.isEnabled()
-    dialog.accept()
-    assert (asked[0]["model"].image_size, asked[0]["model"].patch_size) == (None, None)
+    model = vitviz.load_model("demo")
+    window.pane.show(
+        dataclasses.replace(window.pane.opened, model=model, trace=vitviz.trace(model, window.pane.opened.image))
+    )
+    with qtbot.waitSignal(window.saver.saved, timeout=20000) as signal:
+        window.saver.save(tmp_path / "mine")
+    assert signal.args == [tmp_path / "mine"] and vitviz.load_model(tmp_path / "mine").labels == model.labels
+    with qtbot.waitSignal(window.worker.failed, timeout=20000):
+        window.saver.save(tmp_path / "mine")
+    (box,) = boxes(window)
+    assert "not empty" in box.text()
 
 
 @pytest.mark.parametrize("ask", ["ask_picture", "ask_model", "ask_folder"])

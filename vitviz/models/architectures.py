@@ -7,22 +7,18 @@ signature are named together: what they disagree on (heads, activation, mean and
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from vitviz import resources
-from vitviz.errors import FileError
+from vitviz.models.names import INDEX, read
 from vitviz.models.report import Certainty
 
-INDEX = "architectures/index.json.gz"
 Level = Literal["exact", "without head", "without head and resolution"]
 LEVELS: tuple[Level, ...] = ("exact", "without head", "without head and resolution")
 
@@ -132,16 +128,6 @@ def _index() -> _Index:
         for level, number in zip(LEVELS, facts["signatures"], strict=True):
             by_signature[level].setdefault(number, []).append(name)
     return _Index(found["timm"], str(installed), found["architectures"], by_signature)
-
-
-def read(path: Path) -> dict[str, Any]:
-    """The index as it was written; FileError where the file is damaged."""
-    try:
-        found = json.loads(gzip.decompress(path.read_bytes()))
-        assert isinstance(found, dict) and isinstance(found["architectures"], dict) and found["timm"]
-    except (OSError, ValueError, EOFError, KeyError, AssertionError) as error:
-        raise FileError(f"The index of architectures {path} is damaged ({error}): install vitviz again.") from error
-    return found
 
 
 def _match(level: Level, names: list[str], index: _Index) -> Match:

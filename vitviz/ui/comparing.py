@@ -129,7 +129,7 @@ class Comparing(QObject):
         """The current model once more; the dialog asks for its sizes."""
         if len(self._panes) < MOST:
             self._panes.add()
-            self._window.sources.ask_size()
+            self._window.sources.ask_corrections()
 
     def close_current(self) -> None:
         """Close the current pane."""

@@ -98,6 +98,14 @@ def ask_open(
     return _open(dialog, then)
 
 
+def ask_labels(parent: QWidget, then: Callable[[list[Path]], object]) -> QFileDialog:
+    """Ask for a file with the names of classes."""
+    dialog = QFileDialog(parent, "Names of the classes")
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.setNameFilters(["Names (*.txt *.json)", ALL_FILTER])
+    return _open(dialog, then)
+
+
 def ask_save(
     parent: QWidget,
     suggestion: str,

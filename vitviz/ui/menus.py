@@ -178,9 +178,18 @@ class Menus:
         menu.addAction(
             action(
                 w,
-                "&Sizes and heads…",
-                w.sources.ask_size,
-                tip="Another size of view or patches, another number of heads",
+                "&Sizes, heads and assumptions…",
+                w.sources.ask_corrections,
+                shortcut="Ctrl+Shift+H",
+                tip="Say otherwise what was found or assumed: network, sizes, heads, mean and std, epsilon, labels",
+            )
+        )
+        menu.addAction(
+            action(
+                w,
+                "Sa&ve as safetensors…",
+                w.saver.ask,
+                tip="Write the shown model into a folder that opens without assumptions",
             )
         )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Slot
+from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QFontMetricsF, QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
     QSizePolicy,
@@ -23,7 +24,9 @@ _TOP = 5
 
 
 class ModelPanel(QWidget):
-    """Prediction, cost and report of the shown model."""
+    """Prediction, cost and report of the shown model; `correct_asked()` when some of it is to be said otherwise."""
+
+    correct_asked = Signal()
 
     def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,12 +56,20 @@ class ModelPanel(QWidget):
         copy = QToolButton()
         copy.setText("Copy report")
         copy.clicked.connect(self._copy)
+        correct = QToolButton()
+        correct.setText("Correct…")
+        correct.setToolTip("Say otherwise what was found or assumed: network, sizes, heads, mean and std, labels")
+        correct.clicked.connect(self.correct_asked)
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        buttons.addWidget(correct)
+        buttons.addWidget(copy)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         for widget in (self.name, self.warning, self.top):
             layout.addWidget(widget)
         layout.addWidget(self.report, 1)
-        layout.addWidget(copy, 0, Qt.AlignmentFlag.AlignRight)
+        layout.addLayout(buttons)
         pane.traced.connect(self._traced)
 
     @Slot(object)
@@ -73,7 +84,7 @@ class ModelPanel(QWidget):
             self.top.show_classes(trace.top_k(_TOP))
         self.top.show()
         heads = sorted({layer.num_heads for layer in trace.layers})
-        rows = [(f.topic, f.text if f.certainty == "found" else f"{f.text} ({f.certainty})") for f in model.report]
+        rows = [(finding.topic, str(finding)) for finding in model.report]
         rows.append(("layers", f"{len(trace.layers)}, heads {', '.join(map(str, heads))}"))
         if trace.ablation:
             rows.append(("altered", trace.ablation.words))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from vitviz.errors import VitvizError
 from vitviz.images import Image, View, read_image
 from vitviz.render.overlay import Canvas
 from vitviz.ui import engine
@@ -60,6 +61,14 @@ class Opened:
     model: Model
     trace: Trace
     devices: tuple[tuple[str, str], ...] = ()
+
+
+class NetworkWantedError(VitvizError):
+    """A file holds several networks, and the wish does not say which; `names` has the default first."""
+
+    def __init__(self, source: str, names: tuple[str, ...]) -> None:
+        super().__init__(f"{source} holds {len(names)} networks: {', '.join(map(repr, names))}; choose one of them.")
+        self.names = names
 
 
 class Opener(QObject):
@@ -152,6 +161,10 @@ class Opener(QObject):
 
         if self._model is not None and self._model[0] == wish:
             return self._model[1]
+
+        def ask(names: tuple[str, ...]) -> str:
+            raise NetworkWantedError(Path(wish.source).name, names)
+
         loaded = load_model(
             wish.source,
             device=wish.device,
@@ -167,6 +180,7 @@ class Opener(QObject):
             norm_eps=wish.norm_eps,
             labels=wish.labels,
             pretrained=wish.pretrained,
+            choose_network=ask,
             progress=_part(progress, 0.0, 0.6),
             # Another picture does not make this model less wanted.
             cancel=lambda: progress.cancelled() and self._wish.model != wish,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,13 @@ from PySide6.QtWidgets import QWidget
 
 from vitviz.errors import UnknownArchitectureError, VitvizError
 from vitviz.images import Image
+from vitviz.models.names import architectures, pretrained
 from vitviz.ui import files, samples
-from vitviz.ui.dialogs import NameDialog, SizeDialog, Sizes
+from vitviz.ui.corrections import CorrectionDialog, Corrections, Known
 from vitviz.ui.messages import show_error
-from vitviz.ui.opening import ModelWish, Opened, Wish
+from vitviz.ui.name_dialog import NameDialog
+from vitviz.ui.network_dialog import NetworkDialog
+from vitviz.ui.opening import ModelWish, NetworkWantedError, Opened, Wish
 from vitviz.ui.panes import Panes
 from vitviz.ui.settings import Settings
 
@@ -108,34 +110,33 @@ class Sources(QObject):
         files.ask_open(self._window, "folder", folder=self._settings.value.model_folder, then=self.open_paths)
 
     def ask_name(self) -> None:
-        """Choose a model of timm's by name."""
+        """Choose a model of timm's, or of the hub, by name."""
         NameDialog(
             self._window,
-            "Open a model by name",
-            "A model of timm's, with its tag where one is wanted. Its weights come from the model hub, once.",
-            _timm_names(),
-            lambda name, pretrained: self.open_source(name, pretrained=pretrained),
+            "Open model by name",
+            'Search timm\'s models by words such as "dinov2 small" or "swin 384px". Any other name of timm\'s, or a '
+            "repository of the hub (owner/name), may be typed too. Weights are fetched once and kept.",
+            pretrained(),
+            lambda name, trained: self.open_source(name, pretrained=trained),
             weights=True,
         ).open()
 
-    def ask_size(self) -> None:
-        """Choose another size of view and patches, or another number of heads."""
-        if self._shown is None:
-            return
-        patch = self._shown.model.patch_size
-        heads = {layer.num_heads for layer in self._shown.trace.layers}
-        shown = Sizes(
-            self._shown.model.preprocessing.input_size,
-            patch[0] if patch else None,
-            heads.pop() if len(heads) == 1 else None,
-        )
-        SizeDialog(self._window, shown, self._resize).open()
+    def ask_corrections(self) -> None:
+        """Say otherwise what was found or assumed about the shown model."""
+        shown = self._opener.current.opened or self._shown
+        if shown is not None:
+            heads = [layer.num_heads for layer in shown.trace.layers]
+            CorrectionDialog(self._window, Known.of(shown.model, heads), self._correct).open()
 
-    def _resize(self, chosen: Sizes) -> None:
-        if chosen == Sizes():
-            self.change_model(image_size=None, patch_size=None, num_heads=None)
+    def _correct(self, said: Corrections | None) -> None:
+        names = [field.name for field in fields(Corrections)]
+        if said is None:
+            network = self._opener.wish.model.network
+            self.change_model(**dict.fromkeys(names) | {"network": network})
             return
-        self.change_model(**{k: v for k, v in asdict(chosen).items() if v is not None})
+        changed = {name: value for name in names if (value := getattr(said, name)) is not None}
+        if changed:
+            self.change_model(**changed)
 
     @Slot(object)
     def _opened(self, opened: Opened) -> None:
@@ -148,27 +149,25 @@ class Sources(QObject):
 
     @Slot(object, object)
     def _failed(self, wish: Wish, error: Exception) -> None:
-        source = wish.model.source
-        unnamed = isinstance(error, UnknownArchitectureError) and wish.model.architecture is None
-        if not unnamed or not Path(source).exists():
+        model = wish.model
+        if isinstance(error, NetworkWantedError):
+            NetworkDialog(
+                self._window,
+                Path(model.source).name,
+                error.names,
+                lambda name: self._opener.open(picture=wish.picture, model=replace(model, network=name)),
+            ).open()
+        elif isinstance(error, UnknownArchitectureError) and model.architecture is None:
+            NameDialog(
+                self._window,
+                "Architecture of the weights",
+                f"{error}\n\nWhich of timm's architectures are these weights of?",
+                architectures(),
+                lambda name, _: self._opener.open(picture=wish.picture, model=replace(model, architecture=name)),
+                weights=False,
+            ).open()
+        else:
             show_error(self._window, error)
-            return
-        NameDialog(
-            self._window,
-            "Architecture of the checkpoint",
-            f"{error}\n\nWhich of timm's architectures are these weights of?",
-            _timm_names(),
-            lambda name, _: self.open_source(source, architecture=name),
-            weights=False,
-        ).open()
 
     def _tell(self, sentence: str) -> None:
         show_error(self._window, VitvizError(sentence))
-
-
-def _timm_names() -> list[str]:
-    # Only when the worker has brought timm in already: a dialog must not wait for the import.
-    timm = sys.modules.get("timm")
-    if timm is None or not hasattr(timm, "list_models"):
-        return []
-    return sorted({*timm.list_models(pretrained=True), *timm.list_models()})

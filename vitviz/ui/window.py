@@ -33,6 +33,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
 from vitviz.ui.positions_panel import PositionsPanel
+from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings
 from vitviz.ui.shortcuts import ShortcutSheet
 from vitviz.ui.sources import Sources
@@ -70,6 +71,7 @@ class MainWindow(QMainWindow):
         self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view,))
         self.comparing = Comparing(self)
         self.exporter = Exporter(self, self.pane, self.map_view, self.worker, settings)
+        self.saver = Saver(self, self.pane, self.worker, settings)
         self._make_bars()
         self._connect()
         self._recolor()
@@ -146,8 +148,9 @@ class MainWindow(QMainWindow):
         self.pane.traced.connect(lambda _: self._entitle())
         self.theme.changed.connect(self._recolor)
         self.settings.changed.connect(self.menus.fill_recents)
+        self.model_panel.correct_asked.connect(self.sources.ask_corrections)
         self.browsing.pointed.connect(self._pointed)
-        for teller in (self.browsing, self.comparing, self.positions.buttons, self.exporter):
+        for teller in (self.browsing, self.comparing, self.positions.buttons, self.exporter, self.saver):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 
     def paintEvent(self, event: QPaintEvent) -> None:
