@@ -195,6 +195,17 @@ class TestHeadAblation:
         monkeypatch.setattr("vitviz.attention.ablation.batch_size", lambda layers: 3)
         np.testing.assert_allclose(vitviz.head_ablation(tiny_swin, picture, 1), whole, atol=1e-5)
 
+    def test_of_an_altered_model_is_the_change_from_there(self, tiny_vit, picture):
+        off = vitviz.trace(tiny_vit, picture, ablation=Ablation({(0, 1)}, "mean"))
+        found = vitviz.head_ablation(tiny_vit, picture, 3, seen=off)
+        assert abs(found[0, 1]) > 1e-4  # zero instead of its mean is a change, too
+        with (
+            ablated(tiny_vit.module, off.layers, off.ablation),
+            ablated(tiny_vit.module, off.layers, Ablation([(1, 0)])),
+        ):
+            expected = logits(tiny_vit.module, tiny_vit.preprocess(picture))[0, 3]
+        assert found[1, 0] == pytest.approx(float(expected) - off.logits[3], abs=1e-5)
+
     def test_the_default_is_the_first_class(self, tiny_vit, picture):
         best = int(vitviz.trace(tiny_vit, picture).logits.argmax())
         np.testing.assert_array_equal(

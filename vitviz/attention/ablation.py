@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from vitviz.attention.altering import altered
+from vitviz.attention.altering import ablated, altered
 from vitviz.attention.classes import target_of
 from vitviz.attention.layer import Layer
 from vitviz.attention.passes import Passes, batch_size, view_tensor
@@ -40,7 +40,7 @@ def head_ablation(
         image: the picture.
         target: index of the class; None is the most probable one.
         to: what the head gives instead of its output, "zero" or its "mean" over the tokens.
-        seen: a trace of this model and picture, which spares a pass.
+        seen: a trace of this model and picture, which spares a pass; the heads that were off in it are off here too.
         progress: called with (fraction, text).
         cancel: asked at every module; True raises Cancelled.
 
@@ -52,7 +52,7 @@ def head_ablation(
         ModelError: there is not enough memory even for one head at a time.
     """
     Ablation(to=to)  # refuses an unknown word before any work
-    if seen is None or seen.ablation:
+    if seen is None:
         seen = trace(model, image, progress=lambda _, text: progress(0.0, text), cancel=cancel)
     target = target_of(seen, target)
     view = view_tensor(model, image)
@@ -63,7 +63,8 @@ def head_ablation(
 
     def without(layer: Layer, heads: range) -> np.ndarray:
         progress((done + heads.start) / total, f"Layer {layer.index}, {layer.num_heads} heads: one off at a time")
-        with altered(model.module, seen.layers, {layer.index: [(head,) for head in heads]}, to):
+        cuts = {layer.index: [(head,) for head in heads]}
+        with ablated(model.module, seen.layers, seen.ablation), altered(model.module, seen.layers, cuts, to):
             return passes.run(view.expand(len(heads), *view.shape[1:]))
 
     for layer in seen.layers:

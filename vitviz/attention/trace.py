@@ -97,9 +97,14 @@ class Trace:
         result: np.ndarray = found.rows(chosen, torch.tensor(list(rows), device=device)).cpu().numpy()
         return result
 
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(K,) float32 that sum to 1; empty where the model has fewer than two classes."""
+        return _shares(self.logits)
+
     def top_k(self, k: int = 5) -> list[tuple[str, float]]:
         """The k most probable classes as (label, probability), empty where the model has no classes."""
-        shares = _shares(self.logits)
+        shares = self.probabilities
         return [(self.label(int(i)), float(shares[i])) for i in np.argsort(-shares)[:k]]
 
     def top_changes(self, k: int = 5) -> list[tuple[str, float, float]]:
@@ -107,7 +112,7 @@ class Trace:
         among them; empty where no head is off or the model has no classes."""
         if self.plain_logits is None:
             return []
-        before, after = _shares(self.plain_logits), _shares(self.logits)
+        before, after = _shares(self.plain_logits), self.probabilities
         best = [int(i) for i in np.argsort(-after)[:k]]
         if best and (first := int(np.argmax(before))) not in best:
             best[-1] = first

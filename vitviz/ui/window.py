@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QMessageBox, QToolBar, Q
 from vitviz import __version__
 from vitviz.attention.values import Place
 from vitviz.render.style import COLORMAPS, Interpolation, Style
+from vitviz.ui.ablation_panel import AblationPanel
 from vitviz.ui.actions import GESTURES
 from vitviz.ui.altering import KIND as ABLATION
 from vitviz.ui.atlas import AtlasPanel
@@ -101,6 +102,7 @@ class MainWindow(QMainWindow):
             self._dock("Heads", self.atlas, Qt.DockWidgetArea.RightDockWidgetArea),
         ]
         self._make_weight_panels()
+        self._make_cause_panels()
         self.resizeDocks(self.docks[:2], [430, 400], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks[0], self.docks[2]], [330, 500], Qt.Orientation.Horizontal)
 
@@ -112,6 +114,13 @@ class MainWindow(QMainWindow):
             self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
             self.tabifyDockWidget(heads, self.docks[-1])
         heads.raise_()
+
+    def _make_cause_panels(self) -> None:
+        """Behind the heads: what changes when something is taken away. They run only when asked to."""
+        self.ablation = AblationPanel(self.pane, self.worker)
+        self.docks.append(self._dock("Ablation", self.ablation, Qt.DockWidgetArea.RightDockWidgetArea))
+        self.tabifyDockWidget(self.docks[2], self.docks[-1])
+        self.docks[2].raise_()
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -144,6 +153,7 @@ class MainWindow(QMainWindow):
         self.worker.progressed.connect(self._progressed)
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
         self.status.cancel_asked.connect(self.panes.cancel)
+        self.status.cancel_asked.connect(self.ablation.cancel)
         self.store.changed.connect(self._chosen)
         self.pane.traced.connect(lambda _: self._entitle())
         self.theme.changed.connect(self._recolor)
@@ -246,7 +256,7 @@ class MainWindow(QMainWindow):
         background, foreground = self.theme.canvas_background(), self.theme.canvas_foreground()
         self.panes.set_colors(background)
         self.patches.view.set_colors(background)
-        for panel in (self.atlas, self.positions):
+        for panel in (self.atlas, self.positions, self.ablation):
             panel.set_colors(background, foreground)
 
     def set_full_screen(self, on: bool) -> None:

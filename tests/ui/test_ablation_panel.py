@@ -1,0 +1,139 @@
+"""The panel of head ablation: run, cancel, read, click."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+import vitviz
+from vitviz import Ablation
+from vitviz.render.style import color_table
+from vitviz.ui.ablation_panel import COLORMAP, colored
+
+
+@pytest.fixture
+def panel(qtbot, window):
+    """The panel on the screen, in front of the atlas."""
+    dock = next(d for d in window.docks if d.objectName() == "dock-ablation")
+    dock.show()
+    dock.raise_()
+    QApplication.processEvents()
+    return window.ablation
+
+
+@pytest.fixture
+def run(qtbot, panel):
+    """Press Run and wait for the map."""
+
+    def go():
+        qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not panel.running, timeout=30000)
+        return panel.changes
+
+    return go
+
+
+def test_run_shows_what_head_ablation_gives_for_the_chosen_class(panel, run, opened):
+    panel.target.setCurrentIndex(2)
+    target = panel.target.currentData()
+    assert target == int(np.argsort(-opened.trace.logits)[2])
+    changes = run()
+    np.testing.assert_allclose(
+        changes.values, vitviz.head_ablation(opened.model, opened.image, target, seen=opened.trace), atol=1e-5
+    )
+    assert opened.trace.label(target) in panel.caption.text()
+    assert panel.bar.isVisible() and panel.bar.limits[0] == -panel.bar.limits[1]
+    assert panel.bar.text().startswith("change of the logit")
+    np.testing.assert_array_equal(panel.view.image.image, colored(changes.values, panel.bar.limits[1]))
+
+
+def test_set_to_its_mean_is_another_map(panel, run, opened):
+    zero = run().values
+    panel.instead.setCurrentIndex(1)
+    mean = run().values
+    assert abs(mean - zero).max() > 1e-4
+    expected = vitviz.head_ablation(opened.model, opened.image, to="mean", seen=opened.trace)
+    np.testing.assert_allclose(mean, expected, atol=1e-5)
+
+
+def test_hover_says_the_numbers_and_click_chooses(qtbot, window, panel, run, hover):
+    changes = run()
+    hover(panel.view, panel.cell_center(4, 1))
+    text = panel.caption.text()
+    assert text.startswith("Layer 4 head 1") and f"{changes.values[4, 1]:+.4f}" in text
+    qtbot.mouseClick(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=panel.cell_center(4, 1))
+    assert (window.store.state.layer, window.store.state.head) == (4, 1)
+    box = panel._frame.rect()
+    assert (box.x(), box.y(), box.width(), box.height()) == (1, 4, 1, 1)
+    window.store.update(head="mean")
+    assert panel._frame.rect().width() == 2
+
+
+def test_layers_with_fewer_heads_are_clear_and_not_to_be_chosen(qtbot, window, ragged, panel, run):
+    window.opener.opened.emit(ragged)
+    changes = run()
+    assert np.isnan(changes.values[0, 3:]).all() and np.isfinite(changes.values[3]).all()
+    before = window.store.state
+    qtbot.mouseClick(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=panel.cell_center(0, 20))
+    assert window.store.state == before
+
+
+def test_cancel_stops_it_and_leaves_what_was_shown(qtbot, window, panel, run, monkeypatch):
+    before = run()
+
+    def endless(*args, progress, cancel, **kwargs):
+        progress(0.5, "half")
+        while not cancel():
+            pass
+        raise vitviz.errors.Cancelled("cancelled")
+
+    monkeypatch.setattr("vitviz.attention.ablation.head_ablation", endless)
+    for stop in (lambda: qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton), window.status.cancel_asked.emit):
+        qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: panel.progress.value() == 500, timeout=5000)
+        assert panel.run.text() == "Cancel"
+        stop()
+        qtbot.waitUntil(lambda: not panel.running, timeout=5000)
+        assert panel.run.text() == "Run" and panel.changes is before
+
+
+def test_another_picture_clears_it_and_drops_what_still_runs(qtbot, window, panel, run, opened):
+    run()
+    qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
+    window.opener.opened.emit(opened)
+    qtbot.waitUntil(lambda: not panel.running, timeout=20000)
+    assert panel.changes is None and not panel.bar.isVisible()
+
+
+def test_of_an_altered_model_it_is_the_change_from_there(qtbot, window, opened, panel, run):
+    window.store.update(ablation=Ablation([(0, 1)]))
+    qtbot.waitUntil(lambda: bool(window.pane.opened.trace.ablation), timeout=20000)
+    changes = run()
+    assert changes.values[0, 1] == pytest.approx(0, abs=1e-4)
+    assert abs(changes.values[1, 0]) > 1e-4
+
+
+def test_failure_is_said_in_the_panel(qtbot, panel, monkeypatch):
+    def fail(*args, **kwargs):
+        raise vitviz.VitvizError("There is not enough memory.")
+
+    monkeypatch.setattr("vitviz.attention.ablation.head_ablation", fail)
+    qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not panel.running, timeout=5000)
+    assert panel.caption.text() == "There is not enough memory." and panel.run.text() == "Run"
+
+
+def test_a_model_without_classes_says_so(qtbot, window, panel, opened):
+    from dataclasses import replace
+
+    bare = replace(opened, trace=replace(opened.trace, logits=np.empty(0, dtype=np.float32)))
+    window.opener.opened.emit(bare)
+    assert not panel.run.isEnabled() and "no classes" in panel.caption.text()
+
+
+def test_colours_are_the_diverging_map_with_zero_in_the_middle():
+    pixels = colored(np.array([[-2.0, 0.0, 2.0, np.nan]], dtype=np.float32), 2.0)
+    table = color_table(COLORMAP)
+    assert (pixels[0, 0, :3] == table[0]).all() and (pixels[0, 2, :3] == table[255]).all()
+    assert pixels[0, 1, :3].min() > 235  # white
+    assert pixels[0, :, 3].tolist() == [255, 255, 255, 0]
