@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
 
 KIND = "head ablation"
-COLORMAP = "RdBu"  # red where the class loses, blue where it gains, white at 0
+COLORMAP = "colorbrewer:RdBu"  # red where the class loses, blue where it gains, white at 0
 _INSTEAD: tuple[tuple[str, AblateTo], ...] = (("set to zero", "zero"), ("set to its mean", "mean"))
 
 
