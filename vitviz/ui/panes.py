@@ -114,9 +114,20 @@ class Panes(QWidget):
         self.current = CurrentPane(first.pane, self)
         # After CurrentPane, so that the panels are told of a trace before the window is.
         self._connect(first)
+        self.stack = QSplitter(Qt.Orientation.Vertical, self)
+        self.stack.setChildrenCollapsible(False)
+        self.stack.addWidget(self.splitter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.splitter, 1)
+        layout.addWidget(self.stack, 1)
+
+    def put_under(self, widget: QWidget) -> None:
+        """Let a widget stand under the panes as long as there are several."""
+        self.stack.addWidget(widget)
+        self.stack.setSizes([600, 400])
+        widget.setVisible(len(self.columns) > 1)
+        for signal in (self.added, self.removed):
+            signal.connect(lambda _: widget.setVisible(len(self.columns) > 1))
 
     def __iter__(self) -> Iterator[PaneColumn]:
         return iter(self.columns)

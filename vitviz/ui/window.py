@@ -17,8 +17,10 @@ from vitviz.ui.actions import GESTURES
 from vitviz.ui.altering import KIND as ABLATION
 from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.browsing import Browsing
+from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
 from vitviz.ui.controls import ViewControls
+from vitviz.ui.costing import Costing
 from vitviz.ui.exporting import Exporter
 from vitviz.ui.files import MODEL_KINDS, dropped_paths, kind_of
 from vitviz.ui.jobs import Worker
@@ -71,6 +73,9 @@ class MainWindow(QMainWindow):
         self.linking = Linking(self.panes, self)
         self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view,))
         self.comparing = Comparing(self)
+        self.costing = Costing(self.panes, self.worker, self)
+        self.compare_tabs = CompareTabs(self.panes, self.costing)
+        self.panes.put_under(self.compare_tabs)
         self.exporter = Exporter(self, self.pane, self.map_view, self.worker, settings)
         self.saver = Saver(self, self.pane, self.worker, settings)
         self._make_bars()
@@ -256,6 +261,7 @@ class MainWindow(QMainWindow):
         background, foreground = self.theme.canvas_background(), self.theme.canvas_foreground()
         self.panes.set_colors(background)
         self.patches.view.set_colors(background)
+        self.compare_tabs.set_colors(background, foreground)
         for panel in (self.atlas, self.positions, self.ablation):
             panel.set_colors(background, foreground)
 

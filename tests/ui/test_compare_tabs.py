@@ -1,0 +1,107 @@
+"""Under the panes: what the models cost, measured only while somebody looks."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+
+from vitviz.attention import costs as costs_module
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The names of the models that were measured, one pass each."""
+    names, real = [], costs_module.measure
+
+    def once(model, *args, **how):
+        names.append(model.name)
+        return real(model, *args, runs=1, **how)
+
+    monkeypatch.setattr(costs_module, "measure", once)
+    return names
+
+
+@pytest.fixture
+def two(qtbot, window, measured, ragged):
+    """Two panes with their costs measured."""
+    window.comparing.add.trigger()
+    window.opener.opened.emit(ragged)
+    qtbot.waitUntil(lambda: all(window.costing.costs()) and not window.worker.is_busy(), timeout=20000)
+    return window
+
+
+def test_nothing_is_measured_with_one_pane(qtbot, window, measured):
+    assert not window.compare_tabs.isVisible()
+    qtbot.wait(50)
+    assert measured == [] and not window.worker.is_busy()
+
+
+def test_table_shows_a_column_a_pane_in_their_order(two, opened, ragged):
+    table = two.compare_tabs.table
+    assert table.isVisible() and table.columnCount() == 2
+    heads = [table.horizontalHeaderItem(i).text() for i in range(2)]
+    assert heads[0].startswith(opened.model.name) and heads[1].startswith(ragged.model.name)
+    rows = {table.verticalHeaderItem(i).text(): i for i in range(table.rowCount())}
+    assert table.item(rows["Tokens"], 0).text() == "101"
+    assert table.item(rows["Tokens"], 1).text() == "256 (×2.5)"
+    assert table.item(rows["Top 1"], 1).text().startswith(ragged.trace.top_k(1)[0][0])
+
+
+def test_twin_is_not_measured_twice(qtbot, window, measured, opened):
+    window.comparing.add.trigger()
+    qtbot.waitUntil(lambda: all(window.costing.costs()) and not window.worker.is_busy(), timeout=20000)
+    assert measured == [opened.model.name]
+
+
+def test_new_model_in_a_pane_is_measured_and_the_old_costs_go(qtbot, two, measured, opened):
+    before = two.costing.costs()
+    measured.clear()
+    second = two.panes.columns[1]
+    second.opener.opened.emit(opened)
+    qtbot.waitUntil(lambda: not two.worker.is_busy() and all(two.costing.costs()), timeout=20000)
+    assert measured == []  # the first pane shows the same
+    assert two.costing.costs()[1] is before[0]
+
+
+def test_closing_a_pane_takes_its_column_away(two):
+    two.comparing.add.trigger()
+    assert two.compare_tabs.table.columnCount() == 3
+    two.comparing.close_pane.trigger()
+    assert two.compare_tabs.table.columnCount() == 2
+    two.comparing.close_pane.trigger()
+    assert not two.compare_tabs.isVisible()
+
+
+def test_table_is_copied_by_key(qtbot, two):
+    table = two.compare_tabs.table
+    table.setFocus()
+    qtbot.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    lines = [line.split("\t") for line in QGuiApplication.clipboard().text().splitlines()]
+    assert len(lines) == table.rowCount() + 1 and {len(line) for line in lines} == {3}
+
+
+def test_curves_go_through_the_points_and_swin_has_none_over_patch_size(two):
+    tabs = two.compare_tabs
+    first, _ = two.costing.costs()
+    tabs.setCurrentWidget(tabs.patch_curve)
+    assert len(tabs.patch_curve.curves) == 1
+    tabs.setCurrentWidget(tabs.view_curve)
+    assert len(tabs.view_curve.curves) == 2
+    for curve in (tabs.patch_curve, tabs.view_curve):
+        for (xs, ys), (at, flops) in zip(curve.curves, curve.points, strict=True):
+            assert ys[list(xs).index(at)] == pytest.approx(flops, rel=1e-6)
+    assert tabs.view_curve.points[0] == (160.0, first.flops)
+
+
+def test_failure_of_one_measurement_leaves_the_others(qtbot, window, ragged, monkeypatch):
+    real = costs_module.measure
+
+    def failing(model, *args, **how):
+        if model.name == ragged.model.name:
+            raise RuntimeError("no room")
+        return real(model, *args, runs=1, **how)
+
+    monkeypatch.setattr(costs_module, "measure", failing)
+    window.comparing.add.trigger()
+    window.opener.opened.emit(ragged)
+    qtbot.waitUntil(lambda: not window.worker.is_busy() and window.costing.costs()[0] is not None, timeout=20000)
+    assert window.costing.costs()[1] is None

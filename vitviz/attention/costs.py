@@ -1,0 +1,178 @@
+"""What a model costs on this device, measured and counted, and how that grows with patch size and resolution.
+
+A ViT's attention grows with the square of its N tokens, a Swin's with N M^2 for windows of M x M (Liu et al. 2021,
+arXiv 2103.14030, equations 1 and 2).
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from vitviz.attention.trace import Trace
+from vitviz.errors import Cancelled, ModelError
+from vitviz.images import Image
+from vitviz.models.cost import flops_of
+from vitviz.models.model import Model
+from vitviz.models.peak import watched
+
+RUNS = 5
+_ENOUGH = 4.0  # seconds; a slow model is timed less often, three times at least
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How the operations of a pass grow: each part as it was counted at `patches` patches and `pixels` pixels.
+
+    Attributes:
+        attention, linear, embedding, head: operations on attention, on every token, on pixels, and once.
+        prefix: tokens that are no patch.
+        quadratic: whether attention grows with the square of the tokens (ViT) or, within windows, with them (Swin).
+    """
+
+    attention: float
+    linear: float
+    embedding: float
+    head: float
+    patches: int
+    pixels: int
+    prefix: int
+    quadratic: bool
+
+    def at(self, patches: float, pixels: float) -> float:
+        """Operations of a pass with so many patches and pixels; exact for a ViT, for a Swin but for its padding."""
+        tokens = (patches + self.prefix) / (self.patches + self.prefix)
+        grown = self.attention * (tokens**2 if self.quadratic else tokens)
+        return grown + self.linear * tokens + self.embedding * pixels / self.pixels + self.head
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cost:
+    """What one model costs on one picture.
+
+    Attributes:
+        tokens: tokens of the first layer, prefix tokens included; `grid` its patches (rows, columns).
+        flops: operations of a pass (a multiplication and an addition are two); None where they can't be counted.
+        attention: the share of them in the products q k^T and A v.
+        seconds: median wall time of `runs` plain passes on this device; preprocessing is not in it.
+        forward_bytes: memory of a plain pass beside the weights; `trace_bytes` what the trace keeps for looking.
+        parameters: of the model; `parameter_bytes` their memory.
+        top: the most probable classes, (label, probability).
+        scaling: None where operations can't be counted.
+    """
+
+    name: str
+    view: tuple[int, int]
+    patch: tuple[float, float]
+    tokens: int
+    grid: tuple[int, int]
+    flops: int | None
+    attention: float | None
+    seconds: float
+    runs: int
+    forward_bytes: int
+    trace_bytes: int
+    parameters: int
+    parameter_bytes: int
+    device: str
+    precision: str
+    top: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    scaling: Scaling | None = None
+
+
+def measure(
+    model: Model,
+    image: Image,
+    trace: Trace,
+    *,
+    runs: int = RUNS,
+    progress: Callable[[float | None, str], None] = lambda fraction, text: None,
+    cancel: Callable[[], bool] = lambda: False,
+) -> Cost:
+    """Count and measure what a model costs on a picture.
+
+    Args:
+        model, image: as they were traced.
+        trace: what the traced pass left; also the warm-up of the timing.
+        runs: plain passes that are timed.
+        progress: called with (fraction, text).
+        cancel: asked between the passes; True raises Cancelled.
+
+    Raises ModelError where a pass fails, for example for want of memory.
+    """
+
+    def step(fraction: float, text: str) -> None:
+        if cancel():
+            raise Cancelled(f"Measuring {model.name} was cancelled.")
+        progress(fraction, text)
+
+    step(0.0, f"Counting operations of {model.name}")
+    size = model.preprocessing.input_size
+    counted = flops_of(model.module, size, model.preprocessing.channels)
+    step(0.2, f"Timing {model.name}")
+    device = torch.device(model.device.name)
+    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
+    view = model.preprocess(image).to(device=device, dtype=dtype)
+    times: list[float] = []
+    try:
+        with torch.inference_mode():
+            with watched(model.module, device) as peak:
+                model.module(view)
+            for run in range(runs):
+                step(0.3 + 0.7 * run / runs, f"Timing {model.name}, pass {run + 1} of {runs}")
+                times.append(_timed(model.module, view))
+                if len(times) >= 3 and sum(times) > _ENOUGH:
+                    break
+    except RuntimeError as error:
+        if isinstance(error, Cancelled):
+            raise
+        raise ModelError(f"{model.name} could not be timed: {str(error)[:200]}.") from error
+    first = trace.layers[0]
+    patches = first.query_grid.size
+    prefix = first.num_prefix_tokens
+    parameters = list(model.module.parameters())
+    scaling = None
+    if counted is not None:
+        rest = counted.total - counted.attention - counted.pixels - counted.head
+        within = all(layer.windows is not None for layer in trace.layers if layer.kind != "pool")
+        scaling = Scaling(
+            counted.attention, rest, counted.pixels, counted.head, patches, size[0] * size[1], prefix, not within
+        )
+    return Cost(
+        name=model.name,
+        view=size,
+        patch=first.query_grid.stride,
+        tokens=patches + prefix,
+        grid=first.query_grid.shape,
+        flops=None if counted is None else counted.total,
+        attention=None if counted is None else counted.attention / counted.total,
+        seconds=statistics.median(times),
+        runs=len(times),
+        forward_bytes=peak.bytes,
+        trace_bytes=trace.bytes,
+        parameters=sum(p.numel() for p in parameters),
+        parameter_bytes=sum(p.numel() * p.element_size() for p in parameters),
+        device=model.device.title,
+        precision=model.precision,
+        top=tuple(trace.top_k(5)),
+        scaling=scaling,
+    )
+
+
+def _timed(module: torch.nn.Module, view: torch.Tensor) -> float:
+    _synchronise(view.device)
+    start = time.perf_counter()
+    module(view)
+    _synchronise(view.device)
+    return time.perf_counter() - start
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -1,0 +1,49 @@
+"""What stands under the panes of a comparison: costs, their curves, and what differs."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QColor, QHideEvent, QShowEvent
+from PySide6.QtWidgets import QTabWidget, QWidget
+
+from vitviz.ui.cost_curve import CostCurve
+from vitviz.ui.cost_table import CostTable
+from vitviz.ui.costing import Costing
+from vitviz.ui.pane_title import model_text
+from vitviz.ui.panes import Panes
+
+
+class CompareTabs(QTabWidget):
+    """Shown with two panes or more; measures only while it is on the screen."""
+
+    def __init__(self, panes: Panes, costing: Costing, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._panes, self._costing = panes, costing
+        self.table = CostTable(self)
+        self.patch_curve, self.view_curve = CostCurve("patch size", self), CostCurve("resolution", self)
+        self.addTab(self.table, "Costs")
+        self.addTab(self.patch_curve, "Cost over patch size")
+        self.addTab(self.view_curve, "Cost over resolution")
+        self.setDocumentMode(True)
+        self.setAccessibleName("Comparison")
+        self.currentChanged.connect(self._refresh)
+        costing.changed.connect(self._refresh)
+
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
+        """The colours of the theme."""
+        for curve in (self.patch_curve, self.view_curve):
+            curve.set_colors(background, foreground)
+
+    def _refresh(self, *_: object) -> None:
+        shown = self.currentWidget()
+        if isinstance(shown, CostTable | CostCurve) and self.isVisible():
+            names = [model_text(c.pane.opened) if c.pane.opened else "…" for c in self._panes]
+            shown.show_costs(names, self._costing.costs())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._costing.watch(True)
+        self._refresh()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._costing.watch(False)
