@@ -6,6 +6,7 @@ import dataclasses
 import math
 import types
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 LONGEST_TEXT = 4096
@@ -20,6 +21,8 @@ def to_json(value: Any) -> Any:
         return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, list | tuple):
         return [to_json(each) for each in value]
+    if isinstance(value, frozenset):
+        return [to_json(each) for each in sorted(value)]
     if isinstance(value, dict):
         return {str(key): to_json(each) for key, each in value.items()}
     if value is None or isinstance(value, str | int | float | bool):
@@ -51,6 +54,8 @@ def _read(kind: Any, data: Any, where: str) -> Any:
         if not isinstance(data, bool) and data in get_args(kind):
             return data
         raise ValueError(f"{where} is {_short(data)}, expected one of {', '.join(map(str, get_args(kind)))}")
+    if origin is frozenset and isinstance(data, list) and len(data) <= MOST_ITEMS:
+        return frozenset(_read(get_args(kind)[0], each, where) for each in data)
     if origin is tuple:
         return _read_tuple(get_args(kind), data, where)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
@@ -61,6 +66,8 @@ def _read(kind: Any, data: Any, where: str) -> Any:
         return data
     if kind is str and isinstance(data, str) and len(data) <= LONGEST_TEXT and "\0" not in data:
         return data
+    if kind is Path and isinstance(data, str) and 0 < len(data) <= LONGEST_TEXT and "\0" not in data:
+        return Path(data)
     number = isinstance(data, int | float) and not isinstance(data, bool) and math.isfinite(data)
     if kind is int and number and data == int(data) and abs(data) < 2**53:
         return int(data)

@@ -22,7 +22,7 @@ MAX_PICTURE = 512 * 2**20  # of a PNG that carries one
 _OPTIONS: dict[str, tuple[type, ...]] = {
     "architecture": (str,), "network": (str,), "crop": (str,), "precision": (str,), "pretrained": (bool,),
     "num_heads": (int,), "image_size": (int, list), "patch_size": (int, list), "mean": (list,), "std": (list,),
-    "norm_eps": (float,),
+    "norm_eps": (float, int),
 }  # fmt: skip
 
 
@@ -77,20 +77,6 @@ def read_recipe(path: Path) -> Recipe:
     if len(data) > MAX_BYTES:
         raise FileError(f"{path.name} is larger than {MAX_BYTES} bytes: it is no recipe of vitviz.")
     return _parsed(path, data)
-
-
-def has_recipe(path: Path) -> bool:
-    """Whether a file is an exported figure or a recipe by its looks: whoever drops one wants the view back."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return False
-        if path.suffix.lower() == ".json":
-            return True
-        if path.suffix.lower() == ".png":
-            return text_in(_bytes_of(path), MAX_BYTES) is not None
-        return path.suffix.lower() in (".svg", ".pdf", ".gif", ".npz", ".safetensors") and sidecar_of(path).is_file()
-    except (FileError, OSError, ValueError):
-        return False
 
 
 def _of_png(path: Path, data: bytes) -> Recipe:

@@ -76,7 +76,26 @@ class Menus:
         for title, source in samples.MODELS:
             sample.addAction(title, partial(w.sources.open_source, source))
         menu.addSeparator()
-        for made in (self.export, self.copy):
+        self.copy_python = action(
+            w,
+            "Copy as P&ython",
+            w.restorer.copy_python,
+            shortcut="Ctrl+Shift+C",
+            tip="Copy the lines that make this view",
+        )
+        self.open_session = action(
+            w,
+            "Open sess&ion or figure…",
+            w.restorer.ask_open,
+            tip="Bring back a saved session, or an exported figure's view",
+        )
+        self.save_session = action(
+            w, "&Save session…", w.restorer.ask_save, shortcut="Ctrl+S", tip="Write pictures, panes, view and layout"
+        )
+        for made in (self.export, self.copy, self.copy_python):
+            menu.addAction(made)
+        menu.addSeparator()
+        for made in (self.open_session, self.save_session):
             menu.addAction(made)
         menu.addSeparator()
         menu.addAction(quit_action)

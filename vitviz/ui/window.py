@@ -16,6 +16,7 @@ from vitviz.ui.ablation_panel import AblationPanel
 from vitviz.ui.actions import GESTURES
 from vitviz.ui.altering import KIND as ABLATION
 from vitviz.ui.atlas import AtlasPanel
+from vitviz.ui.autosave import Autosave
 from vitviz.ui.browsing import Browsing
 from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
@@ -36,6 +37,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
 from vitviz.ui.positions_panel import PositionsPanel
+from vitviz.ui.restoring import Restorer, may_be_restored
 from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings
 from vitviz.ui.shortcuts import ShortcutSheet
@@ -78,6 +80,8 @@ class MainWindow(QMainWindow):
         self.panes.put_under(self.compare_tabs)
         self.exporter = Exporter(self, self.pane, self.map_view, self.worker, settings)
         self.saver = Saver(self, self.pane, self.worker, settings)
+        self.restorer = Restorer(self)
+        self.autosave = Autosave(self, settings.path.parent)
         self._make_bars()
         self._connect()
         self._recolor()
@@ -165,7 +169,7 @@ class MainWindow(QMainWindow):
         self.settings.changed.connect(self.menus.fill_recents)
         self.model_panel.correct_asked.connect(self.sources.ask_corrections)
         self.browsing.pointed.connect(self._pointed)
-        for teller in (self.browsing, self.comparing, self.positions.buttons, self.exporter, self.saver):
+        for teller in (self.browsing, self.comparing, self.positions.buttons, self.exporter, self.saver, self.restorer):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -179,6 +183,7 @@ class MainWindow(QMainWindow):
     def _begin(self) -> None:
         self.sources.begin()
         self.comparing.begin(self._beside)
+        self.autosave.offer()
 
     @Slot(object)
     def _opened(self, opened: Opened) -> None:
@@ -242,6 +247,9 @@ class MainWindow(QMainWindow):
         if paths and beside:
             self.comparing.add_paths(paths)
             event.acceptProposedAction()
+        elif len(paths) == 1 and may_be_restored(paths[0]):
+            self.restorer.open(paths[0])
+            event.acceptProposedAction()
         elif self.sources.drop(event.mimeData()):
             event.acceptProposedAction()
 
@@ -297,6 +305,7 @@ class MainWindow(QMainWindow):
         self.browsing.play(False)
         self.settings.update(geometry=bytes(self.saveGeometry().data()), dock_state=bytes(self.saveState().data()))
         self.settings.flush()
+        self.autosave.close()
         self.hide()
         self.stopped = self.worker.close(timeout=2.0)
         super().closeEvent(event)

@@ -1,0 +1,277 @@
+"""Sessions, dropped figures, the session after a crash, and a view as lines of Python."""
+
+import json
+import runpy
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import PIL.Image
+import pytest
+from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
+
+import vitviz
+from vitviz.attention.values import Ablation, Place
+from vitviz.errors import FileError
+from vitviz.ui.messages import ErrorBox
+from vitviz.ui.opening import ModelWish
+from vitviz.ui.sessions import MAX_BYTES, SUFFIX, decode, encode, read_session
+
+
+def settle():
+    QApplication.processEvents()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, sharp):
+    folder = tmp_path_factory.mktemp("files with ü")
+    picture, other = write_picture(folder / "cat 猫.png"), write_picture(folder / "dog.png", seed=8)
+    return picture, other, write_checkpoint(folder / "weights.safetensors", sharp)
+
+
+@pytest.fixture
+def real(qtbot, bare_window, files):
+    """The window with a picture and a checkpoint from files in it."""
+    wish = ModelWish(str(files[2]), ARCHITECTURE, device="cpu")
+    with qtbot.waitSignal(bare_window.opened, timeout=60_000):
+        bare_window.panes.open(picture=files[0], model=wish)
+    settle()
+    return bare_window
+
+
+def chosen(window):
+    return replace(window.store.state, hover=None)
+
+
+def drop(window, path):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    event = QDropEvent(
+        QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    window.dropEvent(event)
+
+
+def export(qtbot, window, path):
+    with qtbot.waitSignal(window.exporter.exported):
+        window.exporter.export(path)
+    return path
+
+
+def ran(lines, folder):
+    """What a script leaves behind."""
+    script = folder / "copied.py"
+    script.write_text(lines, encoding="utf-8")
+    return runpy.run_path(str(script))
+
+
+def errors(window):
+    return [box.text() for box in window.findChildren(ErrorBox) if box.isVisible()]
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["with the file beside", "PNG alone"])
+def test_dropped_figure_brings_its_view_back(qtbot, real, tmp_path, alone):
+    real.store.update(layer=3, head=1, query=Place(62.0, 42.0), direction="to", opacity=0.4, colormap="magma")
+    settle()
+    wanted, pixels = chosen(real), real.map_view.view.image.image.copy()
+    path = export(qtbot, real, tmp_path / "figure.png")
+    if alone:
+        path.with_name("figure.png.json").unlink()
+    real.store.update(layer=0, head="mean", query=None, direction="from", opacity=0.9, colormap="viridis")
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, path)
+    settle()
+    assert chosen(real) == wanted and not errors(real)
+    assert np.array_equal(real.map_view.view.image.image, pixels)
+
+
+def test_dropped_figure_opens_its_picture_and_model(qtbot, real, files, tmp_path):
+    real.store.update(layer=2, head=0, query="cls")
+    settle()
+    wanted, path = chosen(real), export(qtbot, real, tmp_path / "figure.png")
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.open(picture=files[1], model=ModelWish("demo", device="cpu"))
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, path)
+    opened = real.pane.opened
+    assert opened.image.name == files[0].name and opened.wish.model.source == str(files[2])
+    assert chosen(real) == wanted and not errors(real)
+
+
+def test_figure_of_switched_off_heads_comes_back_altered(qtbot, real, tmp_path):
+    ablation = Ablation(frozenset({(1, 0), (2, 1)}))
+    real.store.update(ablation=ablation, layer=4)
+    qtbot.waitUntil(lambda: real.pane.opened.trace.ablation == ablation, timeout=30_000)
+    path = export(qtbot, real, tmp_path / "figure.png")
+    values = real.pane.map.values.copy()
+    real.store.update(ablation=Ablation(), layer=0)
+    qtbot.waitUntil(lambda: not real.pane.opened.trace.ablation, timeout=30_000)
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, path)
+    qtbot.waitUntil(lambda: real.pane.opened.trace.ablation == ablation, timeout=30_000)
+    settle()
+    assert np.array_equal(real.pane.map.values, values)
+
+
+def test_missing_picture_is_said_and_nothing_changes(qtbot, real, files, tmp_path):
+    moved = tmp_path / "gone.png"
+    shutil.copy(files[1], moved)
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.open(picture=moved)
+    path = export(qtbot, real, tmp_path / "sub.png")
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.open(picture=files[0])
+    moved.unlink()
+    before = chosen(real)
+    with qtbot.waitSignal(real.worker.failed):
+        drop(real, path)
+    (said,) = errors(real)
+    assert "gone.png" in said and "was not found" in said and chosen(real) == before
+    assert real.pane.opened.image.name == files[0].name
+
+
+def test_other_weights_are_said(qtbot, real, files, tmp_path, sharp):
+    path = export(qtbot, real, tmp_path / "figure.png")
+    sidecar = path.with_name("figure.png.json")
+    weights = write_checkpoint(tmp_path / "weights.safetensors", lambda module: sharp(module, seed=5))
+    content = json.loads(sidecar.read_text())
+    content["model"]["source"] = str(weights)
+    sidecar.write_text(json.dumps(content))
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.open(model=ModelWish("demo", device="cpu"))
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, sidecar)
+    assert "other ones now" in errors(real)[0]
+
+
+def test_model_of_the_hub_is_not_fetched_without_asking(qtbot, real, tmp_path, monkeypatch):
+    path = export(qtbot, real, tmp_path / "figure.png")
+    sidecar = path.with_name("figure.png.json")
+    content = json.loads(sidecar.read_text())
+    content["model"] |= {"source": "vit_tiny_patch16_224", "sha256": "0" * 64}
+    sidecar.write_text(json.dumps(content))
+    shown = real.pane.opened
+    monkeypatch.setattr("vitviz.models.hub.fetch_repository", lambda *a, **k: pytest.fail("fetched"))
+    with qtbot.waitSignal(real.worker.finished):
+        drop(real, sidecar)
+    (box,) = [b for b in real.findChildren(QMessageBox) if b.isVisible()]
+    assert "vit_tiny_patch16_224" in box.text() and "hub" in box.text()
+    box.button(QMessageBox.StandardButton.No).click()
+    settle()
+    assert real.pane.opened is shown and not real.worker.is_busy()
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"format": "vitviz figure"}', b"\x89PNG\r\n\x1a\n", b"{" * 10_000])
+def test_foreign_files_are_one_sentence(qtbot, window, tmp_path, data):
+    path = tmp_path / "foreign.json"
+    path.write_bytes(data)
+    with qtbot.waitSignal(window.worker.failed):
+        drop(window, path)
+    (said,) = errors(window)
+    assert "foreign.json" in said and "\n" not in said
+
+
+def test_session_of_two_panes_comes_back(qtbot, real, tmp_path):
+    first = real.panes.columns[0]
+    real.linking.update(layer="own", head=False)
+    real.store.update(layer=3, head=1, query=Place(62.0, 42.0))
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        second = real.panes.add(ModelWish("demo", device="cpu"))
+    real.store.update(layer=1, head="max", colormap="inferno")
+    settle()
+    states = [replace(c.store.state, hover=None) for c in (first, second)]
+    with qtbot.waitSignal(real.restorer.told):
+        real.restorer.save(tmp_path / "mine")
+    path = tmp_path / f"mine{SUFFIX}"
+    real.panes.close_column(second)
+    real.linking.update(layer="depth", head=True)
+    real.store.update(layer=0, head="mean", query=None, colormap="viridis")
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, path)
+    settle()
+    assert [replace(c.store.state, hover=None) for c in real.panes] == states
+    assert [c.pane.opened.model.name for c in real.panes][1] == "demo"
+    assert (real.linking.links.layer, real.linking.links.head) == ("own", False)
+    assert real.panes.current_column is real.panes.columns[1] and not errors(real)
+
+
+def test_session_is_offered_after_a_kill_and_not_after_a_good_end(qtbot, real, config_dir, files):
+    real.store.update(layer=2, head=1, query=Place(62.0, 42.0))
+    wanted = chosen(real)
+    real.autosave.flush()
+    real.autosave._thread.join()
+    (kept,) = config_dir.glob("running-*.json")
+    assert real.autosave.offer() is None, "this very window is alive"
+    # A process that was killed leaves its file and its lock.
+    left = config_dir / "running-1-1.json"
+    shutil.copy(kept, left)
+    code = "import os, sys; from PySide6.QtCore import QLockFile as L; l = L(sys.argv[1]); l.setStaleLockTime(0);"
+    code += "assert l.tryLock(0); os.kill(os.getpid(), 9)"
+    killed = subprocess.run([sys.executable, "-c", code, f"{left}.lock"], check=False)
+    assert killed.returncode != 0 and left.with_name("running-1-1.json.lock").exists()
+    real.store.update(layer=0, head="mean", query=None)
+    box = real.autosave.offer()
+    assert box is not None and files[0].name in box.text()
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        next(b for b in box.buttons() if "Restore" in b.text()).click()
+    assert chosen(real) == wanted and not left.exists()
+    real.close()
+    assert not list(config_dir.glob("running-*"))
+
+
+def test_copied_python_makes_the_shown_picture(qtbot, real, tmp_path, monkeypatch):
+    real.store.update(layer=3, head=1, query=Place(62.0, 42.0), opacity=0.4, limits="layer")
+    settle()
+    real.menus.copy_python.trigger()
+    lines = QGuiApplication.clipboard().text()
+    monkeypatch.chdir(tmp_path)
+    scope = ran(lines, tmp_path)
+    shown = real.map_view.view.image.image[..., :3]
+    assert np.array_equal(scope["rgb"], shown)
+    assert np.array_equal(np.asarray(PIL.Image.open(tmp_path / "figure.png")), shown)
+
+
+def test_sessions_survive_json_and_damage_is_one_sentence(real, tmp_path):
+    session = real.restorer.session()
+    data = encode(session)
+    assert decode(data, "s") == session
+    path = tmp_path / "large.json"
+    path.write_bytes(data + b" " * MAX_BYTES)
+    with pytest.raises(FileError, match="larger"):
+        read_session(path)
+    for where, value in (("panes", []), ("current", 9), ("links", {"eval": 1}), ("picture", 7), ("theme", "pink")):
+        content = json.loads(data) | {where: value}
+        with pytest.raises(FileError, match="no session"):
+            decode(json.dumps(content).encode(), "s")
+
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
+    @given(st.integers(0, len(data) - 1), st.binary(max_size=8))
+    def damaged(at, noise):
+        try:
+            decode(data[:at] + noise + data[at + len(noise) :], "s")
+        except FileError as error:
+            assert "\n" not in str(error)
+
+    damaged()
+
+
+def test_script_of_a_rollout_runs(tmp_path, files, monkeypatch):
+    from vitviz.attention.values import RolloutOptions, Selection
+    from vitviz.render.plan import Plan
+    from vitviz.render.script import python_of
+    from vitviz.render.style import Style
+
+    image = vitviz.read_image(files[0])
+    selection = Selection(query="cls", method="rollout", options=RolloutOptions(fusion="max", discard=0.5))
+    plan = Plan(selection, Style(limits=(0.0, 0.1)))
+    lines = python_of(plan, image, str(files[2]), {"architecture": ARCHITECTURE, "device": "cpu"}, Ablation({(1, 0)}))
+    monkeypatch.chdir(tmp_path)
+    scope = ran(lines, tmp_path)
+    assert scope["m"].selection.options.fusion == "max" and scope["trace"].ablation == Ablation({(1, 0)})

@@ -1,0 +1,338 @@
+"""Views that come back: the session of a file, and the view of an exported figure that is dropped on the window."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from PySide6.QtCore import QByteArray, QObject, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QMessageBox
+
+from vitviz.errors import FileError, ImageError
+from vitviz.images import Image, read_image
+from vitviz.ui import files
+from vitviz.ui.jobs import Progress
+from vitviz.ui.messages import show_error
+from vitviz.ui.opening import ModelWish, Opened
+from vitviz.ui.sessions import SUFFIX, PaneView, Session, read_session, write_session
+from vitviz.ui.store import State
+
+if TYPE_CHECKING:
+    from vitviz.render.reading import Recipe
+    from vitviz.ui.panes import PaneColumn
+    from vitviz.ui.window import MainWindow
+
+KIND = "restore"
+DEMOS = ("demo", "demo-swin")
+
+
+class Restorer(QObject):
+    """Takes the window's session, and puts one back.
+
+    `told(str)` with a word for the status bar, `restored()` when all panes show what they should.
+    """
+
+    told = Signal(str)
+    restored = Signal()
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._waiting: dict[PaneColumn, tuple[PaneView, str | None]] = {}
+        self._links: dict[str, Any] = {}
+        self._notes: list[str] = []
+        window.worker.finished.connect(self._finished)
+        window.worker.failed.connect(self._failed)
+        window.panes.opened.connect(self._opened)
+        window.panes.failed.connect(self._given_up)
+
+    def session(self) -> Session | None:
+        """The window as it is now; None as long as nothing is shown."""
+        w, panes = self._window, self._window.panes
+        views = []
+        for column in panes:
+            opened = column.pane.opened
+            if opened is None:
+                return None
+            state = replace(column.store.state, hover=None)
+            views.append(PaneView(opened.wish.model, state, opened.model.sha256))
+        image = panes.current_column.pane.opened.image  # type: ignore[union-attr]
+        return Session(
+            panes=tuple(views),
+            picture=image.path.resolve() if image.path else None,
+            sha256=image.sha256,
+            current=panes.columns.index(panes.current_column),
+            links=w.linking.links,
+            geometry=base64.b64encode(bytes(w.saveGeometry().data())).decode("ascii"),
+            layout=base64.b64encode(bytes(w.saveState().data())).decode("ascii"),
+            theme=cast(Any, w.settings.value.theme),
+        )
+
+    def ask_save(self) -> None:
+        """Choose where the session goes."""
+        session = self.session()
+        if session is None:
+            return
+        folder = Path(self._window.settings.value.export_folder or Path.home())
+        files.ask_save(
+            self._window,
+            str(folder / f"session{SUFFIX}"),
+            [f"Sessions (*{SUFFIX})"],
+            title="Save session",
+            then=lambda paths: self.save(paths[0], session),
+        )
+
+    def save(self, path: Path, session: Session | None = None) -> None:
+        """Write the session, in the worker."""
+        session = session or self.session()
+        if session is None:
+            return
+        target = path if path.name.endswith(".json") else path.with_name(path.name + SUFFIX)
+        saved = session
+
+        def work(progress: Progress) -> str:
+            write_session(target, saved)
+            return f"Written: {target}"
+
+        self._window.worker.submit(KIND, work, supersede=False)
+
+    def ask_open(self) -> None:
+        """Choose a session, or an exported figure."""
+        dialog = files.ask_open(self._window, "picture", folder="", then=lambda paths: self.open(paths[0]))
+        dialog.setWindowTitle("Open session or figure")
+        dialog.setNameFilters([f"Sessions and figures (*{SUFFIX} *.json *.png)", files.ALL_FILTER])
+
+    def open(self, path: Path) -> None:
+        """Put back what a session, an exported figure or a recipe says; all reading is done in the worker."""
+        shown = self._window.pane.opened
+        recent = [Path(name) for name in self._window.settings.value.recent_pictures]
+        image = None if shown is None else shown.image
+
+        def work(progress: Progress) -> object:
+            if path.name.endswith(SUFFIX):
+                return read_session(path)
+            from vitviz.render.reading import read_recipe
+
+            try:
+                recipe = read_recipe(path)
+            except FileError:
+                if path.suffix != ".json":
+                    raise
+                return read_session(path)
+            return recipe, picture_of(recipe, image, recent)
+
+        self._window.worker.submit(KIND, work)
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind != KIND:
+            return
+        if isinstance(result, str):
+            self.told.emit(result)
+        elif isinstance(result, Session):
+            self.apply(result)
+        else:
+            recipe, picture = result
+            self._restore(recipe, picture)
+
+    @Slot(int, str, object)
+    def _failed(self, number: int, kind: str, error: Exception) -> None:
+        if kind == KIND:
+            show_error(self._window, error)
+
+    def _restore(self, recipe: Recipe, picture: Path | Image) -> None:
+        """Show the view of a recipe in the current pane."""
+        value, column = self._window.settings.value, self._window.panes.current_column
+        shown = column.pane.opened
+        wish = ModelWish(source=_source(recipe), device=value.device, **recipe.options)
+        if shown is not None and recipe.model_hash is not None and shown.model.sha256 == recipe.model_hash:
+            now = replace(shown.wish.model, device=wish.device)
+            if replace(now, source=wish.source, labels=None) == wish:
+                wish = shown.wish.model
+        state = state_of(column.store.state, recipe)
+        view = PaneView(wish, state, recipe.model_hash)
+        self._ask_fetch([wish], lambda: self._begin([(column, view)], picture, recipe.picture["sha256"]))
+
+    def apply(self, session: Session) -> None:
+        """Show a session: as many panes, each with its model and its state."""
+        if session.picture is not None and not session.picture.is_file():
+            show_error(self._window, FileError(_gone(session.picture)))
+            return
+        self._ask_fetch([pane.model for pane in session.panes], lambda: self._apply(session))
+
+    def _apply(self, session: Session) -> None:
+        w, panes = self._window, self._window.panes
+        w.set_theme(session.theme)
+        if session.geometry:
+            w.restoreGeometry(QByteArray.fromBase64(session.geometry.encode()))
+        if session.layout:
+            w.restoreState(QByteArray.fromBase64(session.layout.encode()))
+        while len(panes) > len(session.panes):
+            panes.close_column(panes.columns[-1])
+        while len(panes) < len(session.panes):
+            panes.add()
+        links = {f.name: getattr(session.links, f.name) for f in fields(session.links)}
+        panes.set_current(panes.columns[session.current])
+        picture: Path | None = session.picture
+        self._begin(list(zip(panes.columns, session.panes, strict=True)), picture, session.sha256, links)
+
+    def _begin(
+        self,
+        views: list[tuple[PaneColumn, PaneView]],
+        picture: Path | Image | None,
+        sha256: str | None,
+        links: dict[str, Any] | None = None,
+    ) -> None:
+        self._waiting = {column: (view, sha256) for column, view in views}
+        self._links, self._notes = links or {}, []
+        # Until all panes have their own state none is copied from another.
+        self._window.linking.update(cursor=False, layer="own", head=False, colours=False) if links else None
+        for column, view in views:
+            column.opener.open(picture=picture, model=view.model)
+
+    @Slot(object)
+    def _opened(self, opened: Opened) -> None:
+        for column, (view, sha256) in list(self._waiting.items()):
+            if column.pane.opened is not opened or opened.wish.model != view.model:
+                continue
+            del self._waiting[column]
+            if sha256 is not None and opened.image.sha256 != sha256:
+                self._notes.append(f"{opened.image.name} is another picture now than when this was saved.")
+            if view.sha256 != opened.model.sha256:
+                self._notes.append(f"The weights of {view.model.source} are other ones now than when this was saved.")
+            named = {f.name: getattr(view.state, f.name) for f in fields(State) if f.name not in ("hover", "style")}
+            column.store.update(**named, hover=None)
+            column.store.update(**{f.name: getattr(view.state.style, f.name) for f in fields(view.state.style)})
+            if not self._waiting:
+                self._end()
+
+    def _end(self) -> None:
+        if self._links:
+            self._window.linking.update(**self._links)
+        if self._notes:
+            show_error(self._window, FileError(" ".join(dict.fromkeys(self._notes)) + " The maps may differ."))
+        self.told.emit("The view is back.")
+        self.restored.emit()
+
+    @Slot(object, object)
+    def _given_up(self, wish: object, error: object) -> None:
+        if self._waiting:
+            self._waiting.clear()
+            if self._links:
+                self._window.linking.update(**self._links)
+
+    def _ask_fetch(self, wishes: list[ModelWish], then: Callable[[], object]) -> None:
+        """Opening a file opens no connection: models of the hub are fetched only when the user says so."""
+        shown = {c.pane.opened.wish.model for c in self._window.panes if c.pane.opened is not None}
+        missing = [w.source for w in wishes if w not in shown and needs_network(w)]
+        if not missing:
+            then()
+            return
+        box = QMessageBox(self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Fetch a model?")
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(
+            f"This view is of {', '.join(dict.fromkeys(missing))}, which is no file on this machine. "
+            "Fetch it from the model hub, if it is not there yet?"
+        )
+        box.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No)
+        box.accepted.connect(then)
+        box.open()
+
+    def copy_python(self) -> None:
+        """Put the lines of Python that make this view on the clipboard."""
+        opened = self._window.pane.opened
+        if opened is None:
+            return
+        from vitviz.render.script import python_of
+
+        text = python_of(
+            self._window.exporter.plan(),
+            opened.image,
+            opened.model.source,
+            dict(opened.model.options),
+            opened.trace.ablation,
+        )
+        QGuiApplication.clipboard().setText(text)
+        self.told.emit("The lines of Python are on the clipboard.")
+
+
+def state_of(state: State, recipe: Recipe) -> State:
+    """A pane's state for the view of a recipe; what that says nothing of stays."""
+    chosen = recipe.plan.selection
+    named = {f.name for f in fields(chosen)} & {f.name for f in fields(State)}
+    found = {name: getattr(chosen, name) for name in named}
+    found = {k: v for k, v in found.items() if not (k == "options" and v is None)}
+    style, scale = recipe.plan.style, recipe.plan.scale
+    limits = style.limits if scale == "fixed" else scale
+    return replace(state, **found, style=replace(style, limits=limits), ablation=recipe.ablation, hover=None)
+
+
+def picture_of(recipe: Recipe, shown: Image | None, recent: list[Path]) -> Path | Image:
+    """The picture of a recipe: what is shown, where the recipe says, beside the figure, among the recent ones.
+
+    FileError says what is missing. Every candidate is told by its hash.
+    """
+    wanted, name, told = recipe.picture["sha256"], recipe.picture["name"], recipe.picture["path"]
+    if shown is not None and shown.sha256 == wanted:
+        return shown.path or shown
+    from vitviz.ui import samples
+
+    local = [Path(told)] if told and not str(told).startswith(("\\\\", "//")) else []
+    beside = [recipe.path.parent / Path(name).name] if Path(name).name else []
+    others = [path for path in [*recent, *samples.pictures()] if path.name == name]
+    differs = False
+    for path in [*local, *beside, *others]:
+        try:
+            if not path.is_file():
+                continue
+            if read_image(path).sha256 == wanted:
+                return path
+            differs = True
+        except (ImageError, OSError, ValueError):
+            continue
+    what = "there is another picture of that name" if differs else "it is not where it was"
+    raise FileError(
+        f"The picture of this figure, {name} (sha256 {wanted[:12]}), was not found: {what}. "
+        "Open that picture first, then drop the figure again."
+    )
+
+
+def _source(recipe: Recipe) -> str:
+    """The model's file beside the figure where the recipe knows but its name."""
+    source = recipe.source
+    beside = recipe.path.parent / source
+    if source not in DEMOS and "/" not in source and not Path(source).exists() and beside.exists():
+        return str(beside)
+    return source
+
+
+def needs_network(wish: ModelWish) -> bool:
+    """Whether a model is named by what may have to be fetched."""
+    return wish.pretrained and wish.source not in DEMOS and not Path(wish.source).expanduser().exists()
+
+
+def _gone(path: Path) -> str:
+    return f"The picture of this session is no longer at {path}: put it back, then open the session again."
+
+
+def may_be_restored(path: Path) -> bool:
+    """Whether a file is a session, a recipe, or a figure with one: its name tells, of a PNG its first kilobytes."""
+    try:
+        if path.suffix.lower() == ".json":
+            return path.is_file()
+        beside = path.with_name(f"{path.name}.json")
+        if path.suffix.lower() in (".svg", ".pdf", ".gif", ".npz", ".safetensors"):
+            return beside.is_file()
+        if path.suffix.lower() != ".png" or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return b"iTXtvitviz\0" in file.read(4096)
+    except OSError:
+        return False

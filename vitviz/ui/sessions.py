@@ -1,0 +1,100 @@
+"""The whole window as one frozen value, and as a JSON file: validated, size-capped, never run."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vitviz.atomic import write_bytes
+from vitviz.errors import FileError
+from vitviz.render.codec import from_json, to_json
+from vitviz.render.style import color_table
+from vitviz.ui.linking import Links
+from vitviz.ui.opening import ModelWish
+from vitviz.ui.panes import MOST
+from vitviz.ui.store import State
+
+FORMAT, VERSION = "vitviz session", 1
+MAX_BYTES = 2**20
+SUFFIX = ".vitviz.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PaneView:
+    """What one pane shows: its model and its state. `sha256` is of the weights, None where they were random."""
+
+    model: ModelWish
+    state: State
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The window: picture, panes, links, layout.
+
+    Attributes:
+        picture: path of the picture, None for one that was pasted or the demo's first.
+        sha256: of the picture.
+        panes: from left to right.
+        current: which of them.
+        geometry, layout: of the window and its docks, as Qt gives them, in base64; empty leaves them as they are.
+    """
+
+    panes: tuple[PaneView, ...]
+    picture: Path | None = None
+    sha256: str | None = None
+    current: int = 0
+    links: Links = field(default_factory=Links)
+    geometry: str = ""
+    layout: str = ""
+    theme: Literal["system", "light", "dark"] = "system"
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.panes) <= MOST or not 0 <= self.current < len(self.panes):
+            raise ValueError(f"a session has 1 to {MOST} panes, one of which is current")
+
+
+def encode(session: Session) -> bytes:
+    """The session as JSON."""
+    content = {"format": FORMAT, "version": VERSION, **to_json(session)}
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+def write_session(path: Path, session: Session) -> None:
+    """Write it whole or not at all; FileError says why not."""
+    write_bytes(path, encode(session))
+
+
+def read_session(path: Path) -> Session:
+    """A session as `write_session` wrote it; FileError for anything else."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FileError(f"{path} is no ordinary file: name a session that was saved.")
+        flags = getattr(os, "O_NONBLOCK", 0)
+        with open(path, "rb", opener=lambda file, mode: os.open(file, mode | flags)) as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from error
+    if len(data) > MAX_BYTES:
+        raise FileError(f"{path.name} is larger than {MAX_BYTES} bytes: it is no session of vitviz.")
+    return decode(data, path.name)
+
+
+def decode(data: bytes, name: str) -> Session:
+    """The session in some bytes; FileError, with `name`, where they are none."""
+    try:
+        content = json.loads(data)
+        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            raise ValueError(f"its format is not {FORMAT!r}")
+        if content.pop("version", None) != VERSION:
+            raise ValueError("it is of another version")
+        session = from_json(Session, content)
+        for pane in session.panes:
+            color_table(pane.state.style.colormap)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise FileError(f"{name} is no session of vitviz ({' '.join(str(error).split())[:200]}).") from error
+    return session
