@@ -112,6 +112,17 @@ def limits(text: str) -> Any:
     return low, high
 
 
+def method(text: str) -> str:
+    """The name of a method; dashes and underscores may stand for its spaces."""
+    from vitviz.attention.methods import METHODS
+
+    plain = {name.replace("-", " "): name for name in METHODS}
+    found = plain.get(text.casefold().replace("_", " ").replace("-", " "))
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no method: give one of {', '.join(METHODS)}")
+    return found
+
+
 def colormap(text: str) -> str:
     """The name of a colormap that is known."""
     from vitviz.render.style import COLORMAPS, color_table

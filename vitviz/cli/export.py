@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     job = Job(
         lambda seen: spread(plan, seen, arguments),
-        wish_of(plan, arguments.layer, arguments.head, arguments.without, arguments.without_to),
+        wish_of(plan, arguments.layer, arguments.head, arguments.without, arguments.without_to, arguments.target),
         arguments.out,
         batch,
         not arguments.again,

@@ -7,25 +7,35 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vitviz.cli.arguments import colormap, fraction, limits, number_or, query
+from vitviz.attention.methods import METHODS
+from vitviz.cli.arguments import colormap, fraction, limits, method, number_or, query
 from vitviz.errors import VitvizError
 
 if TYPE_CHECKING:
+    from vitviz.attention.values import Selection
     from vitviz.render.plan import Plan, Seen
 
 # Words of render.plan, which imports the figure's floor; --help must not wait for it.
 _FORMATS = ("png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask")
-_OVERS = ("map", "heads", "layers", "queries")
+_OVERS = ("map", "heads", "layers", "queries", "methods")
 
 
 def selection_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what is shown and how it is coloured."""
     add = parser.add_argument
-    add("--method", choices=("attention",), default="attention")
+    add("--method", type=method, default="attention", help=f"one of: {', '.join(METHODS)} (default: attention)")
+    add("--target", metavar="CLASS", help="the class that is explained: number or name (default: the most probable)")
     add("--layer", type=number_or("all"), default=-1, metavar="N|all", help="default: the last")
     add("--head", type=number_or("mean", "max", "min", "all"), default="mean", metavar="N|mean|max|min|all")
     add("--query", type=query, default=None, help="cls, mean, dist, reg0, a patch ROW,COL or a pixel @X,Y")
     add("--direction", choices=("from", "to"), default="from", help="what it looks at, or what looks at it")
+    rollout = parser.add_argument_group("rollout")
+    rollout.add_argument("--fusion", choices=("mean", "max", "min"), default="mean", help="how heads become one")
+    rollout.add_argument("--discard", type=fraction, default=0.0, metavar="0..1", help="smallest share set to 0")
+    rollout.add_argument("--first-layer", type=int, default=0, metavar="N", help="the layer nearest the picture")
+    rollout.add_argument("--last-layer", type=int, metavar="N", help='"up to layer" (default: the last)')
+    rollout.add_argument("--residual", type=fraction, default=0.5, metavar="0..1", help="weight of the identity")
+    rollout.add_argument("--variant", choices=("abnar", "vit-paper", "vit-explain"), default="abnar")
     add("--colormap", type=colormap, default="viridis", help="viridis, inferno, magma, cividis, gray…")
     add("--opacity", type=fraction, default=0.6, metavar="0..1")
     add("--limits", type=limits, default="map", metavar="map|layer|all|LOW,HIGH", help="ends of the colours")
@@ -62,7 +72,6 @@ def figure_arguments(parser: argparse.ArgumentParser) -> None:
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """The plan that the options ask for; "all" layers and heads are left to `spread`."""
-    from vitviz.attention.values import Selection
     from vitviz.render.figure import Figure
     from vitviz.render.plan import Plan, scale_of
     from vitviz.render.style import Style
@@ -84,7 +93,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         layer: Any = -1 if arguments.layer == "all" else arguments.layer
         head: Any = "mean" if arguments.head == "all" else arguments.head
         return Plan(
-            Selection(layer, head, arguments.query, arguments.direction, arguments.method),
+            _selection(arguments, layer, head),
             Style(
                 arguments.colormap,
                 arguments.opacity,
@@ -105,8 +114,27 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         raise VitvizError(str(error)) from error
 
 
+def _selection(arguments: argparse.Namespace, layer: Any, head: Any) -> Selection:
+    """What the method takes in of the options; the class is found once a model is there."""
+    from vitviz.attention.values import RolloutOptions, Selection
+
+    if arguments.method != "rollout" and arguments.over != "methods":
+        return Selection(layer, head, arguments.query, arguments.direction, arguments.method)
+    names = ("fusion", "discard", "first_layer", "last_layer", "residual", "variant")
+    options = RolloutOptions(**{name: getattr(arguments, name) for name in names})
+    return Selection(layer, head, arguments.query, arguments.direction, arguments.method, options=options)
+
+
 def spread(plan: Plan, seen: Seen, arguments: argparse.Namespace) -> Iterator[Plan]:
     """The plans of one picture: one for each layer and head where all of them are asked for."""
+    from vitviz.attention.classes import class_named
+
+    about = METHODS[plan.selection.method]
+    if arguments.target is not None and (about.of_class or plan.over == "methods"):
+        plan = replace(plan, selection=replace(plan.selection, target=class_named(seen.trace, arguments.target)))
+    if not about.of_head or plan.over == "methods":
+        yield plan
+        return
     layers = seen.trace.layers
     every = range(len(layers)) if arguments.layer == "all" else [seen.trace.layer(int(arguments.layer)).index]
     for layer in every:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from vitviz.attention.methods import about
 from vitviz.attention.values import Map
 from vitviz.images import Image
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
@@ -16,7 +17,6 @@ from vitviz.render.scale import exponent_of, labels_of, note_of
 from vitviz.render.style import Style, color_table
 
 _GRID_WIDTH, _GRID_OPACITY, _FRAME_WIDTH = 0.4, 0.35, 0.5
-_UNITS = "attention weight"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +107,7 @@ def _label(figure: Figure, shown: Map, scale: str) -> str:
 
 def units_of(shown: Map) -> str:
     """What the values of a map are, in words."""
-    method = shown.selection.method
-    return _UNITS if method == "attention" else method.replace("_", " ").replace("-", " ")
+    return about(shown).unit
 
 
 def _title(figure: Figure, title: str, edge: float, width: float) -> tuple[list[Mark], float]:

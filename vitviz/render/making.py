@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from vitviz.attention.maps import head_maps, map_of, place_of
+from vitviz.attention.choosing import chosen_map
+from vitviz.attention.maps import head_maps, place_of
+from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Head, HeadMaps, Map, Selection
-from vitviz.errors import FileError
+from vitviz.errors import AttentionError
 from vitviz.render import animation, numbers
 from vitviz.render.compose import Tile, page_of, sheet_of
 from vitviz.render.overlay import Canvas
@@ -28,13 +30,7 @@ _MOST_QUERIES = 256
 
 def map_for(seen: Seen, selection: Selection, maps: HeadMaps | None = None) -> Map:
     """The map of a selection, whatever its method."""
-    if selection.method == "rollout":
-        from vitviz.attention.rollout import rollout_of
-
-        return rollout_of(seen.trace, selection)
-    if selection.method != "attention":
-        raise FileError(f"The method {selection.method!r} can't be exported yet: use 'attention' or 'rollout'.")
-    return map_of(seen.trace, selection, maps)
+    return chosen_map(seen.model, seen.image, seen.trace, selection, maps)
 
 
 def limits_for(seen: Seen, shown: Map, limits: Limits, maps: HeadMaps | None = None) -> tuple[float, float]:
@@ -55,6 +51,8 @@ def tiles_of(plan: Plan, seen: Seen) -> list[Tile]:
         return [Tile(shown, "", limits_for(seen, shown, limits))]
     if plan.over == "queries":
         return _queries(plan, seen)
+    if plan.over == "methods":
+        return _methods(plan, seen)
     maps = head_maps(seen.trace, chosen.query, chosen.direction) if chosen.method == "attention" else None
 
     def tile(selection: Selection, label: str, row: int, col: int) -> Tile:
@@ -75,6 +73,18 @@ def tiles_of(plan: Plan, seen: Seen) -> list[Tile]:
         for i in layers
         for h in range(seen.trace.layers[i].num_heads)
     ]
+
+
+def _methods(plan: Plan, seen: Seen) -> list[Tile]:
+    """Every method that is defined for the model, each on its own scale: their units differ."""
+    tiles: list[Tile] = []
+    for method, about in METHODS.items():
+        try:
+            shown = map_for(seen, replace(plan.selection, method=method))
+        except AttentionError:
+            continue
+        tiles.append(Tile(shown, about.title, limits_for(seen, shown, "map"), *divmod(len(tiles), 3)))
+    return tiles
 
 
 def _legal(head: Head, count: int) -> Head:

@@ -12,7 +12,7 @@ from typing import Any
 
 from vitviz import __version__
 from vitviz.atomic import slug, write_bytes
-from vitviz.attention.values import Ablation, HeadMaps, Map, Place
+from vitviz.attention.values import Ablation, HeadMaps, Map, Place, RolloutOptions, Selection
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.render.codec import to_json
@@ -154,7 +154,7 @@ def name_of(shown: Map, plan: Plan, stem: str = "") -> str:
     """A file name that says what is shown, so that other figures get other names."""
     chosen, picture = shown.selection, stem or slug(Path(shown.image_name).stem, limit=60)
     what = {
-        "map": f"layer {chosen.layer} head {chosen.head}",
+        "map": f"layer {chosen.layer} head {chosen.head}" if chosen.method == "attention" else _made_how(chosen),
         "heads": "all heads" if plan.format not in ("gif", "apng") else f"layer {chosen.layer} heads",
         "layers": f"all layers head {chosen.head}",
         "queries": f"layer {chosen.layer} head {chosen.head} all queries",
@@ -175,6 +175,20 @@ def _some(ablation: Ablation) -> str:
         return ablation.text
     digest = hashlib.sha256(ablation.text.encode()).hexdigest()[:6]
     return f"{len(ablation.heads)} heads {digest}"
+
+
+def _made_how(chosen: Selection) -> str:
+    """What tells two maps of one method apart: the class, or the options that are not the usual ones."""
+    if chosen.target is not None:
+        return f"class {chosen.target}"
+    usual, options = RolloutOptions(), chosen.options or RolloutOptions()
+    parts = [f"layers {options.first_layer} to {options.last_layer}"]
+    parts += [
+        str(value) if isinstance(value, str) else f"{name} {value:g}"
+        for name in ("fusion", "discard", "residual", "variant")
+        if (value := getattr(options, name)) != getattr(usual, name)
+    ]
+    return " ".join(parts)
 
 
 def _query_name(query: object) -> str:

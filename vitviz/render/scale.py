@@ -12,6 +12,7 @@ NOTES = {
     "each": "each on its own scale",
     "layer": "scale of the layer",
     "all": "scale of all layers",
+    "zero": "from 0 to its largest",
 }
 
 

@@ -163,6 +163,10 @@ class AtlasPanel(QWidget):
         if self._mosaic is None or self._pane.map is None:
             return
         chosen = self._pane.map.selection
+        if chosen.method != "attention":  # it is of no one tile
+            set_frame(self._edge, None)
+            set_frame(self._frame, None)
+            return
         tiles = self._mosaic.tiles
         x, y, width, height = tiles.box(chosen.layer, chosen.head if isinstance(chosen.head, int) else 0)
         gap = tiles.gap / 2
@@ -195,7 +199,7 @@ class AtlasPanel(QWidget):
     @Slot(object)
     def _clicked(self, place: Place) -> None:
         if (tile := self._at(place)) is not None:
-            self._pane.store.update(layer=tile[0], head=tile[1])
+            self._pane.store.update(layer=tile[0], head=tile[1], method="attention")
 
     @Slot(object)
     def _right_clicked(self, place: Place) -> None:

@@ -116,8 +116,12 @@ class Browsing(QObject):
 
     def step_layer(self, step: int) -> None:
         """Go some layers up or down, as far as there are layers."""
-        if self._store.reality.heads:
-            self._store.update(layer=max(0, self._store.state.layer + step))
+        count, state = len(self._store.reality.heads), self._store.state
+        if count and state.method == "rollout":
+            last = count - 1 if state.options.last_layer is None else state.options.last_layer
+            self._store.update(last_layer=max(state.options.first_layer, last + step))
+        elif count:
+            self._store.update(layer=max(0, state.layer + step))
 
     def step_head(self, step: int) -> None:
         """Go to the next or previous head of the layer; the mean comes before the first."""
@@ -173,7 +177,12 @@ class Browsing(QObject):
 
     @Slot()
     def _play_step(self) -> None:
-        self._store.update(layer=(self._store.state.layer + 1) % max(1, len(self._store.reality.heads)))
+        count, state = max(1, len(self._store.reality.heads)), self._store.state
+        if state.method == "rollout":
+            last = -1 if state.options.last_layer is None else state.options.last_layer
+            self._store.update(last_layer=max(state.options.first_layer, (last + 1) % count))
+        else:
+            self._store.update(layer=(state.layer + 1) % count)
 
 
 def _patch(pane: Pane, place: Place) -> QRectF:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Slot
 from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QSpinBox, QToolBar, QWidget
 
+from vitviz.attention.methods import METHODS
 from vitviz.render.style import COLORMAPS, color_table
 from vitviz.ui.store import State, Store
 
@@ -42,9 +43,8 @@ class ChoiceBox(QComboBox):
 
     def follow(self, state: State) -> None:
         """Show what the store holds."""
-        value = getattr(state.style, self._field, None) if hasattr(state.style, self._field) else None
-        if value is None:
-            value = getattr(state, self._field)
+        holder = next(part for part in (state.style, state.options, state) if hasattr(part, self._field))
+        value = getattr(holder, self._field)
         # findData compares variants, which take 0 and "0" or lists for different things than Python does.
         index = next((i for i in range(self.count()) if self.itemData(i) == value), -1)
         with QSignalBlocker(self):
@@ -144,6 +144,10 @@ class ViewControls(QToolBar):
         self._follow(self._store.state)
 
     def _follow(self, state: State) -> None:
+        about = METHODS[state.method]
+        self.layer.setEnabled(about.of_head)
+        self.head.setEnabled(about.of_head)
+        self.direction.setEnabled(about.of_head)
         heads = self._store.reality.heads
         count = heads[state.layer] if heads else 0
         if count != getattr(self, "_heads", None):

@@ -7,6 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from vitviz.attention.methods import about
 from vitviz.attention.values import Place
 from vitviz.images import Image
 from vitviz.render.overlay import Canvas
@@ -17,7 +18,7 @@ from vitviz.ui.marks import cross_item, cross_path, frame_item, grid_path, set_f
 from vitviz.ui.opening import LARGEST
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import head_text, layer_text, query_text, token_name, window_text
+from vitviz.ui.words import map_text, token_name, window_text
 
 
 class MapView(QWidget):
@@ -114,11 +115,13 @@ class MapView(QWidget):
         style, limits = self._pane.store.state.style, self._pane.limits()
         self.view.set_pixels(self.canvas.draw(shown, style, limits))
         self._grid.setPath(grid_path(shown.grid, shown.view))
-        self.bar.show_scale(style.colormap, limits, note_of(style.limits))
+        method = about(shown)
+        scale = "zero" if not method.of_head and style.limits in ("layer", "all") else style.limits
+        self.bar.show_scale(style.colormap, limits, note_of(scale), method.unit)
         self._entitle()
         chosen = shown.selection
         notes = [f"{shown.layer_name}", f"{shown.grid.rows} x {shown.grid.cols} patches"]
-        if shown.prefix_weights and chosen.direction == "from":
+        if shown.prefix_weights and chosen.direction == "from" and method.unit != "relevance":
             notes.append(
                 "on " + ", ".join(f"{token_name(k)} {v:.3f}" for k, v in list(shown.prefix_weights.items())[:5])
             )
@@ -133,15 +136,13 @@ class MapView(QWidget):
 
     @Slot()
     def _entitle(self) -> None:
-        shown = self._pane.map
+        shown, opened = self._pane.map, self._pane.opened
         if shown is None:
             return
         chosen = shown.selection
-        pinned = " · pinned" if self._pane.store.state.query is not None else ""
-        self.title.setText(
-            f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)} · attention {chosen.direction} "
-            f"{query_text(chosen.query, shown.query_cell)}{pinned}"
-        )
+        pinned = " · pinned" if self._pane.store.state.query is not None and about(shown).of_query else ""
+        label = "" if chosen.target is None or opened is None else opened.trace.label(chosen.target)
+        self.title.setText(f"{map_text(shown, label)}{pinned}")
 
     def announce(self, text: str) -> None:
         """Say what is being done as long as there is no map yet."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMenu, QToolButton
 
+from vitviz.attention.methods import METHODS
 from vitviz.ui import samples
 from vitviz.ui.actions import action, choices
 from vitviz.ui.theme import MODES
@@ -182,6 +183,10 @@ class Menus:
             w, instead, OFF, store.state.ablation.to, lambda to, *_: w.browsing.set_ablation_to(to)
         )
         menu.addSeparator()
+        methods = menu.addMenu("Me&thod")
+        for i, (name, about) in enumerate(METHODS.items(), 1):
+            choose = partial(store.update, method=name)
+            methods.addAction(action(w, about.title, choose, shortcut=f"Ctrl+{i}", tip=about.tip))
         self.play = action(w, "Pla&y the layers", w.browsing.play, shortcut="Space", checked=False)
         menu.addAction(self.play)
 

@@ -10,10 +10,11 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from vitviz.attention.values import HeadMaps, Map, Place, Query
 from vitviz.render.style import limits_of
 from vitviz.ui.jobs import Worker
+from vitviz.ui.method_maps import AT_ONCE as _AT_ONCE
+from vitviz.ui.method_maps import MethodMaps
 from vitviz.ui.opening import Opened
 from vitviz.ui.store import Reality, State, Store
 
-_AT_ONCE = 1.5e8  # multiplications: about what two cores do between two frames
 KIND = "maps"
 
 
@@ -38,6 +39,10 @@ class Pane(QObject):
         self.maps: HeadMaps | None = None
         self.map: Map | None = None
         self._worker = worker
+        self.methods = MethodMaps(worker, f"{self._kind} method", self)
+        self.methods.ready.connect(self._method_ready)
+        self.methods.gave_up.connect(self._stay)
+        self._good: dict[str, Any] = {"method": "attention"}
         self._asked: tuple[Query | None, str] | None = None
         # Mouse moves come faster than frames: only the place where the mouse is when the queue is empty counts.
         self._soon = QTimer(self)
@@ -53,6 +58,7 @@ class Pane(QObject):
         from vitviz.attention.maps import tokens_of
 
         self.opened, self.maps, self.map, self._asked = opened, None, None, None
+        self._good = {"method": "attention"}
         trace = opened.trace
         # A place of the picture before may lie beside this one, or where the model does not look.
         for name in ("query", "hover"):
@@ -60,7 +66,8 @@ class Pane(QObject):
             if isinstance(place, Place) and not trace.view.contains(place.x, place.y):
                 self.store.update(**{name: None})
         titles = tuple(layer.title for layer in trace.layers)
-        self.store.face(Reality(tuple(layer.num_heads for layer in trace.layers), tokens_of(trace), titles))
+        heads = tuple(layer.num_heads for layer in trace.layers)
+        self.store.face(Reality(heads, tokens_of(trace), titles, trace.logits.size))
         self.traced.emit(opened)
         self._ask()
 
@@ -73,6 +80,9 @@ class Pane(QObject):
         if self.map is None or self.maps is None:
             return 0.0, 1.0
         layers = self.maps.values
+        if self.map.selection.method != "attention":
+            whole = self.map.values[None]
+            return limits_of(self.map.values, self.store.state.style.limits, whole, [whole])
         return limits_of(self.map.values, self.store.state.style.limits, layers[self.map.selection.layer], layers)
 
     def weight_at(self, place: Place) -> tuple[tuple[int, int], float] | None:
@@ -88,7 +98,7 @@ class Pane(QObject):
             self.restyled.emit(new.style)
         if (old.effective_query, old.direction) != (new.effective_query, new.direction):
             self._soon.start()
-        elif (old.layer, old.head) != (new.layer, new.head):
+        elif old.selection != new.selection:
             self._update_map()
 
     @Slot()
@@ -129,9 +139,30 @@ class Pane(QObject):
         from vitviz.attention.maps import map_of
 
         state = self.store.state
+        if state.method != "attention":
+            self.methods.ask(self.opened, state.selection, hovered=state.query is None)
+            return
+        self.methods.drop()
+        self._good = {"method": "attention"}
         selection = replace(state.selection, query=self.maps.query, direction=self.maps.direction)
         layer = self.opened.trace.layers[state.layer]
         if isinstance(selection.query, str) and selection.query not in (*layer.prefix_tokens, "mean"):
             selection = replace(selection, query="mean")
-        self.map = map_of(self.opened.trace, selection, replace(self.maps, query=selection.query or "mean"))
-        self.map_changed.emit(self.map)
+        self._show_map(map_of(self.opened.trace, selection, replace(self.maps, query=selection.query or "mean")))
+
+    @Slot(object)
+    def _show_map(self, shown: Map) -> None:
+        if shown is not self.map:
+            self.map = shown
+            self.map_changed.emit(shown)
+
+    @Slot(object)
+    def _method_ready(self, shown: Map) -> None:
+        state = self.store.state
+        self._good = {"method": state.method, "target": state.target, "options": state.options}
+        self._show_map(shown)
+
+    @Slot()
+    def _stay(self) -> None:
+        """A method could not be had: what is chosen is again what is shown."""
+        self.store.update(**self._good)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
 
+from vitviz.attention.methods import about
 from vitviz.attention.values import Place
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
-from vitviz.ui.words import head_text, layer_text, query_text, weight_text
+from vitviz.ui.words import head_text, layer_text, map_text, query_text, weight_text
 
 
 class Status(QStatusBar):
@@ -55,6 +56,9 @@ class Status(QStatusBar):
             self.reading.setText("")
             return
         chosen = shown.selection
+        if not about(shown).of_head:
+            self.reading.setText(self._method_words(place))
+            return
         words = f"{layer_text(chosen.layer, shown.layer_title).lower()} {head_text(chosen.head)}"
         query = query_text(chosen.query, shown.query_cell)
         found = self._pane.weight_at(place) if place is not None else None
@@ -68,6 +72,20 @@ class Status(QStatusBar):
         else:
             words += f" | {'from' if chosen.direction == 'from' else 'to'} {query}"
         self.reading.setText(words)
+
+    def _method_words(self, place: Place | None) -> str:
+        """The same for methods that are of no one layer and head."""
+        shown, opened = self._pane.map, self._pane.opened
+        assert shown is not None
+        target = shown.selection.target
+        words = map_text(shown, opened.trace.label(target) if opened and target is not None else "")
+        if place is None:
+            return words
+        found = self._pane.weight_at(place)
+        if found is None:
+            return f"{words} | the model did not see this part of the picture"
+        cell, value = found
+        return f"{words} | patch ({cell[0]}, {cell[1]}): {about(shown).unit} {weight_text(value)}"
 
     def busy(self, fraction: float, text: str) -> None:
         """Show progress; a negative fraction means that no end is in sight."""

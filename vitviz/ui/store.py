@@ -7,7 +7,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from vitviz.attention.values import Ablation, Direction, Head, Place, Query, Selection
+from vitviz.attention.methods import METHODS
+from vitviz.attention.values import Ablation, Direction, Head, Method, Place, Query, RolloutOptions, Selection
 from vitviz.render.style import Style
 
 _HISTORY = 200
@@ -25,6 +26,9 @@ class State:
         direction: "from" the query or "to" it.
         style: how maps are drawn.
         ablation: the heads that are to be switched off in the model.
+        method: how the map is made.
+        target: index of the class that is explained; None is the most probable one.
+        options: how rollout is made.
     """
 
     layer: int = -1
@@ -34,6 +38,9 @@ class State:
     direction: Direction = "from"
     style: Style = field(default_factory=Style)
     ablation: Ablation = field(default_factory=Ablation)
+    method: Method = "attention"
+    target: int | None = None
+    options: RolloutOptions = field(default_factory=RolloutOptions)
 
     @property
     def effective_query(self) -> Query | None:
@@ -43,16 +50,27 @@ class State:
     @property
     def selection(self) -> Selection:
         """What the map is to be of."""
-        return Selection(self.layer, self.head, self.effective_query, self.direction)
+        if self.method == "attention":
+            return Selection(self.layer, self.head, self.effective_query, self.direction)
+        if self.method == "rollout":
+            return self.rollout
+        return Selection(method=self.method, target=self.target)
+
+    @property
+    def rollout(self) -> Selection:
+        """The rollout of the query, whatever the method is."""
+        return Selection(query=self.effective_query, method="rollout", options=self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class Reality:
-    """What a trace offers: the number of heads of each layer, the named tokens, the titles of layers in stages."""
+    """What a trace offers: the number of heads of each layer, the named tokens, the titles of layers in stages, the
+    number of classes."""
 
     heads: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
+    classes: int = 0
 
 
 def resolve(wish: State, reality: Reality) -> State:
@@ -64,7 +82,22 @@ def resolve(wish: State, reality: Reality) -> State:
     layer = min(max(layer, 0), count - 1)
     head = wish.head if isinstance(wish.head, str) else min(max(wish.head, 0), reality.heads[layer] - 1)
     query = None if isinstance(wish.query, str) and wish.query not in reality.tokens else wish.query
-    return replace(wish, ablation=wish.ablation.within(reality.heads), layer=layer, head=head, query=query)
+    ablation = wish.ablation.within(reality.heads)
+    method = wish.method if reality.classes >= 2 or not METHODS[wish.method].of_class else "attention"
+    target = wish.target if wish.target is not None and wish.target < reality.classes else None
+    options = _options_within(wish.options, count)
+    return replace(
+        wish, layer=layer, head=head, query=query, ablation=ablation, method=method, target=target, options=options
+    )
+
+
+def _options_within(options: RolloutOptions, count: int) -> RolloutOptions:
+    """Rollout between layers that there are, the last of them not below the first."""
+    last = options.last_layer
+    if last is not None:
+        last = min(max(last, 0), count - 1)
+    first = min(max(options.first_layer, 0), count - 1 if last is None else last)
+    return replace(options, first_layer=first, last_layer=last)
 
 
 class Store(QObject):
@@ -93,15 +126,18 @@ class Store(QObject):
         return self._reality
 
     def update(self, **fields: Any) -> None:
-        """Change some fields of the state; fields of Style may be given by their own names."""
+        """Change some fields of the state; fields of Style and RolloutOptions may be given by their own names."""
         style = {k: fields.pop(k) for k in list(fields) if k in Style.__dataclass_fields__}
         if style:
             fields["style"] = replace(self._state.style, **style)
+        options = {k: fields.pop(k) for k in list(fields) if k in RolloutOptions.__dataclass_fields__}
+        if options:
+            fields["options"] = replace(self._state.options, **options)
         new = resolve(replace(self._state, **fields), self._reality)
-        changed = frozenset(style or fields)
+        changed = frozenset(style or options or fields)
         # The mouse is no step to undo, and a slider that is dragged is one.
         if "hover" not in fields and new != self._state:
-            if changed != self._last_fields or not style:
+            if changed != self._last_fields or not (style or options):
                 self._past = [*self._past[-_HISTORY:], replace(self._state, hover=None)]
             self._last_fields = changed
         self._set(new)

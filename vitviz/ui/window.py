@@ -29,6 +29,7 @@ from vitviz.ui.linking import Linking
 from vitviz.ui.map_view import MapView
 from vitviz.ui.menus import Menus
 from vitviz.ui.messages import show_error
+from vitviz.ui.method_controls import MethodControls
 from vitviz.ui.model_panel import ModelPanel
 from vitviz.ui.opening import Opened, Opener, Wish
 from vitviz.ui.palette import CommandPalette
@@ -149,7 +150,10 @@ class MainWindow(QMainWindow):
         bar.addAction(self.menus.export)
         bar.addWidget(self.comparing.button())
         self.controls = ViewControls(self.store, self)
+        self.method_controls = MethodControls(self.store, self.pane, self)
         self.addToolBar(bar)
+        self.addToolBar(self.method_controls)
+        self.addToolBarBreak()
         self.addToolBar(self.controls)
         self.status = Status(self.pane, self)
         self.setStatusBar(self.status)
@@ -163,6 +167,7 @@ class MainWindow(QMainWindow):
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
         self.status.cancel_asked.connect(self.panes.cancel)
         self.status.cancel_asked.connect(self.ablation.cancel)
+        self.status.cancel_asked.connect(lambda: self.pane.methods.cancel())
         self.store.changed.connect(self._chosen)
         self.pane.traced.connect(lambda _: self._entitle())
         self.theme.changed.connect(self._recolor)

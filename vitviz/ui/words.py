@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vitviz.attention.methods import about
 from vitviz.attention.values import Head, Map, Query
 
 NAMES = {"cls": "CLS", "dist": "DIST", "mean": "MEAN"}
@@ -42,12 +43,26 @@ def window_text(shown: Map) -> str:
     return ", ".join(parts)
 
 
+def map_text(shown: Map, label: str = "") -> str:
+    """What a map is, as a title: method, layers and heads, class, and the token that looks."""
+    chosen, query = shown.selection, query_text(shown.selection.query, shown.query_cell)
+    if chosen.method == "attention":
+        where = f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)}"
+        return f"{where} · attention {chosen.direction} {query}"
+    title = about(shown).title
+    if chosen.method == "rollout":
+        return f"{title} from {query} · {shown.layer_name} · {head_text(chosen.head)}"
+    return f"{title} for {label or f'class {chosen.target}'} · from {query}"
+
+
 def query_text(query: Query | None, cell: tuple[int, int] | None) -> str:
     """ "patch (5, 7)" (row, column), a token's name, or "the mean patch"."""
     if cell is not None:
         return f"patch ({cell[0]}, {cell[1]})"
     if query == "mean":
         return "MEAN (all patches)"
+    if query == "pool":
+        return "the attention pool"
     return token_name(query) if isinstance(query, str) else "-"
 
 

@@ -1,0 +1,116 @@
+"""`vitviz export --method`: files of every method, and recipes that make them again."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+
+import vitviz
+from vitviz import cli
+from vitviz.attention.values import RolloutOptions, Selection
+from vitviz.render.codec import from_json, to_json
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, sharp):
+    folder = tmp_path_factory.mktemp("cli")
+    return write_picture(folder / "cat.png"), write_checkpoint(folder / "weights.safetensors", sharp)
+
+
+@pytest.fixture(scope="module")
+def opened(files):
+    image = vitviz.read_image(files[0])
+    model = vitviz.load_model(files[1], architecture=ARCHITECTURE, device="cpu")
+    return image, model, vitviz.trace(model, image)
+
+
+@pytest.fixture(autouse=True)
+def config_dir(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("VITVIZ_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+
+
+def export(files, out, *options):
+    picture, weights = files
+    named = ["--model", str(weights), "--architecture", ARCHITECTURE, "--device", "cpu", "--out", str(out)]
+    return cli.main(["export", str(picture), *named, *options])
+
+
+def the_map(method, options, opened):
+    image, model, trace = opened
+    if method == "rollout":
+        return vitviz.rollout(trace, query="cls", **options)
+    return vitviz.relevance(model, image, options.get("target"), method)
+
+
+CASES = [
+    ("rollout", [], {}),
+    ("rollout", ["--fusion", "max", "--discard", "0.8", "--residual", "0.3"],
+     {"fusion": "max", "discard": 0.8, "residual": 0.3}),
+    ("rollout", ["--first-layer", "1", "--last-layer", "3", "--variant", "vit-explain"],
+     {"first_layer": 1, "last_layer": 3, "variant": "vit-explain"}),
+    ("relevance", ["--target", "3"], {"target": 3}),
+    ("gradient rollout", ["--target", "2"], {"target": 2}),
+    ("attention grad-cam", [], {}),
+    ("token grad-cam", ["--target", "1"], {"target": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "flags", "options"), CASES, ids=str)
+def test_figure_of_a_method_is_that_map_and_its_recipe_makes_it_again(tmp_path, files, opened, method, flags, options):
+    out, second = tmp_path / "one", tmp_path / "two"
+    assert export(files, out, "--method", method.replace(" ", "-"), "--query", "cls", *flags) == 0
+    (path,) = out.glob("*.png")
+    wanted = the_map(method, options, opened)
+    assert np.array_equal(np.asarray(PIL.Image.open(path)), vitviz.overlay(opened[0], wanted))
+    recipe = json.loads(path.with_name(path.name + ".json").read_text())
+    assert recipe["selection"]["method"] == method
+    assert from_json(Selection, recipe["selection"]) == wanted.selection
+    again = cli.main(
+        ["export", "--recipe", str(path), "--model", str(files[1]), "--device", "cpu", "--out", str(second)]
+    )
+    assert again == 0
+    assert (second / path.name).read_bytes() == path.read_bytes()
+
+
+def test_options_that_differ_give_names_that_differ(tmp_path, files):
+    for flags in ([], ["--fusion", "max"], ["--discard", "0.5"], ["--last-layer", "2"], ["--residual", "0.1"]):
+        assert export(files, tmp_path, "--method", "rollout", *flags) == 0
+    for target in ("0", "1"):
+        assert export(files, tmp_path, "--method", "relevance", "--target", target) == 0
+    assert len(list(tmp_path.glob("*.png"))) == 7
+
+
+def test_a_sheet_over_all_methods_is_written(tmp_path, files):
+    assert export(files, tmp_path, "--over", "methods", "--width", "150") == 0
+    (path,) = tmp_path.glob("*.png")
+    assert PIL.Image.open(path).width > 400
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "says"),
+    [
+        (["--method", "rollup"], 2, "'rollup' is no method: give one of attention, rollout, relevance"),
+        (["--method", "rollout", "--last-layer", "9"], 1, "no layer 9"),
+        (["--method", "rollout", "--discard", "1"], 1, "share to discard is 1"),
+        (["--method", "relevance", "--target", "77"], 1, "no class 77"),
+        (["--method", "relevance", "--target", "fish"], 1, "class 'fish' is not clear"),
+    ],
+)
+def test_what_can_not_be_made_is_refused_in_one_line(tmp_path, files, capsys, flags, code, says):
+    try:
+        found = export(files, tmp_path, *flags)
+    except SystemExit as stop:
+        found = stop.code
+    assert found == code
+    assert says in capsys.readouterr().err
+
+
+def test_selection_with_its_options_survives_json():
+    chosen = Selection(
+        3, "max", "cls", method="rollout", options=RolloutOptions("min", 0.25, 1, 4, 0.75, "vit-explain")
+    )
+    assert from_json(Selection, json.loads(json.dumps(to_json(chosen)))) == chosen
+    with pytest.raises(ValueError, match="fusion"):
+        from_json(Selection, {**to_json(chosen), "options": {"fusion": "sum"}})

@@ -1,0 +1,141 @@
+"""The toolbar's controls for the method, and for the class that it explains."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import cast
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtGui import QFocusEvent, QStandardItemModel, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QToolBar, QWidget
+
+from vitviz.attention.methods import METHODS
+from vitviz.ui.controls import ChoiceBox
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.store import State, Store
+
+_TOP = 5
+_WIDTH = 190
+
+
+def method_box(store: Store) -> ChoiceBox:
+    """The method, by name; each entry has its own tooltip."""
+    choices = [(each.title, name) for name, each in METHODS.items()]
+    box = ChoiceBox(store, "method", choices, f"Method (Ctrl+1 to Ctrl+{len(choices)})")
+    for i, each in enumerate(METHODS.values()):
+        box.setItemData(i, each.tip, Qt.ItemDataRole.ToolTipRole)
+    return box
+
+
+class TargetBox(QComboBox):
+    """The class that is explained: the most probable ones first, then all by name; typing searches."""
+
+    def __init__(self, store: Store, pane: Pane) -> None:
+        super().__init__()
+        self._store, self._pane = store, pane
+        self.setEditable(True)
+        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.setFixedWidth(_WIDTH)
+        self.setToolTip("The class that is explained: choose one, or type a part of its name or its number")
+        self.setAccessibleName("Target class")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._edit = cast(QLineEdit, self.lineEdit())
+        self._edit.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        finder = QCompleter(self.model(), self)
+        finder.setFilterMode(Qt.MatchFlag.MatchContains)
+        finder.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        finder.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        finder.setMaxVisibleItems(12)
+        self.setCompleter(finder)
+        self._edit.editingFinished.connect(self._typed)
+        self.activated.connect(self._chosen)
+        finder.activated.connect(self._found)
+        pane.traced.connect(self._traced)
+        store.changed.connect(lambda old, new: self.follow(new))
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        """Offer the classes of another trace."""
+        seen = opened.trace
+        count = seen.logits.size
+        with QSignalBlocker(self):
+            self.clear()
+            if count >= 2:
+                order = sorted(range(count), key=lambda i: -float(seen.logits[i]))[:_TOP]
+                shares = seen.top_k(_TOP)
+                self.addItem(f"Top class: {seen.label(order[0])}", None)
+                for index, (label, share) in zip(order, shares, strict=False):
+                    self.addItem(f"{label} · {share:.1%}", index)
+                self.insertSeparator(self.count())
+                start = self.count()
+                self.addItems([f"{seen.label(i)} ({i})" for i in range(count)])
+                for i in range(count):
+                    self.setItemData(start + i, i)
+        self.follow(self._store.state)
+
+    def follow(self, state: State) -> None:
+        """Show what the store holds."""
+        index = next((i for i in range(self.count()) if i != _TOP + 1 and self.itemData(i) == state.target), -1)
+        with QSignalBlocker(self):
+            self.setCurrentIndex(index)
+            self.setEditText(self.itemText(index) if index >= 0 else "")
+            self._edit.setCursorPosition(0)
+
+    @Slot(int)
+    def _chosen(self, index: int) -> None:
+        self._store.update(target=self.itemData(index))
+
+    @Slot(str)
+    def _found(self, text: str) -> None:
+        if (index := self.findText(text)) >= 0:
+            self._chosen(index)
+
+    @Slot()
+    def _typed(self) -> None:
+        """Take what was typed where it is clear: a number, a whole name, or a part that one class alone has."""
+        opened, text = self._pane.opened, self.currentText().strip()
+        if opened is None or not text or self.findText(text) >= 0:
+            if (index := self.findText(text)) >= 0:
+                self._chosen(index)
+            return
+        from vitviz.attention.classes import class_named
+        from vitviz.errors import AttentionError
+
+        with contextlib.suppress(AttentionError):  # what is not clear is taken back
+            self._store.update(target=class_named(opened.trace, text))
+        self.follow(self._store.state)
+
+    def focusInEvent(self, e: QFocusEvent) -> None:
+        super().focusInEvent(e)
+        self._edit.selectAll()
+
+    def wheelEvent(self, e: QWheelEvent) -> None:
+        # Scrolling past a box is no choice.
+        e.ignore()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(_WIDTH, super().minimumSizeHint().height())
+
+
+class MethodControls(QToolBar):
+    """Method and target in a row; the target is there only for methods that explain a class."""
+
+    def __init__(self, store: Store, pane: Pane, parent: QWidget | None = None) -> None:
+        super().__init__("Method", parent)
+        self.setObjectName("method-controls")
+        self._store = store
+        self.method = method_box(store)
+        self.target = TargetBox(store, pane)
+        self.addWidget(self.method)
+        self._target = self.addWidget(self.target)
+        store.changed.connect(lambda old, new: self._follow(new))
+        pane.traced.connect(lambda opened: self._follow(store.state))
+        self._follow(store.state)
+
+    def _follow(self, state: State) -> None:
+        self._target.setVisible(METHODS[state.method].of_class)
+        has_classes = self._store.reality.classes >= 2
+        entries = cast(QStandardItemModel, self.method.model())
+        for i, about in enumerate(METHODS.values()):
+            entries.item(i).setEnabled(has_classes or not about.of_class)

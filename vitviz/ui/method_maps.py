@@ -1,0 +1,116 @@
+"""Maps of methods that take longer than a frame: at once where they are cheap, else in the worker, and remembered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from vitviz.attention.values import Map, Place, Selection
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.opening import Opened
+
+AT_ONCE = 1.5e8  # multiplications: about what two cores do between two frames
+_REST_MS = 150
+_KEPT = 24
+
+
+class MethodMaps(QObject):
+    """Asks for one map at a time; the newest request wins.
+
+    `ready(Map)` when the map that was asked for last is there, `gave_up()` when it could not be had or was cancelled:
+    the worker's own signals, under `kind`, say why.
+    """
+
+    ready = Signal(object)
+    gave_up = Signal()
+
+    def __init__(self, worker: Worker, kind: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.kind = kind
+        self._worker = worker
+        self._opened: Opened | None = None
+        self._asked: Selection | None = None
+        self._number = 0
+        self._known: dict[Selection, Map] = {}
+        # A place that the mouse only passes is not worth a job.
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._submit)
+        worker.finished.connect(self._finished)
+        worker.failed.connect(lambda number, kind, error: self._lost(number))
+        worker.cancelled.connect(lambda number, kind: self._lost(number))
+
+    def ask(self, opened: Opened, selection: Selection, *, hovered: bool = False) -> None:
+        """Ask for the map of a selection; `hovered` says that its query is only under the mouse."""
+        if self._opened is not opened:
+            self._opened = opened
+            self._known.clear()
+            self._asked = None
+        if selection == self._asked and selection not in self._known:
+            return  # on its way
+        self.drop()
+        self._asked = selection
+        if (found := self._known.get(selection)) is not None:
+            self.ready.emit(found)
+        elif self._cheap(opened, selection):
+            self._take(selection, _made(opened, selection))
+        elif hovered and isinstance(selection.query, Place):
+            self._rest.start()
+        else:
+            self._submit()
+
+    def drop(self) -> None:
+        """Nothing is wanted any more."""
+        self._rest.stop()
+        self._asked, self._number = None, 0
+        self._worker.cancel(self.kind)
+
+    def cancel(self) -> None:
+        """Give up the map that is on its way, and say so."""
+        if self._asked is not None and self._asked not in self._known:
+            self._rest.stop()
+            self._worker.cancel(self.kind)
+
+    def _cheap(self, opened: Opened, selection: Selection) -> bool:
+        if selection.method != "rollout":
+            return False
+        from vitviz.attention.rollout import rollout_cost
+
+        return rollout_cost(opened.trace, selection.options) <= AT_ONCE
+
+    @Slot()
+    def _submit(self) -> None:
+        opened, selection = self._opened, self._asked
+        if opened is None or selection is None:
+            return
+
+        def work(progress: Progress) -> object:
+            return opened, selection, _made(opened, selection, progress)
+
+        self._number = self._worker.submit(self.kind, work)
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind == self.kind and result[0] is self._opened and result[1] == self._asked:
+            self._take(result[1], result[2])
+
+    def _lost(self, number: int) -> None:
+        if number == self._number and self._asked is not None and self._asked not in self._known:
+            self._asked = None
+            self.gave_up.emit()
+
+    def _take(self, selection: Selection, found: Map) -> None:
+        if len(self._known) >= _KEPT:
+            self._known.pop(next(iter(self._known)))
+        self._known[selection] = found
+        self.ready.emit(found)
+
+
+def _made(opened: Opened, selection: Selection, progress: Progress | None = None) -> Map:
+    from vitviz.attention.choosing import chosen_map
+
+    if progress is None:
+        return chosen_map(opened.model, opened.image, opened.trace, selection)
+    return chosen_map(opened.model, opened.image, opened.trace, selection, progress=progress, cancel=progress.cancelled)
