@@ -25,6 +25,7 @@ _WHERE = {
     "token_norms": "vitviz.attention.token_features",
     "head_maps": "vitviz.attention.maps",
     "head_ablation": "vitviz.attention.ablation",
+    "faithfulness": "vitviz.attention.faithfulness",
     "Ablation": "vitviz.attention.values",
     "Map": "vitviz.attention.values",
     "Selection": "vitviz.attention.values",
@@ -55,6 +56,7 @@ __all__ = [
     "attention_distance",
     "attention_entropy",
     "attention_map",
+    "faithfulness",
     "feature_components",
     "feature_similarity",
     "head_ablation",
@@ -74,6 +76,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from vitviz.attention.ablation import head_ablation
+    from vitviz.attention.faithfulness import faithfulness
     from vitviz.attention.maps import attention_map, head_maps
     from vitviz.attention.relevance import relevance
     from vitviz.attention.rollout import rollout

@@ -9,12 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from vitviz.cli import ablation, export, info, models, opening, save, statistics
+from vitviz.cli import ablation, export, faithfulness, info, models, opening, save, statistics
 from vitviz.errors import VitvizError
 
 _COMMANDS = {
     "ablation": ablation,
     "export": export,
+    "faithfulness": faithfulness,
     "info": info,
     "models": models,
     "save": save,

@@ -1,0 +1,261 @@
+"""Is a map true? Deletion and insertion curves: what the model says while the patches of a map are taken away.
+
+Petsiuk, Das and Saenko 2018, "RISE" (arXiv 1806.07421), with patches for pixels. Deletion takes the most important
+patches away first: a map that is right makes the class fall early, so the area under the curve is small. Insertion
+begins with nothing and gives the most important patches first: the area is large. Taking the least important away first
+is insertion read backwards. Areas are by trapezoids over the share of patches, with the untouched view as one end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+from vitviz.attention.altering import ablated
+from vitviz.attention.passes import Passes, batch_size, view_tensor
+from vitviz.attention.trace import Trace
+from vitviz.attention.values import Map
+from vitviz.errors import AttentionError
+from vitviz.images import Image
+from vitviz.models.layout import Grid
+from vitviz.models.model import Model
+
+Removal = Literal["grey", "blurred"]
+Score = Literal["probability", "logit"]
+RANDOM = "random order"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """What the model says of the class, by the share of the patches that are gone (deletion) or there (insertion).
+
+    Attributes:
+        shares: (n,) float32 from 0 to 1.
+        scores: (n,) float32, probability or logit of the class.
+        spread: (n,) float32, standard deviation over random orders; None for a map's own order.
+    """
+
+    shares: np.ndarray = field(repr=False)
+    scores: np.ndarray = field(repr=False)
+    spread: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def area(self) -> float:
+        """The area under the curve, by trapezoids, both ends included."""
+        return float(np.trapezoid(self.scores, self.shares))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """Both curves of one order of the patches."""
+
+    deletion: Curve
+    insertion: Curve
+
+    @property
+    def gain(self) -> float:
+        """Area of insertion minus that of deletion: 0 for a random order, larger is truer."""
+        return self.insertion.area - self.deletion.area
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faithfulness:
+    """The curves of several maps, and those of random orders.
+
+    Attributes:
+        curves: by the name of the map; random orders by RANDOM, and by their grid where there are several grids.
+        target: the class.
+        label: its name.
+        removal, score: how patches were taken away, what the curves are of.
+    """
+
+    curves: dict[str, Curves]
+    target: int
+    label: str
+    removal: Removal
+    score: Score
+
+    def rows(self) -> list[tuple[str, float, float, float]]:
+        """(name, area of deletion, area of insertion, gain), in the order in which the maps were given."""
+        return [(name, c.deletion.area, c.insertion.area, c.gain) for name, c in self.curves.items()]
+
+    def csv(self) -> str:
+        """Areas, then all curves, as text with commas."""
+        lines = [f"# {self.score} of {self.label}, patches {self.removal}", "order,deletion area,insertion area,gain"]
+        lines += [f"{_quoted(name)},{d:.6f},{i:.6f},{g:.6f}" for name, d, i, g in self.rows()]
+        lines += ["", "order,curve,share,score,spread"]
+        for name, both in self.curves.items():
+            for kind, curve in (("deletion", both.deletion), ("insertion", both.insertion)):
+                spread = [""] * len(curve.shares) if curve.spread is None else [f"{s:.6f}" for s in curve.spread]
+                for share, score, width in zip(curve.shares, curve.scores, spread, strict=True):
+                    lines.append(f"{_quoted(name)},{kind},{share:.4f},{score:.6f},{width}")
+        return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Walk:
+    """One way to take the patches away: ranks (gh, gw), 0 goes first, and how many are gone at each step."""
+
+    pixels: Tensor = field(repr=False)
+    counts: np.ndarray
+
+
+def faithfulness(
+    model: Model,
+    image: Image,
+    maps: Map | Mapping[str, Map],
+    target: int | None = None,
+    *,
+    removal: Removal = "grey",
+    score: Score = "probability",
+    steps: int = 24,
+    seeds: int = 5,
+    seen: Trace | None = None,
+    progress: Callable[[float | None, str], None] = lambda fraction, text: None,
+    cancel: Callable[[], bool] = lambda: False,
+) -> Faithfulness:
+    """Deletion and insertion curves of maps, and of random orders on their grids.
+
+    Args:
+        model, image: what the maps are of.
+        maps: one map (its curves are called "map"), or several by name. Patches are the squares of each map's own grid
+            in the view, so maps of windowed layers do as well.
+        target: index of the class; the most probable one where None.
+        removal: "grey" (the mean that the preprocessing subtracts) or "blurred" (a Gaussian of a 16th of the view).
+        score: "probability" (softmax) or "logit".
+        steps: points of a curve besides the start, at most one for each patch.
+        seeds: random orders that are averaged; 0 leaves them out.
+        seen: a trace of model and picture; where heads were off in it, they are off here too.
+        progress, cancel: told and asked between and during the batches.
+
+    Raises:
+        AttentionError: no classes, not this one, or nothing to judge.
+        ModelError: the model failed on a batch.
+    """
+    given = {"map": maps} if isinstance(maps, Map) else dict(maps)
+    if not given or steps < 1 or seeds < 0:
+        raise AttentionError(f"{len(given)} maps in {steps} steps and {seeds} random orders: give at least one map.")
+    view = view_tensor(model, image)
+    passes = Passes(model, min(32, batch_size(seen.layers)) if seen is not None else 16, cancel)
+    off = seen is not None and bool(seen.ablation)
+    with ablated(model.module, seen.layers, seen.ablation) if off and seen is not None else nullcontext():
+        whole = passes.in_batches(1, lambda _: passes.run(view))[0]
+        target = _target(model, whole, target, score)
+        walks = _walks(given, steps, seeds, view)
+        scores = _run(walks, view, _without(view, removal), passes, lambda z: _score(z, target, score), progress)
+    curves, at = {}, 0
+    for name in given:
+        curves[name] = Curves(_curve(walks[at], scores[at]), _curve(walks[at + 1], scores[at + 1], backwards=True))
+        at += 2
+    grids = list(dict.fromkeys(shown.grid.shape for shown in given.values()))
+    for grid in grids if seeds else ():
+        name = RANDOM if len(grids) == 1 else f"{RANDOM} {grid[0]} x {grid[1]}"
+        several = np.stack(scores[at : at + seeds])
+        mean, spread = several.mean(0), several.std(0)
+        curves[name] = Curves(_curve(walks[at], mean, spread), _curve(walks[at], mean, spread, backwards=True))
+        at += seeds
+    progress(1.0, "Done")
+    return Faithfulness(curves, target, model.label(target), removal, score)
+
+
+def removal_order(shown: Map) -> np.ndarray:
+    """The patches of a map as row-major indices, the most important first; equal ones in the order of rows."""
+    order: np.ndarray = np.argsort(-shown.values.ravel().astype(np.float64), kind="stable")
+    return order
+
+
+def _walks(given: Mapping[str, Map], steps: int, seeds: int, view: Tensor) -> list[_Walk]:
+    walks = []
+    grids: dict[tuple[int, int], Grid] = {}
+    for shown in given.values():
+        order = removal_order(shown)
+        grids.setdefault(shown.grid.shape, shown.grid)
+        walks += [_walk(order, shown.grid, steps, view), _walk(order[::-1], shown.grid, steps, view)]
+    for grid in grids.values():
+        for seed in range(seeds):
+            walks.append(_walk(np.random.default_rng(seed).permutation(grid.size), grid, steps, view))
+    return walks
+
+
+def _walk(order: np.ndarray, grid: Grid, steps: int, view: Tensor) -> _Walk:
+    ranks = np.empty(grid.size, dtype=np.int64)
+    ranks[order] = np.arange(grid.size)
+    # A pixel beyond the last whole patch is none that the model sees: it goes with its neighbour.
+    rows, cols = (
+        np.minimum(((np.arange(side) + 0.5) / stride).astype(np.int64), count - 1)
+        for side, stride, count in zip(view.shape[-2:], grid.stride, grid.shape, strict=True)
+    )
+    pixels = ranks.reshape(grid.shape)[rows][:, cols]
+    counts = np.unique(np.linspace(0, grid.size, min(steps, grid.size) + 1).round().astype(np.int64))
+    return _Walk(torch.from_numpy(pixels).to(view.device), counts)
+
+
+def _run(
+    walks: list[_Walk],
+    view: Tensor,
+    without: Tensor,
+    passes: Passes,
+    score: Callable[[np.ndarray], np.ndarray],
+    progress: Callable[[float | None, str], None],
+) -> list[np.ndarray]:
+    """The scores along every walk."""
+    states = [(walk, int(count)) for walk in walks for count in walk.counts]
+
+    def logits_of(part: range) -> np.ndarray:
+        progress(part.start / len(states), f"Taking patches away: view {part.start} of {len(states)}")
+        gone = torch.stack([walk.pixels < count for walk, count in (states[i] for i in part)])
+        return passes.run(torch.where(gone.unsqueeze(1), without, view))
+
+    scores = score(passes.in_batches(len(states), logits_of))
+    return np.split(scores, np.cumsum([len(walk.counts) for walk in walks])[:-1])
+
+
+def _curve(walk: _Walk, scores: np.ndarray, spread: np.ndarray | None = None, *, backwards: bool = False) -> Curve:
+    shares = (walk.counts / walk.counts[-1]).astype(np.float32)
+    if backwards:  # what is gone becomes what is not yet there
+        return Curve((1 - shares)[::-1], scores[::-1], None if spread is None else spread[::-1])
+    return Curve(shares, scores, spread)
+
+
+def _without(view: Tensor, removal: Removal) -> Tensor:
+    """The view with nothing in it."""
+    if removal == "grey":
+        return torch.zeros_like(view)
+    if removal != "blurred":
+        raise AttentionError(f"Patches can't be {removal!r}: give 'grey' or 'blurred'.")
+    sigma = max(view.shape[-2:]) / 16
+    reach = min(2 * round(2.5 * sigma) + 1, 2 * min(view.shape[-2:]) - 1)  # it mirrors the view, once
+    blurred: Tensor = gaussian_blur(view, [reach, reach], [sigma, sigma])
+    return blurred
+
+
+def _score(logits: np.ndarray, target: int, score: Score) -> np.ndarray:
+    if score == "logit":
+        return logits[:, target]
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    shares: np.ndarray = powers[:, target] / powers.sum(1)
+    return shares
+
+
+def _target(model: Model, logits: np.ndarray, target: int | None, score: Score) -> int:
+    least = 2 if score == "probability" else 1
+    if logits.size < least or getattr(model.module, "num_classes", None) == 0:
+        raise AttentionError(f"{model.name} has no classes that could fall or rise: open a classifier.")
+    if score not in ("probability", "logit"):
+        raise AttentionError(f"A curve of {score!r} is unknown: give 'probability' or 'logit'.")
+    if target is None:
+        return int(logits.argmax())
+    if not 0 <= target < logits.size:
+        raise AttentionError(f"There is no class {target}: {model.name} has {logits.size}, numbered from 0.")
+    return target
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
