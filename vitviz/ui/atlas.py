@@ -80,7 +80,7 @@ class AtlasPanel(QWidget):
         self._label()
         self._cross_out()
         side = max(height, width)
-        self.view.set_extent(height, width, margin=0.11 * side, left=(0.23 if self._titled else 0.11) * side)
+        self.view.set_extent(height, width, margin=0.11 * side, left=(0.22 if self._titled else 0.11) * side)
         self.lens.canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LENS / max(opened.image.size)))
 
     @property
@@ -112,7 +112,6 @@ class AtlasPanel(QWidget):
         tiles = self._mosaic.tiles
         height, width = tiles.size
         near, far = -tiles.gap, -tiles.gap - 0.055 * max(height, width)
-        beside = -tiles.gap - 0.175 * max(height, width) if self._titled else far
         left, above = (1.0, 0.5), (0.5, 1.0)
         titles = self._pane.store.reality.titles
         for layer in range(len(tiles.heads)):
@@ -121,7 +120,8 @@ class AtlasPanel(QWidget):
         for head in range(max(tiles.heads)):
             self._write(str(head), tiles.box(0, head)[0] + tiles.tile[1] / 2, near, above)
         self._write("head", width / 2, far, above)
-        self._write("layer", beside, height / 2, above, angle=90)
+        if not self._titled:
+            self._write("layer", far, height / 2, above, angle=90)
 
     def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> None:
         item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)

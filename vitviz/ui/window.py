@@ -17,6 +17,7 @@ from vitviz.ui.actions import GESTURES
 from vitviz.ui.altering import KIND as ABLATION
 from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.autosave import Autosave
+from vitviz.ui.bias_panel import BiasPanel
 from vitviz.ui.browsing import Browsing
 from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
@@ -119,8 +120,9 @@ class MainWindow(QMainWindow):
     def _make_weight_panels(self) -> None:
         """Behind the heads: what the weights say with no picture. They do no work before they are shown."""
         self.positions = PositionsPanel(self.pane, self.worker)
+        self.bias = BiasPanel(self.pane, self.worker, self.settings)
         heads = self.docks[2]
-        for title, panel in (("Positions", self.positions),):
+        for title, panel in (("Positions", self.positions), ("Relative bias", self.bias)):
             self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
             self.tabifyDockWidget(heads, self.docks[-1])
         heads.raise_()
@@ -174,7 +176,15 @@ class MainWindow(QMainWindow):
         self.settings.changed.connect(self.menus.fill_recents)
         self.model_panel.correct_asked.connect(self.sources.ask_corrections)
         self.browsing.pointed.connect(self._pointed)
-        for teller in (self.browsing, self.comparing, self.positions.buttons, self.exporter, self.saver, self.restorer):
+        for teller in (
+            self.browsing,
+            self.comparing,
+            self.positions.buttons,
+            self.exporter,
+            self.saver,
+            self.restorer,
+            self.bias,
+        ):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -277,6 +287,7 @@ class MainWindow(QMainWindow):
         self.compare_tabs.set_colors(background, foreground)
         for panel in (self.atlas, self.positions, self.ablation):
             panel.set_colors(background, foreground)
+        self.bias.set_colors(background)
 
     def set_full_screen(self, on: bool) -> None:
         """Full screen, or back."""

@@ -1,0 +1,69 @@
+"""The panel of the relative position bias: asked for, it follows layer and head; hidden, it does nothing."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+import vitviz
+from vitviz.attention.values import Place
+from vitviz.ui.opening import ModelWish, Opened, Wish
+
+
+def show(qtbot, window):
+    dock = next(dock for dock in window.docks if dock.windowTitle() == "Relative bias")
+    dock.show()
+    dock.raise_()
+    QApplication.processEvents()
+    qtbot.waitUntil(lambda: window.bias.isVisible() and not window.worker.is_busy(), timeout=20000)
+    return window.bias
+
+
+@pytest.fixture
+def swin(bare_window, tiny_swin, picture):
+    trace = vitviz.trace(tiny_swin, picture)
+    bare_window.opener.opened.emit(Opened(Wish(picture, ModelWish("tiny")), picture, tiny_swin, trace))
+    QApplication.processEvents()
+    return bare_window
+
+
+def test_hidden_at_first_and_idle(swin):
+    assert not swin.bias.isVisible() and swin.bias.table is None and not swin.worker.is_busy()
+
+
+def test_shows_the_tables_of_the_chosen_layer_and_frames_the_head(qtbot, swin, tiny_swin):
+    panel, tables = show(qtbot, swin), vitviz.relative_position_bias(tiny_swin)
+    for layer, name in enumerate(tables):
+        swin.store.update(layer=layer, head=1)
+        np.testing.assert_array_equal(panel.table.values, tables[name])
+        assert panel.title.text().startswith(f"Layer {layer} (")
+        assert panel._frame.isVisible() and panel._frame.rect().contains(*panel.table.tile_box(1)[:2])
+    swin.store.update(head="mean")
+    assert not panel._frame.isVisible()
+
+
+def test_hover_says_offset_and_value_and_a_click_chooses_the_head(qtbot, swin, hover):
+    panel = show(qtbot, swin)
+    swin.store.update(layer=2)
+    x, y, _, _ = panel.table.tile_box(2)
+    at = panel.view.position_of(Place(x + 0.5, y + 6.5)).toPoint()
+    hover(panel.view, at)
+    assert panel.reading.text() == f"head 2 · dy +3, dx -3 · bias {panel.table.values[2, 6, 0]:+.4f}"
+    qtbot.mouseClick(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert swin.store.state.head == 2
+    assert panel.bar.text() == "bias added to the score (no unit), scale of the layer"
+
+
+def test_a_model_without_one_says_so_and_can_not_be_exported(qtbot, window):
+    panel = show(qtbot, window)
+    assert "has no relative position bias" in panel.title.text() and panel.title.textFormat() == Qt.TextFormat.PlainText
+    assert panel.table is None and not panel.save.isEnabled() and panel.bar.isHidden()
+
+
+def test_export_writes_the_shown_layer(qtbot, swin, tmp_path):
+    panel = show(qtbot, swin)
+    swin.store.update(layer=1)
+    with qtbot.waitSignal(panel.told, timeout=20000) as told:
+        panel.export(tmp_path / "bias.npz")
+    assert "bias.npz.json" in told.args[0]
+    np.testing.assert_array_equal(np.load(tmp_path / "bias.npz")["bias"], panel.table.values)

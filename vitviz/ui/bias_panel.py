@@ -1,0 +1,250 @@
+"""The relative position bias of the chosen layer: all heads side by side, the value of the offset under the mouse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QHideEvent, QPainterPath, QShowEvent
+from PySide6.QtWidgets import QGraphicsPathItem, QGridLayout, QLabel, QPushButton, QWidget
+
+from vitviz.atomic import slug
+from vitviz.attention.values import Place
+from vitviz.errors import VitvizError
+from vitviz.render.bias import LABEL, BiasTable, mosaic_of
+from vitviz.ui import files
+from vitviz.ui.color_bar import ColorBar
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.marks import frame_item, set_frame
+from vitviz.ui.messages import show_error
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.picture_view import PictureView
+from vitviz.ui.settings import Settings
+from vitviz.ui.words import layer_text
+
+KIND, EXPORT = "relative bias", "relative bias export"
+
+
+class BiasPanel(QWidget):
+    """Follows the layer and head of the pane; a click on a tile chooses the head. `told(str)` after an export.
+
+    Nothing is computed while the panel is hidden.
+    """
+
+    told = Signal(str)
+
+    def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane, self._worker, self._settings = pane, worker, settings
+        self._tables: tuple[Any, dict[str, Any]] | None = None  # the model and its tables
+        self._asked: Any = None
+        self._background = QColor("#1b1b1b")
+        self.table: BiasTable | None = None
+        self.title, self.reading = _label(bold=True), _label()
+        self.view = PictureView(self)
+        self.view.setAccessibleName("Relative position bias: a table for every head")
+        self._centres = QGraphicsPathItem()
+        self._centres.setPen(pg.mkPen(0, 0, 0, 160, width=1, cosmetic=True))
+        self.view.box.addItem(self._centres, ignoreBounds=True)
+        self._edge, self._frame = (
+            frame_item(self.view.box, (0, 0, 0), 5.0),
+            frame_item(self.view.box, (255, 80, 60), 2.5),
+        )
+        self.bar = ColorBar(self)
+        self.save = QPushButton("Export…")
+        self.save.setToolTip("Write the tables of this layer as PNG, SVG, PDF or numbers (NPZ)")
+        self.save.clicked.connect(self.ask)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.title, 0, 0, 1, 2)
+        layout.addWidget(self.view, 1, 0)
+        layout.addWidget(self.bar, 1, 1)
+        layout.addWidget(self.reading, 2, 0)
+        layout.addWidget(self.save, 2, 1)
+        layout.setColumnStretch(0, 1)
+        layout.setRowStretch(1, 1)
+        self.view.hovered.connect(self._hovered)
+        self.view.left.connect(lambda: self._say(None))
+        self.view.clicked.connect(self._clicked)
+        pane.traced.connect(self._traced)
+        pane.store.changed.connect(self._chosen)
+        worker.finished.connect(self._finished)
+        worker.failed.connect(self._failed)
+        self._nothing("")
+
+    def set_colors(self, background: QColor) -> None:
+        """The colour around the tables, which the gaps between them take too."""
+        self._background = background
+        self.view.set_colors(background)
+        self._draw()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._ask()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._worker.cancel(KIND)
+        self._asked = None
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        self._ask()
+
+    def _ask(self) -> None:
+        """Have the tables of the shown model computed, if they are wanted and not there."""
+        opened = self._pane.opened
+        if opened is None or not self.isVisible():
+            return
+        model = opened.model
+        if self._tables is not None and self._tables[0] is model:
+            self._follow()
+            return
+        if self._asked is model:
+            return
+        self._asked = model
+        self._nothing("Reading the tables…")
+
+        def work(progress: Progress) -> object:
+            from vitviz.embeddings.relative_bias import has_relative_position_bias, relative_position_bias
+
+            return model, relative_position_bias(model) if has_relative_position_bias(model.module) else {}
+
+        self._worker.submit(KIND, work)
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind.startswith(EXPORT):
+            self.told.emit(f"Written: {result}, and what it is in {result.name}.json")
+        opened = self._pane.opened
+        if kind == KIND and opened is not None and result[0] is opened.model:
+            self._asked, self._tables = None, result
+            self._follow()
+
+    @Slot(int, str, object)
+    def _failed(self, number: int, kind: str, error: Any) -> None:
+        if kind.startswith(EXPORT):
+            show_error(self, error)
+        elif kind == KIND:
+            self._asked = None
+            self._nothing(str(error) if isinstance(error, VitvizError) else "The tables could not be read.")
+
+    @Slot(object, object)
+    def _chosen(self, old: object, new: object) -> None:
+        if self.isVisible():
+            self._follow()
+
+    def _follow(self) -> None:
+        """Show the layer and head that are chosen."""
+        opened = self._pane.opened
+        if opened is None or self._tables is None or self._tables[0] is not opened.model:
+            return
+        tables, layer = self._tables[1], opened.trace.layers[self._pane.store.state.layer]
+        name = layer.name if layer.name in tables else next((n for n in tables if len(tables) == 1), "")
+        if not tables:
+            self._nothing(
+                f"{opened.model.name} has no relative position bias; Swin, BEiT, MaxViT and TinyViT have one."
+            )
+        elif not name:
+            self._nothing(f"{layer_text(layer.index, layer.title)} has no relative position bias of its own.")
+        else:
+            if self.table is None or self.table.values is not tables[name]:
+                self.table = BiasTable(tables[name], name, opened.model.name)
+                self._draw()
+            heads, high, wide = self.table.values.shape
+            self.title.setText(f"{layer_text(layer.index, layer.title)} · {heads} heads · {high} x {wide} offsets")
+            self.title.setToolTip(self.table.title)
+            head = self._pane.store.state.head
+            box = self.table.tile_box(head) if isinstance(head, int) and head < heads else None
+            gap = self.table.tiles.gap / 2
+            rect = None if box is None else QRectF(box[0] - gap / 2, box[1] - gap / 2, box[2] + gap, box[3] + gap)
+            for frame in (self._edge, self._frame):
+                set_frame(frame, rect)
+
+    def _draw(self) -> None:
+        if self.table is None:
+            return
+        background = (self._background.red(), self._background.green(), self._background.blue())
+        pixels = mosaic_of(self.table, background)
+        height, width = pixels.shape[:2]
+        self.view.set_extent(height, width, margin=self.table.tiles.gap)
+        self.view.set_pixels(pixels, (0.0, 0.0, width, height))
+        cross = QPainterPath()
+        for head in range(len(self.table.values)):
+            x, y, wide, high = self.table.tile_box(head)
+            cross.addRect(QRectF(x + wide // 2, y + high // 2, 1, 1))
+        self._centres.setPath(cross)
+        self._centres.show()
+        self.bar.show_scale(self.table.colormap, self.table.limits, "scale of the layer", LABEL)
+        self.bar.show()
+        self.save.setEnabled(True)
+        self._say(None)
+
+    def _nothing(self, reason: str) -> None:
+        self.table = None
+        self.title.setText(reason)
+        self.title.setToolTip("")
+        self.reading.setText(" ")
+        self.view.clear()
+        self.bar.hide()
+        self._centres.hide()
+        self.save.setEnabled(False)
+        for frame in (self._edge, self._frame):
+            set_frame(frame, None)
+
+    @Slot(object)
+    def _hovered(self, place: Place) -> None:
+        self._say(self.table.at(place.x, place.y) if self.table is not None else None)
+
+    def _say(self, found: tuple[int, int, int, float] | None) -> None:
+        if found is None:
+            self.reading.setText(" " if self.table is None else "Offset of the key from the query; framed: (0, 0)")
+        else:
+            head, down, right, value = found
+            self.reading.setText(f"head {head} · dy {down:+d}, dx {right:+d} · bias {value:+.4f}")
+
+    @Slot(object)
+    def _clicked(self, place: Place) -> None:
+        found = self.table.at(place.x, place.y) if self.table is not None else None
+        if found is not None:
+            self._pane.store.update(head=found[0])
+
+    def ask(self) -> None:
+        """Choose where the tables of the shown layer go."""
+        if self.table is None:
+            return
+        folder = Path(self._settings.value.export_folder or Path.home())
+        name = slug(f"{self.table.model_name} {self.table.layer_name} relative bias")
+        kinds = ["PNG pictures (*.png)", "SVG drawings (*.svg)", "PDF documents (*.pdf)", "NumPy arrays (*.npz)"]
+        files.ask_save(
+            self, str(folder / f"{name}.png"), kinds, title="Export the relative bias", then=lambda p: self.export(p[0])
+        )
+
+    def export(self, path: Path) -> None:
+        """Write the tables of the shown layer, in the worker."""
+        table, opened = self.table, self._pane.opened
+        if table is None or opened is None:
+            return
+        identity = opened.model.identity
+        self._settings.update(export_folder=str(path.parent))
+
+        def work(progress: Progress) -> Path:
+            from vitviz.render.bias_figure import export_bias
+
+            return export_bias(path, table, identity)
+
+        # A kind for each file: of one kind only the newest waits.
+        self._worker.submit(f"{EXPORT} {path}", work, supersede=False)
+
+
+def _label(bold: bool = False) -> QLabel:
+    label = QLabel(" ")
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(bold)
+    font = label.font()
+    font.setBold(bold)
+    label.setFont(font)
+    return label
