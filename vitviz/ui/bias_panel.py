@@ -7,7 +7,7 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QHideEvent, QPainterPath, QShowEvent
+from PySide6.QtGui import QColor, QPainterPath
 from PySide6.QtWidgets import QGraphicsPathItem, QGridLayout, QLabel, QPushButton, QWidget
 
 from vitviz.atomic import slug
@@ -17,18 +17,19 @@ from vitviz.render.bias import LABEL, BiasTable, mosaic_of
 from vitviz.ui import files
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.messages import show_error
-from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.settings import Settings
+from vitviz.ui.store import State
 from vitviz.ui.words import layer_text
 
 KIND, EXPORT = "relative bias", "relative bias export"
 
 
-class BiasPanel(QWidget):
+class BiasPanel(LazyPanel):
     """Follows the layer and head of the pane; a click on a tile chooses the head. `told(str)` after an export.
 
     Nothing is computed while the panel is hidden.
@@ -69,7 +70,7 @@ class BiasPanel(QWidget):
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(lambda: self._say(None))
         self.view.clicked.connect(self._clicked)
-        pane.traced.connect(self._traced)
+        pane.traced.connect(self.touch)
         pane.store.changed.connect(self._chosen)
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
@@ -81,23 +82,10 @@ class BiasPanel(QWidget):
         self.view.set_colors(background)
         self._draw()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self._ask()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        self._worker.cancel(KIND)
-        self._asked = None
-
-    @Slot(object)
-    def _traced(self, opened: Opened) -> None:
-        self._ask()
-
-    def _ask(self) -> None:
-        """Have the tables of the shown model computed, if they are wanted and not there."""
+    def refresh(self) -> None:
+        """Have the tables of the shown model computed, if they are not there, and show those of the layer."""
         opened = self._pane.opened
-        if opened is None or not self.isVisible():
+        if opened is None:
             return
         model = opened.model
         if self._tables is not None and self._tables[0] is model:
@@ -133,9 +121,9 @@ class BiasPanel(QWidget):
             self._nothing(str(error) if isinstance(error, VitvizError) else "The tables could not be read.")
 
     @Slot(object, object)
-    def _chosen(self, old: object, new: object) -> None:
-        if self.isVisible():
-            self._follow()
+    def _chosen(self, old: State, new: State) -> None:
+        if (old.layer, old.head) != (new.layer, new.head):
+            self.touch()
 
     def _follow(self) -> None:
         """Show the layer and head that are chosen."""
