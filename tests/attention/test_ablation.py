@@ -247,11 +247,11 @@ class TestHeadAblation:
 
         def cancel():
             asked.append(1)
-            return len(asked) > 120
+            return len(asked) > 60
 
         with pytest.raises(Cancelled):
             vitviz.head_ablation(tiny_vit, picture, cancel=cancel)
-        assert len(asked) == 121
+        assert len(asked) == 61
         assert not any(m._forward_hooks or m._forward_pre_hooks for m in tiny_vit.module.modules())
         vitviz.head_ablation(tiny_vit, picture, progress=lambda fraction, text: told.append(fraction))
         assert told == sorted(told) and told[-1] == 1.0

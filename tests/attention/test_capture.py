@@ -445,7 +445,7 @@ def moved_places(module, size, box):
         if one.windows is None:
             moves = moves[0, one.num_prefix_tokens :]
         else:
-            index = torch.from_numpy(one.windows.index())
+            index = torch.tensor(one.windows.index())
             moves = torch.zeros(one.grid.size).scatter_(0, index[index >= 0], moves[index >= 0])
         if one.kind != "pool":
             found.append((one, divmod(int(moves.argmax()), one.query_grid.cols)))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vitviz
-from vitviz.attention.capture import Call
+from vitviz.attention.calls import Call
 from vitviz.attention.layer import Layer
 from vitviz.attention.steps import descend, fuse, pull
 from vitviz.attention.trace import Trace

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import vitviz
 from vitviz.attention import layer as layer_module
-from vitviz.attention.capture import Call
+from vitviz.attention.calls import Call
 from vitviz.attention.layer import Layer
 from vitviz.attention.statistics import head_statistics, layer_statistics
 from vitviz.errors import AttentionError, Cancelled

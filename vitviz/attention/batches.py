@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vitviz.attention.bias import Bias
-from vitviz.attention.capture import Call, Captured, capture
+from vitviz.attention.calls import Call, Captured
+from vitviz.attention.capture import capture
 from vitviz.attention.trace import Trace, trace, trace_of
 from vitviz.errors import Cancelled
 from vitviz.images import Image

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vitviz.attention.capture import Call
+from vitviz.attention.calls import Call
 from vitviz.attention.layer import Layer
 from vitviz.attention.rollout import POOL, between
 from vitviz.attention.values import Map, Method, Selection

@@ -18,7 +18,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vitviz.attention.bias import added, bias_of
-from vitviz.attention.capture import Call, Captured, Interception, additive, watched
+from vitviz.attention.calls import Call, Captured, additive
+from vitviz.attention.interception import Interception
+from vitviz.attention.watching import watched
 from vitviz.attention.weighing import packed_arguments
 
 _CHUNK_BYTES = 16 * 2**20

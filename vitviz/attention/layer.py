@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vitviz.attention.bias import added
-from vitviz.attention.capture import Call, attend
+from vitviz.attention.calls import Call, attend
 from vitviz.models.layout import Grid, Windows
 
 Kind = Literal["global", "window", "pool", "pooled keys"]

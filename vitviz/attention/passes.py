@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vitviz.attention.capture import watched
 from vitviz.attention.layer import Layer
 from vitviz.attention.trace import view_text
+from vitviz.attention.watching import watched
 from vitviz.errors import ModelError
 from vitviz.images import Image
 from vitviz.models.model import Model

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from vitviz.attention.capture import Call, Captured
+from vitviz.attention.calls import Call, Captured
 from vitviz.attention.layer import Kind, Layer
 from vitviz.models.layout import Grid, Windows
 

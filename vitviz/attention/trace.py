@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from vitviz.attention.altering import ablated, check
-from vitviz.attention.capture import Captured, capture
+from vitviz.attention.calls import Captured
+from vitviz.attention.capture import capture
 from vitviz.attention.layer import Layer
 from vitviz.attention.placing import place
 from vitviz.attention.sequence import tokens_of_layer
