@@ -34,15 +34,19 @@ _WHERE = {
     "rollout": "vitviz.attention.rollout",
     "RolloutOptions": "vitviz.attention.values",
     "relative_position_bias": "vitviz.embeddings.relative_bias",
+    "save_figure": "vitviz.render.saving",
     "save_model": "vitviz.models.saving",
+    "show": "vitviz.ui.showing",
     "overlay": "vitviz.render.overlay",
     "patch_filters": "vitviz.embeddings.filters",
     "position_similarity": "vitviz.embeddings.positions",
+    "Figure": "vitviz.render.figure",
     "Style": "vitviz.render.style",
     "VitvizError": "vitviz.errors",
 }
 __all__ = [
     "Ablation",
+    "Figure",
     "Image",
     "Map",
     "Model",
@@ -69,7 +73,9 @@ __all__ = [
     "relative_position_bias",
     "relevance",
     "rollout",
+    "save_figure",
     "save_model",
+    "show",
     "token_norms",
     "trace",
 ]
@@ -92,8 +98,14 @@ if TYPE_CHECKING:
     from vitviz.models.loading import load_model
     from vitviz.models.model import Model
     from vitviz.models.saving import save_model
+    from vitviz.render.figure import Figure
     from vitviz.render.overlay import overlay
+    from vitviz.render.saving import save_figure
     from vitviz.render.style import Style
+
+    # Said and not imported: whoever imports this package would import the window by it.
+    def show(trace: Trace, *, block: bool | None = None) -> Any:
+        """Open the window on what was traced; see vitviz.ui.showing."""
 
 
 def __getattr__(name: str) -> Any:
@@ -101,6 +113,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'vitviz' has no attribute {name!r}")
     value = getattr(import_module(_WHERE[name]), name)
     globals()[name] = value
+    if name not in ("VitvizError", "Place", "Selection", "Style", "Figure"):
+        import_module("vitviz.render.notebook").attach()
     return value
 
 

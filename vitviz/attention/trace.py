@@ -36,6 +36,7 @@ class Trace:
         seconds: wall time of the pass.
         ablation: the heads that were switched off during the pass.
         plain_logits: what the model gives with all heads on; None where none was off.
+        model, image: what was traced.
     """
 
     layers: tuple[Layer, ...]
@@ -51,6 +52,8 @@ class Trace:
     device: str
     ablation: Ablation = field(default_factory=Ablation)
     plain_logits: np.ndarray | None = field(default=None, repr=False)
+    model: Model | None = field(default=None, repr=False)
+    image: Image | None = field(default=None, repr=False)
 
     @property
     def bytes(self) -> int:
@@ -213,6 +216,8 @@ def trace_of(model: Model, image: Image, captured: Captured, seconds: float) -> 
         gaps=tuple(gaps),
         seconds=seconds,
         device=model.device.name,
+        model=model,
+        image=image,
     )
 
 

@@ -14,7 +14,7 @@ from vitviz.render.overlay import Canvas
 from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Ramp, Text, shortened, text_width, wrapped
 from vitviz.render.raster import refuse_large
 from vitviz.render.scale import exponent_of, labels_of, note_of
-from vitviz.render.style import Style, color_table
+from vitviz.render.style import Style, color_indices, color_table
 
 _GRID_WIDTH, _GRID_OPACITY, _FRAME_WIDTH = 0.4, 0.35, 0.5
 
@@ -54,6 +54,22 @@ def page_of(image: Image, tile: Tile, style: Style, figure: Figure, scale: str) 
         marks += bar.marks(edge + width, top, height, style.colormap)
     below = edge + (bar.below if bar else 0.0)
     return Page(whole, top + height + below, figure.dpi, figure.background, tuple(marks))
+
+
+def page_of_values(shown: Map, width: float, figure: Figure | None = None) -> Page:
+    """The values of a map alone, without its picture, on a page of `width` points with a colour bar."""
+    figure = figure or Figure(color_bar=True, dpi=144)
+    limits = float(shown.values.min()), float(shown.values.max())
+    bar = Bar(limits, figure, _label(figure, shown, "map"))
+    edge = figure.font_size / 4
+    across = width - 2 * edge - bar.width
+    high, wide = (count * stride for count, stride in zip(shown.grid.shape, shown.grid.stride, strict=True))
+    down = across * high / wide
+    pixels = color_table("viridis")[color_indices(shown.values, limits)]
+    marks: list[Mark] = [Picture(edge, edge + bar.above, across, down, pixels)]
+    marks += bar.marks(edge + across, edge + bar.above, down, "viridis")
+    height = edge + bar.above + down + edge + bar.below
+    return Page(width, height, figure.dpi, figure.background, tuple(marks))
 
 
 def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, scale: str, names: bool) -> Page:

@@ -118,6 +118,13 @@ class Opener(QObject):
         self._wish = self._shown or Wish(other._wish.picture)
         self._model, self._image = other._model, other._image
 
+    def present(self, opened: Opened) -> None:
+        """Show what was opened elsewhere, as if it had been wished here."""
+        self._wish, self._shown = opened.wish, opened.wish
+        self._model = opened.wish.model, opened.model
+        self._image = None if opened.wish.picture is None else (opened.wish.picture, opened.image)
+        self.opened.emit(opened)
+
     def cancel(self) -> None:
         """Give up the running wish; what is shown stays."""
         self._wish = self._shown or Wish(self._wish.picture)

@@ -268,6 +268,11 @@ class MainWindow(QMainWindow):
         elif self.sources.drop(event.mimeData()):
             event.acceptProposedAction()
 
+    def present(self, opened: Opened) -> None:
+        """Show what was opened elsewhere instead of beginning with something."""
+        self.first_paint = time.time()
+        self.opener.present(opened)
+
     def fit(self) -> None:
         """Show the whole pictures."""
         self.panes.fit()
