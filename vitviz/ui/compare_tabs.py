@@ -8,6 +8,8 @@ from PySide6.QtWidgets import QTabWidget, QWidget
 from vitviz.ui.cost_curve import CostCurve
 from vitviz.ui.cost_table import CostTable
 from vitviz.ui.costing import Costing
+from vitviz.ui.difference_view import DifferenceView
+from vitviz.ui.jobs import Worker
 from vitviz.ui.pane_title import model_text
 from vitviz.ui.panes import Panes
 
@@ -15,7 +17,7 @@ from vitviz.ui.panes import Panes
 class CompareTabs(QTabWidget):
     """Shown with two panes or more; measures only while it is on the screen."""
 
-    def __init__(self, panes: Panes, costing: Costing, parent: QWidget | None = None) -> None:
+    def __init__(self, panes: Panes, costing: Costing, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._panes, self._costing = panes, costing
         self.table = CostTable(self)
@@ -23,6 +25,8 @@ class CompareTabs(QTabWidget):
         self.addTab(self.table, "Costs")
         self.addTab(self.patch_curve, "Cost over patch size")
         self.addTab(self.view_curve, "Cost over resolution")
+        self.differences = DifferenceView(panes, worker, self)
+        self.addTab(self.differences, "Differences")
         self.setDocumentMode(True)
         self.setAccessibleName("Comparison")
         self.currentChanged.connect(self._refresh)
@@ -32,6 +36,7 @@ class CompareTabs(QTabWidget):
         """The colours of the theme."""
         for curve in (self.patch_curve, self.view_curve):
             curve.set_colors(background, foreground)
+        self.differences.set_colors(background, foreground)
 
     def _refresh(self, *_: object) -> None:
         shown = self.currentWidget()

@@ -78,7 +78,7 @@ class MainWindow(QMainWindow):
         self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view,))
         self.comparing = Comparing(self)
         self.costing = Costing(self.panes, self.worker, self)
-        self.compare_tabs = CompareTabs(self.panes, self.costing)
+        self.compare_tabs = CompareTabs(self.panes, self.costing, self.worker)
         self.panes.put_under(self.compare_tabs)
         self.exporter = Exporter(self, self.pane, self.map_view, self.worker, settings)
         self.saver = Saver(self, self.pane, self.worker, settings)
@@ -100,6 +100,15 @@ class MainWindow(QMainWindow):
     def opener(self) -> Opener:
         """The opener of the current pane."""
         return self.panes.current_column.opener
+
+    @Slot()
+    def _give_room(self, *_: object) -> None:
+        """Two panes need the middle more than the docks do."""
+        docked = [d for d in self.docks if d.isVisible() and not d.isFloating()]
+        if len(self.panes) == 2 and self.panes.width() < self.width() * 0.55:
+            right = Qt.DockWidgetArea.RightDockWidgetArea
+            shares = [round(self.width() * (0.24 if self.dockWidgetArea(d) == right else 0.17)) for d in docked]
+            self.resizeDocks(docked, shares, Qt.Orientation.Horizontal)
 
     def _make_panels(self) -> None:
         self.patches, self.atlas, self.model_panel = (
@@ -164,6 +173,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         self.panes.opened.connect(self._opened)
         self.panes.current_changed.connect(self._current_changed)
+        self.panes.added.connect(self._give_room)
         self.worker.failed.connect(self._maps_failed)
         self.worker.progressed.connect(self._progressed)
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
