@@ -19,9 +19,14 @@ def bring_up(qtbot, window, title):
     dock = next(dock for dock in window.docks if dock.windowTitle() == title)
     dock.show()
     dock.raise_()
-    qtbot.waitUntil(lambda: dock.widget().is_seen() and not window.worker.is_busy(), timeout=20_000)
+    panels = {
+        "Positions": window.weights.positions,
+        "Filters": window.weights.filters,
+        "Tokens from pixels": window.weights.sequence,
+    }
+    qtbot.waitUntil(lambda: panels[title].is_seen() and not window.worker.is_busy(), timeout=20_000)
     QApplication.processEvents()
-    return dock.widget()
+    return panels[title]
 
 
 @pytest.fixture
@@ -47,10 +52,10 @@ def mosaic_point(panel, row, col, v=0.5, u=0.5):
 
 
 def test_hidden_panel_reads_nothing(window, opened):
-    assert not window.positions.is_seen()
+    assert not window.weights.positions.is_seen()
     window.store.update(hover=Place(60.0, 40.0))
     QApplication.processEvents()
-    assert window.positions.found == () and window.positions.grid is None
+    assert window.weights.positions.found == () and window.weights.positions.grid is None
 
 
 def test_panel_behind_another_tab_does_nothing_and_catches_up_when_it_is_seen_again(qtbot, panel, window, ragged):
@@ -135,10 +140,13 @@ def test_another_model_brings_its_own_positions_and_none_says_why(qtbot, panel, 
     QApplication.processEvents()
     assert "No position embedding: it adds a bias to its attention" in panel.text.text()
     assert not panel.mosaic.isVisible() and not panel.chips
+    qtbot.mouseClick(panel.bias_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.bias.is_seen() and not panel.is_seen(), timeout=20_000)
+    bring_up(qtbot, window, "Positions")
     model = make("eva02_tiny_patch14_224", (56, 84), img_size=(56, 84), embed_dim=64, depth=2, num_heads=2)
     open_model(qtbot, window, picture, model)
     assert [panel.kinds.itemText(i) for i in range(panel.kinds.count())] == ["Learned", "Rotary"]
-    assert panel.kinds.isVisible() and panel.mosaic.isVisible()
+    assert panel.kinds.isVisible() and panel.mosaic.isVisible() and not panel.bias_button.isVisible()
     panel.kinds.setCurrentIndex(1)
     panel.kinds.activated.emit(1)
     qtbot.waitUntil(lambda: panel.grid is not None, timeout=20_000)

@@ -141,8 +141,8 @@ def why_none(model: Model) -> str:
     own = next((name for name in names if re.search(r"(^|\.)(pos_embed|patch_pos)", name)), None)
     if any(word in parts for word in ("relative_position", "rel_pos", "cpb_mlp", "attention_bias", "logit_scale")):
         return (
-            "it adds a bias to its attention that depends on how far two patches lie apart; "
-            "relative_position_bias shows that."
+            "it adds a bias to its attention that depends on how far two patches lie apart, which "
+            "relative_position_bias gives."
         )
     if own is not None:
         return f"it keeps its positions in a form of its own ({own})."

@@ -14,15 +14,20 @@ import torch
 from vitviz.models.model import Model, patch_size_of
 
 
+def has_rotary(model: Model) -> bool:
+    """Whether the network turns its queries and keys by a rotary module that can be asked for its angles."""
+    return callable(getattr(getattr(model.module, "rope", None), "get_embed", None))
+
+
 def rotary_vectors(model: Model) -> tuple[np.ndarray, tuple[int, int]] | None:
     """What the network's own rotary module turns by, with the grid that it is for; None where there is none.
 
     Returns:
         (layers, heads, gh*gw, D) float32 of length 1 (layers and heads 1 where they share their angles), (gh, gw).
     """
-    rope: Any = getattr(model.module, "rope", None)
-    if not callable(getattr(rope, "get_embed", None)):
+    if not has_rotary(model):
         return None
+    rope: Any = model.module.rope
     grid = rotary_grid(model)
     with torch.no_grad():
         embed = rope.get_embed(shape=list(grid))

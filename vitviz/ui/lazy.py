@@ -37,6 +37,8 @@ class LazyPanel(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         dock = self.parentWidget()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parentWidget()
         if isinstance(dock, QDockWidget) and dock is not self._holder:
             self._holder = dock
             dock.visibilityChanged.connect(self._catch_up)

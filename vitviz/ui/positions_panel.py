@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSignalBlocker, Qt, Slot
+from PySide6.QtCore import QRectF, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
@@ -49,8 +49,11 @@ class _Grid:
 class PositionsPanel(LazyPanel):
     """Follows the query of the pane; hovering one of its pictures makes that patch the query.
 
-    Reads the weights in the worker, once a model, and nothing at all while it is hidden.
+    Reads the weights in the worker, once a model, and nothing at all while it is hidden. `bias_asked()` when the user
+    wants to see the relative position bias of a network that has one.
     """
+
+    bias_asked = Signal()
 
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -79,6 +82,10 @@ class PositionsPanel(LazyPanel):
             "Grid of grids: at every patch its similarity with all others", ("patch row", "patch column"), self
         )
         self.bar = ColorBar(self)
+        self.bias_button = QPushButton("Show the relative bias")
+        self.bias_button.setToolTip("What every head adds to its attention for the offset between two patches")
+        self.bias_button.clicked.connect(self.bias_asked)
+        self.bias_button.hide()
         self.buttons = FigureButtons(worker, self._figure, "positions", self)
         self._lay_out()
         self.kinds.activated.connect(self._chosen_kind)
@@ -114,6 +121,7 @@ class PositionsPanel(LazyPanel):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.text, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.bias_button, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         layout.addLayout(top)
         layout.addWidget(self.split, 1)
         layout.addLayout(below)
@@ -146,29 +154,32 @@ class PositionsPanel(LazyPanel):
 
         def work(progress: Progress) -> object:
             from vitviz.embeddings.positions import positions_of, why_none
+            from vitviz.embeddings.relative_bias import has_relative_position_bias
 
+            biased = has_relative_position_bias(model.module)
             try:
                 found = positions_of(model)
             except VitvizError as error:
-                return model, (), str(error)
-            return model, found, "" if found else f"No position embedding: {why_none(model)}"
+                return model, (), str(error), biased
+            return model, found, "" if found else f"No position embedding: {why_none(model)}", biased
 
         self._worker.submit(KIND, work)
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
         if kind == KIND and self._opened is not None and result[0] is self._opened.model:
-            self._show(result[1], result[2])
+            self._show(*result[1:])
         elif kind == MOSAIC and result.positions is self.shown:
             self._take_grid(result)
 
-    def _show(self, found: tuple[Positions, ...], words: str) -> None:
+    def _show(self, found: tuple[Positions, ...], words: str, biased: bool = False) -> None:
         self.found, self.grid, self._position, self.values, self._asked = found, None, None, None, ()
         with QSignalBlocker(self.kinds):
             self.kinds.clear()
             for each in found:
                 self.kinds.addItem(_NAMES[each.kind])
         self.kinds.setVisible(len(found) > 1)
+        self.bias_button.setVisible(biased)
         for widget in (self.scales, self.split, self.buttons, self.caption):
             widget.setVisible(bool(found))
         self.text.setText(words)

@@ -38,7 +38,6 @@ from vitviz.ui.pane import KIND as MAPS
 from vitviz.ui.pane import Pane
 from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
-from vitviz.ui.positions_panel import PositionsPanel
 from vitviz.ui.restoring import Restorer, may_be_restored
 from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings
@@ -47,6 +46,7 @@ from vitviz.ui.sources import Sources
 from vitviz.ui.status import Status
 from vitviz.ui.store import State, Store
 from vitviz.ui.theme import Theme
+from vitviz.ui.weight_panels import WeightPanels
 
 
 class MainWindow(QMainWindow):
@@ -128,12 +128,16 @@ class MainWindow(QMainWindow):
 
     def _make_weight_panels(self) -> None:
         """Behind the heads: what the weights say with no picture. They do no work before they are shown."""
-        self.positions = PositionsPanel(self.pane, self.worker)
+        self.weights = WeightPanels(self.pane, self.worker, self.theme, self)
         self.bias = BiasPanel(self.pane, self.worker, self.settings)
         heads = self.docks[2]
-        for title, panel in (("Positions", self.positions), ("Relative bias", self.bias)):
+        for title, panel in (*self.weights.docked, ("Relative bias", self.bias)):
             self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
             self.tabifyDockWidget(heads, self.docks[-1])
+        bias = self.docks[-1]
+        self.weights.bias_asked.connect(bias.show)
+        self.weights.bias_asked.connect(bias.raise_)
+        self.weights.told.connect(lambda text: self.statusBar().showMessage(text, 8000))
         heads.raise_()
 
     def _make_cause_panels(self) -> None:
@@ -189,7 +193,6 @@ class MainWindow(QMainWindow):
         for teller in (
             self.browsing,
             self.comparing,
-            self.positions.buttons,
             self.exporter,
             self.saver,
             self.restorer,
@@ -300,7 +303,7 @@ class MainWindow(QMainWindow):
         self.panes.set_colors(background)
         self.patches.view.set_colors(background)
         self.compare_tabs.set_colors(background, foreground)
-        for panel in (self.atlas, self.positions, self.ablation):
+        for panel in (self.atlas, self.ablation):
             panel.set_colors(background, foreground)
         self.bias.set_colors(background)
 

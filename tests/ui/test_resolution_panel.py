@@ -1,0 +1,88 @@
+"""Another size of view in the Positions panel: asked for by a click, four maps, a table, a sentence."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from test_positions_panel import bring_up
+
+from vitviz.attention.values import Place
+from vitviz.embeddings.transfer import Transfer, transfers
+from vitviz.render.weights import map_indices
+from vitviz.ui.resolution_panel import verdict
+
+
+@pytest.fixture
+def panel(qtbot, window):
+    bring_up(qtbot, window, "Positions")
+    window.weights.tabs.setCurrentIndex(1)
+    QApplication.processEvents()
+    return window.weights.resolution
+
+
+def compare(qtbot, window, panel):
+    qtbot.mouseClick(panel.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=30_000)
+    QApplication.processEvents()
+
+
+def test_sizes_are_whole_numbers_of_patches_and_nothing_runs_before_it_is_asked_for(panel, window):
+    assert [panel.sizes.itemText(i) for i in range(panel.sizes.count())] == [
+        "View of 80 x 80 px", "View of 128 x 128 px", "View of 192 x 192 px", "View of 240 x 240 px",
+        "View of 320 x 320 px",
+    ]  # fmt: skip
+    assert not window.worker.is_busy() and panel.found == () and not panel.maps.isVisible()
+
+
+def test_click_compares_the_three_ways(qtbot, window, panel, opened):
+    panel.sizes.setCurrentIndex(0)
+    compare(qtbot, window, panel)
+    expected = transfers(opened.model, opened.image, (80, 80))
+    assert [each.way for each in panel.found] == [None, "bicubic", "bilinear", "naive"]
+    for row, each in enumerate(expected):
+        assert panel.table.item(row, 1).text() == ("10 x 10" if row == 0 else "5 x 5")
+        assert panel.table.item(row, 2).text() == f"{each.top[0][0]} {each.top[0][1]:.1%}"
+        assert panel.table.item(row, 3).text() == f"{each.target:.1%}"
+    assert panel.table.horizontalHeaderItem(3).text() == f"of {expected[0].top[0][0]}"
+    assert panel.verdict.text() == verdict(expected) and panel.maps.isVisible() and panel.button.isEnabled()
+
+
+def test_maps_are_of_the_place_under_the_mouse_before_and_after(qtbot, window, panel, opened, hover):
+    panel.sizes.setCurrentIndex(0)
+    compare(qtbot, window, panel)
+    hover(panel.views[1], panel.views[1].position_of(Place(3.5, 1.5)).toPoint())
+    assert isinstance(window.store.state.hover, Place)
+    assert [panel.cell_of(i) for i in range(4)] == [(3, 7), (1, 3), (1, 3), (1, 3)]
+    for each, view, cell in zip(panel.found, panel.views, [panel.cell_of(i) for i in range(4)], strict=True):
+        unit = each.patches / np.linalg.norm(each.patches, axis=-1, keepdims=True)
+        assert np.array_equal(view.image.image, map_indices(unit @ unit[cell], (-1.0, 1.0)))
+    panel.views[1].left.emit()
+    assert window.store.state.hover is None
+
+
+def test_another_picture_or_model_takes_the_comparison_away(qtbot, window, panel, ragged):
+    compare(qtbot, window, panel)
+    window.opener.opened.emit(ragged)
+    QApplication.processEvents()
+    assert panel.found == () and not panel.table.isVisible()
+    compare(qtbot, window, panel)
+    assert "adds no position embedding" in panel.text.text() and panel.button.isEnabled()
+
+
+def test_result_of_what_is_no_longer_shown_is_dropped(qtbot, window, panel, ragged):
+    qtbot.mouseClick(panel.button, Qt.MouseButton.LeftButton)
+    window.opener.opened.emit(ragged)
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=30_000)
+    QApplication.processEvents()
+    assert panel.found == () and panel.button.isEnabled()
+
+
+def test_sentence_names_a_changed_prediction_and_a_model_without_classes():
+    patches = np.zeros((2, 2, 1), np.float32)
+    first = Transfer(None, (32, 32), patches, (("ring", 0.8), ("star", 0.2)), 0.8)
+    kept = Transfer("bicubic", (64, 64), patches, (("ring", 0.7),), 0.7)
+    lost = Transfer("naive", (64, 64), patches, (("star", 0.9),), 0.1)
+    assert verdict((first, kept, lost)) == (
+        "ring was 80.0% likely. At 64 px: bicubic 70.0%; naive 10.0%, now star 90.0%."
+    )
+    assert "no classes" in verdict((Transfer(None, (32, 32), patches), kept))

@@ -1,0 +1,302 @@
+"""The position embedding at another size of view: resampled or carried over naively, and the prediction with each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QRectF, Qt, Slot
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vitviz.attention.values import Place
+from vitviz.errors import VitvizError
+from vitviz.models.layout import Grid
+from vitviz.ui.axed_view import AxedView
+from vitviz.ui.color_bar import ColorBar
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.store import State
+
+if TYPE_CHECKING:
+    from vitviz.embeddings.transfer import Transfer
+
+KIND = "another size"
+_TITLES = {None: "As it is", "bicubic": "Bicubic", "bilinear": "Bilinear", "naive": "Naive"}
+_TIPS = {
+    None: "The position embedding at the size of view that the network has now",
+    "bicubic": "Resampled bicubically with antialias, as timm does when it builds a network of another size",
+    "bilinear": "Resampled bilinearly, otherwise the same",
+    "naive": "The rows in their order, cut off or filled up with zeros: a patch gets the row of another place",
+}
+_HEADINGS = ("Positions", "Grid", "Most probable", "Probability")
+_FACTORS = (0.5, 0.75, 1.25, 1.5, 2.0)
+
+
+class ResolutionPanel(LazyPanel):
+    """Four maps of the place under the mouse, before and after, and a table of what each does to the prediction.
+
+    Runs the network four times in the worker when asked to. `compare` asks, as the button does.
+    """
+
+    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane, self._worker = pane, worker
+        self._opened: Opened | None = None
+        self._sizes: list[tuple[int, int]] = []
+        self._units: list[np.ndarray] = []
+        self._asked: tuple[Opened, tuple[int, int]] | None = None
+        self._place = (0.5, 0.5)
+        self.found: tuple[Transfer, ...] = ()
+        self.text, self.verdict = QLabel(" "), QLabel(" ")
+        for label in (self.text, self.verdict):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setWordWrap(True)
+        self.sizes = QComboBox()
+        self.sizes.setAccessibleName("Size of the view to carry the positions over to")
+        self.sizes.setToolTip("Size of the view to carry the positions over to")
+        self.button = QPushButton("Compare")
+        self.button.setToolTip("Run the network with its positions carried over in three ways")
+        self.button.clicked.connect(self.compare)
+        self.views = tuple(AxedView(f"{_TITLES[way]}: similarity of positions", parent=self) for way in _TITLES)
+        self.titles = tuple(QLabel(" ") for _ in _TITLES)
+        self.bar = ColorBar(self)
+        self.table = QTableWidget(len(_TITLES), len(_HEADINGS), self)
+        self._lay_out()
+        for i, view in enumerate(self.views):
+            view.hovered.connect(lambda place, i=i: self._hovered(i, place))
+            view.left.connect(lambda: self._pane.store.update(hover=None))
+        pane.traced.connect(self.touch)
+        pane.restyled.connect(self._draw)
+        pane.store.changed.connect(self._changed)
+        worker.finished.connect(self._finished)
+        worker.cancelled.connect(self._ended)
+        worker.failed.connect(self._ended)
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.addWidget(self.sizes)
+        top.addWidget(self.button)
+        top.addStretch(1)
+        self.maps = QWidget()
+        grid = QGridLayout(self.maps)
+        grid.setContentsMargins(0, 0, 0, 0)
+        for i, (title, view, way) in enumerate(zip(self.titles, self.views, _TITLES, strict=True)):
+            title.setTextFormat(Qt.TextFormat.PlainText)
+            title.setToolTip(_TIPS[way])
+            grid.addWidget(title, 2 * (i // 2), i % 2)
+            grid.addWidget(view, 2 * (i // 2) + 1, i % 2)
+        grid.addWidget(self.bar, 0, 2, 4, 1)
+        for row in (1, 3):
+            grid.setRowStretch(row, 1)
+        self.table.setHorizontalHeaderLabels(list(_HEADINGS))
+        self.table.verticalHeader().hide()
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.setAccessibleName("Prediction with every kind of positions")
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.text, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addLayout(top)
+        layout.addWidget(self.maps, 1)
+        layout.addWidget(self.table)
+        layout.addWidget(self.verdict)
+        self._clear()
+
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
+        """The colours around the maps and of their numbers."""
+        for view in self.views:
+            view.set_canvas(background, foreground)
+        self._draw()
+
+    def _clear(self) -> None:
+        self.found, self._units = (), []
+        for widget in (self.maps, self.table, self.verdict):
+            widget.hide()
+
+    def refresh(self) -> None:
+        """Offer sizes for another model; what was compared is another picture's or another model's."""
+        opened = self._pane.opened
+        if opened is None or opened is self._opened:
+            self._follow()
+            return
+        from vitviz.models.model import patch_size_of
+
+        self._opened = opened
+        self._clear()
+        model = opened.model
+        patch, (height, width) = model.patch_size or patch_size_of(model.module), model.preprocessing.input_size
+        self._sizes = []
+        for factor in _FACTORS:
+            if patch is None:
+                break
+            rows, cols = round(height / patch[0] * factor), round(width / patch[1] * factor)
+            size = rows * patch[0], cols * patch[1]
+            if min(rows, cols) >= 2 and size not in self._sizes and size != (height, width):
+                self._sizes.append(size)
+        self.sizes.clear()
+        for size in self._sizes:
+            self.sizes.addItem(f"View of {size[0]} x {size[1]} px")
+        self.sizes.setCurrentIndex(max(0, len(self._sizes) - 2))
+        self.button.setEnabled(bool(self._sizes))
+        self.text.setText(
+            "A view of another size has another number of patches than the position embedding has rows. What becomes "
+            "of the prediction when the rows are resampled over the new grid, and when they are carried over as they "
+            "stand?"
+        )
+
+    @Slot()
+    def compare(self) -> None:
+        """Run the network at the chosen size with its positions carried over in every way."""
+        opened, index = self._opened, self.sizes.currentIndex()
+        if opened is None or not 0 <= index < len(self._sizes):
+            return
+        size = self._sizes[index]
+        self._asked = asked = (opened, size)
+        self.button.setEnabled(False)
+
+        def work(progress: Progress) -> object:
+            from vitviz.embeddings.transfer import transfers
+
+            try:
+                found = transfers(opened.model, opened.image, size, progress=progress, cancel=progress.cancelled)
+                return asked, found, ""
+            except VitvizError as error:
+                progress.check()
+                return asked, (), str(error)
+
+        self._worker.submit(KIND, work)
+
+    @Slot(int, str, object)
+    def _ended(self, number: int, kind: str, error: object = None) -> None:
+        if kind == KIND:
+            self.button.setEnabled(bool(self._sizes))
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind != KIND:
+            return
+        self.button.setEnabled(bool(self._sizes))
+        asked: Any
+        asked, found, words = result
+        if self._asked != asked or self._opened is not asked[0]:
+            return
+        self._clear()
+        self.found = found
+        if not self.found:
+            self.text.setText(words)
+            return
+        for widget in (self.maps, self.table, self.verdict):
+            widget.show()
+        self._units = [_unit(each.patches) for each in self.found]
+        for each, view, title in zip(self.found, self.views, self.titles, strict=True):
+            rows, cols = each.patches.shape[:2]
+            title.setText(f"{_TITLES[each.way]} · {each.size[0]} x {each.size[1]} px")
+            view.set_axes(
+                (rows, cols), [(i + 0.5, str(i)) for i in range(rows)], [(i + 0.5, str(i)) for i in range(cols)]
+            )
+        self._fill_table()
+        self.verdict.setText(verdict(self.found))
+        self._follow()
+
+    def _fill_table(self) -> None:
+        first = self.found[0].top[0][0] if self.found[0].top else ""
+        heading = f"of {first}" if first else _HEADINGS[3]
+        self.table.setHorizontalHeaderLabels([*_HEADINGS[:3], heading])
+        for row, each in enumerate(self.found):
+            rows, cols = each.patches.shape[:2]
+            best = f"{each.top[0][0]} {each.top[0][1]:.1%}" if each.top else "no classes"
+            share = "-" if each.target is None else f"{each.target:.1%}"
+            for col, words in enumerate((_TITLES[each.way], f"{rows} x {cols}", best, share)):
+                item = QTableWidgetItem(words)
+                item.setToolTip(_TIPS[each.way])
+                self.table.setItem(row, col, item)
+        self.table.resizeRowsToContents()
+        height = self.table.horizontalHeader().height() + sum(self.table.rowHeight(i) for i in range(len(self.found)))
+        self.table.setFixedHeight(height + 4)
+
+    @Slot(object, object)
+    def _changed(self, old: State, new: State) -> None:
+        if not self.is_seen():
+            self._stale = True
+        elif old.effective_query != new.effective_query:
+            self._follow()
+
+    def _follow(self) -> None:
+        """Compare with the place of the query; a named token leaves the place that was shown."""
+        query, opened = self._pane.store.state.effective_query, self._opened
+        if isinstance(query, Place) and opened is not None:
+            view = opened.trace.view
+            u, v = view.to_view(query.x, query.y)
+            self._place = min(max(v / view.size[0], 0.0), 0.9999), min(max(u / view.size[1], 0.0), 0.9999)
+        self._draw()
+
+    def cell_of(self, index: int) -> tuple[int, int]:
+        """The patch of one of the maps that lies where the query lies."""
+        rows, cols = self._units[index].shape[:2]
+        return int(self._place[0] * rows), int(self._place[1] * cols)
+
+    @Slot()
+    def _draw(self) -> None:
+        if not self.found:
+            return
+        if not self.is_seen():
+            self._stale = True
+            return
+        from vitviz.render.weights import map_indices
+
+        colormap = self._pane.store.state.style.colormap
+        self.bar.show_scale(colormap, (-1.0, 1.0), "of any cosine", "cosine similarity")
+        for i, view in enumerate(self.views):
+            row, col = self.cell_of(i)
+            unit = self._units[i]
+            view.show_indices(map_indices(unit @ unit[row, col], (-1.0, 1.0)), colormap)
+            view.mark(QRectF(col, row, 1, 1))
+
+    def _hovered(self, index: int, place: Place) -> None:
+        opened = self._opened
+        if opened is None or not self._units or self._pane.store.state.query is not None:
+            return
+        rows, cols = self._units[index].shape[:2]
+        if 0 <= place.x < cols and 0 <= place.y < rows:
+            view = opened.trace.view
+            centre = Grid(rows, cols, (view.size[0] / rows, view.size[1] / cols)).centre(int(place.y), int(place.x))
+            self._pane.store.update(hover=Place(*view.to_picture(*centre)))
+
+
+def verdict(found: tuple[Transfer, ...]) -> str:
+    """What carrying over did to the prediction, in a sentence."""
+    first, *others = found
+    if not first.top or first.target is None:
+        return "This model has no classes, so there is no prediction to compare."
+    label = first.top[0][0]
+    parts = []
+    for each in others:
+        kept = each.top[0][0] == label
+        now = f"{each.target:.1%}" if kept else f"{each.target:.1%}, now {each.top[0][0]} {each.top[0][1]:.1%}"
+        parts.append(f"{each.way} {now}")
+    return f"{label} was {first.target:.1%} likely. At {others[0].size[1]} px: {'; '.join(parts)}."
+
+
+def _unit(patches: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(patches, axis=-1, keepdims=True)
+    result: np.ndarray = np.divide(patches, lengths, out=np.zeros_like(patches), where=lengths > 0)
+    return result

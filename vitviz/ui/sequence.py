@@ -1,0 +1,59 @@
+"""What it means to a picture to be a sequence: how many tokens, and what attention between them costs, in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vitviz.ui.words import token_name
+
+if TYPE_CHECKING:
+    from vitviz.ui.opening import Opened
+
+REFERENCE = (224 // 16) ** 2  # patches of 16 px in a view of 224 px
+EXAMPLE = (512 // 16) ** 2
+
+
+def count_text(opened: Opened) -> str:
+    """N = H/P · W/P with this view's numbers, and the tokens in front."""
+    height, width = opened.model.preprocessing.input_size
+    grid = opened.trace.layers[0].query_grid
+    high, wide = (f"{stride:g}" for stride in grid.stride)
+    prefix = opened.trace.prefix_tokens
+    text = f"N = H/P · W/P = {height}/{high} · {width}/{wide} = {grid.rows} · {grid.cols} = {grid.size} patches"
+    if prefix:
+        names = ", ".join(token_name(name) for name in prefix[:5]) + (", …" if len(prefix) > 5 else "")
+        text += f", with {names} in front: {grid.size + len(prefix)} tokens"
+    return text + "."
+
+
+def cost_text(opened: Opened) -> str:
+    """What attention compares, beside a view of 224 px at patch 16 and one of 512 px."""
+    first = opened.trace.layers[0]
+    patches = first.query_grid.size
+    whole = (patches / REFERENCE) ** 2
+    if first.windows is not None:
+        high, wide = first.windows.window
+        pairs = patches * high * wide
+        return (
+            f"Attention stays within windows of {high} x {wide}: {patches:,} · {high * wide} = {pairs:,} pairs a head "
+            f"in the first layer, {_times(pairs / REFERENCE**2)} what 224 px at patch 16 cost ({REFERENCE}² = "
+            f"{REFERENCE**2:,}). Between all {patches:,} it would be {_times(whole)}."
+        )
+    return (
+        f"Attention compares every patch with every patch: {patches:,}² = {patches**2:,} pairs a head and layer, "
+        f"{_times(whole)} what 224 px at patch 16 cost ({REFERENCE}² = {REFERENCE**2:,}). "
+        f"512 px at patch 16 are {EXAMPLE:,} patches and cost {_times((EXAMPLE / REFERENCE) ** 2)}."
+    )
+
+
+def stages_text(opened: Opened) -> str:
+    """How the number of tokens falls from stage to stage, "" where it does not."""
+    grids = list(dict.fromkeys(layer.query_grid.shape for layer in opened.trace.layers if layer.kind != "pool"))
+    if len(grids) < 2:
+        return ""
+    counts = ", ".join(f"{rows} x {cols} = {rows * cols:,}" for rows, cols in grids)
+    return f"From stage to stage neighbouring tokens are merged into one: {counts}."
+
+
+def _times(factor: float) -> str:
+    return f"{factor:.3g} times" if factor < 100 else f"{factor:,.0f} times"

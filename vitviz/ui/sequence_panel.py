@@ -1,0 +1,287 @@
+"""How a picture becomes a sequence: its patches numbered, what attention between them costs, and each as a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QColor, QImage, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from vitviz.attention.values import Place
+from vitviz.errors import VitvizError
+from vitviz.images import view_pixels
+from vitviz.models.layout import Grid
+from vitviz.ui.cut_view import CutView, Token
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.sequence import cost_text, count_text, stages_text
+from vitviz.ui.store import State
+from vitviz.ui.strip import Strip
+from vitviz.ui.weight_figures import FigureButtons, Make
+from vitviz.ui.words import token_name
+
+if TYPE_CHECKING:
+    from vitviz.embeddings.pixels import PatchTokens
+
+KIND = "tokens from pixels"
+_ENLARGED = 104  # screen pixels of the patch under the mouse
+
+
+class SequencePanel(LazyPanel):
+    """Follows the query; the patch under the mouse is shown as pixels and as the vectors that it becomes.
+
+    Runs the network up to its first layer in the worker, once a picture, and nothing at all while it is hidden.
+    """
+
+    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane, self._worker = pane, worker
+        self._opened: Opened | None = None
+        self._view_pixels = np.zeros((1, 1, 3), dtype=np.uint8)
+        self._background = QColor("#1b1b1b")
+        self.found: PatchTokens | None = None
+        self.token: Token | None = None
+        self.count, self.cost, self.note, self.caption = (QLabel(" ") for _ in range(4))
+        for label in (self.count, self.cost, self.note, self.caption):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setWordWrap(True)
+        bold = self.count.font()
+        bold.setBold(True)
+        self.count.setFont(bold)
+        self.view = CutView(self)
+        self.patch = QLabel()
+        self.patch.setFixedSize(_ENLARGED, _ENLARGED)
+        self.patch.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.patch.setTextFormat(Qt.TextFormat.PlainText)
+        self.patch.setAccessibleName("The patch under the mouse, enlarged")
+        self.strips = (Strip("patch embedding"), Strip("+ position"), Strip("= token"))
+        self.buttons = FigureButtons(worker, self._figure, "tokens", self)
+        self._lay_out()
+        self.view.hovered.connect(self._hovered)
+        self.view.left.connect(self._left)
+        self.view.clicked.connect(self._clicked)
+        pane.traced.connect(self.touch)
+        pane.store.changed.connect(self._changed)
+        worker.finished.connect(self._finished)
+
+    def _lay_out(self) -> None:
+        strips = QVBoxLayout()
+        strips.setSpacing(2)
+        for strip in self.strips:
+            strips.addWidget(strip)
+        one = QHBoxLayout()
+        one.addWidget(self.patch, 0, Qt.AlignmentFlag.AlignVCenter)
+        one.addLayout(strips, 1)
+        below = QHBoxLayout()
+        below.addWidget(self.note, 1)
+        below.addWidget(self.buttons, 0, Qt.AlignmentFlag.AlignBottom)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.count)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.caption)
+        layout.addLayout(one)
+        layout.addWidget(self.cost)
+        layout.addLayout(below)
+
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
+        """The colours between the patches, and of the prefix tokens."""
+        self._background = background
+        self.view.set_colors(background)
+        self.view.set_ink(foreground)
+        if self._opened is not None:
+            self._opened = None
+            self.touch()
+
+    def refresh(self) -> None:
+        """Cut another picture, and run the network's first steps on it."""
+        opened = self._pane.opened
+        if opened is None or opened is self._opened:
+            self._follow()
+            return
+        self._opened, self.found, self.token = opened, None, None
+        self._view_pixels = view_pixels(opened.image, opened.model.preprocessing)
+        self.count.setText(count_text(opened))
+        self.cost.setText(cost_text(opened))
+        self.note.setText(stages_text(opened))
+        self._cut(opened.trace.layers[0].query_grid, opened.trace.prefix_tokens)
+
+        def work(progress: Progress) -> object:
+            from vitviz.embeddings.pixels import patch_tokens
+
+            try:
+                return opened, patch_tokens(opened.model, opened.image), ""
+            except VitvizError as error:
+                return opened, None, str(error)
+
+        self._worker.submit(KIND, work)
+        self._follow()
+
+    def _cut(self, grid: Grid, prefix: tuple[str, ...]) -> None:
+        from vitviz.render.cut import cut_pixels, cut_tiles
+
+        color = self._background
+        tiles = cut_tiles(grid.shape, grid.stride)
+        pixels = cut_pixels(self._view_pixels, tiles, (color.red(), color.green(), color.blue()))
+        self.view.show_patches(pixels, tiles, prefix)
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind != KIND or result[0] is not self._opened or self._opened is None:
+            return
+        self.found = result[1]
+        words = result[2] if self.found is None else self.found.note
+        self.note.setText(" ".join(part for part in (words, stages_text(self._opened)) if part))
+        if self.found is not None and self.found.position is None:
+            self.note.setText(f"{self.note.text()} {self._without_position()}".strip())
+        for strip in self.strips:
+            strip.setVisible(self.found is not None)
+        self._show_token()
+
+    def _without_position(self) -> str:
+        from vitviz.embeddings.rotary import has_rotary
+
+        assert self._opened is not None
+        if has_rotary(self._opened.model):
+            return "No position is added: it turns queries and keys in every layer."
+        return "No position is added to the tokens."
+
+    @property
+    def _grid(self) -> Grid | None:
+        return self._opened.trace.layers[0].query_grid if self._opened is not None else None
+
+    @Slot(object, object)
+    def _changed(self, old: State, new: State) -> None:
+        if not self.is_seen():
+            self._stale = True
+        elif old.effective_query != new.effective_query:
+            self._follow()
+
+    def _follow(self) -> None:
+        """Show the token of the query; without one, what was shown last, the middle patch at first."""
+        grid, opened = self._grid, self._opened
+        if grid is None or opened is None:
+            return
+        query, view = self._pane.store.state.effective_query, opened.trace.view
+        if isinstance(query, Place):
+            self.token = grid.cell_at(*view.to_view(query.x, query.y))
+        elif isinstance(query, tuple):
+            self.token = min(query[0], grid.rows - 1), min(query[1], grid.cols - 1)
+        elif query in self.view.prefix:
+            self.token = self.view.prefix.index(query)
+        elif self.token is None:
+            self.token = grid.rows // 2, grid.cols // 2
+        self._show_token()
+
+    def _show_token(self) -> None:
+        token, grid = self.token, self._grid
+        if token is None or grid is None:
+            return
+        self.view.mark(token)
+        prefix = self.view.prefix
+        if isinstance(token, int):
+            self.caption.setText(f"Token {token} = {token_name(prefix[token])}: learned, stands for no place")
+            self.patch.clear()
+            self.patch.setText(token_name(prefix[token]))
+            index = token
+        else:
+            index = len(prefix) + token[0] * grid.cols + token[1]
+            u0, v0, u1, v1 = grid.box(*token)
+            self.caption.setText(
+                f"Token {index} = patch ({token[0]}, {token[1]}): columns {u0:.0f} to {u1 - 1:.0f}, rows {v0:.0f} to "
+                f"{v1 - 1:.0f} of the view"
+            )
+            self._enlarge(token)
+        self._show_vectors(token, index)
+
+    def _enlarge(self, cell: tuple[int, int]) -> None:
+        from vitviz.render.cut import patch_pixels
+
+        assert self.view.tiles is not None
+        pixels = np.ascontiguousarray(patch_pixels(self._view_pixels, cell, self.view.tiles.tile))
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+        fast, keep = Qt.TransformationMode.FastTransformation, Qt.AspectRatioMode.KeepAspectRatio
+        self.patch.setPixmap(QPixmap.fromImage(image).scaled(_ENLARGED, _ENLARGED, keep, fast))
+
+    def _show_vectors(self, token: Token, index: int) -> None:
+        found = self.found
+        if found is None or index >= len(found.tokens):
+            return
+        embedding, position, whole = self.strips
+        values = found.tokens[index]
+        parts: list[np.ndarray] = [values]
+        of_patch = not isinstance(token, int)
+        added = found.position is not None and of_patch
+        if of_patch:
+            made = found.embedded[index - len(found.prefix_tokens)]
+            parts.append(made)
+        if added and found.position is not None:
+            parts.append(found.position[index - len(found.prefix_tokens)])
+        # One scale for the three, so that what is added can be compared with what it is added to.
+        scale = max(float(np.abs(part).max()) for part in parts) or 1.0
+        embedding.setVisible(of_patch)
+        position.setVisible(added)
+        whole.title = f"= token {index}, input of the first layer" if of_patch else f"token {index}"
+        if of_patch:
+            embedding.show_values(parts[1], scale)
+        if added:
+            position.show_values(parts[2], scale)
+        whole.show_values(values, scale)
+
+    @Slot(object)
+    def _hovered(self, place: Place) -> None:
+        token = self.view.token_at(place)
+        if token is None:
+            return
+        if isinstance(token, int):
+            # A named token is no place that could be the query under the mouse; it is looked at here alone.
+            self.token = token
+            self._show_token()
+        elif self._pane.store.state.query is None:
+            self._pane.store.update(hover=self._place_of(token))
+
+    @Slot()
+    def _left(self) -> None:
+        self._pane.store.update(hover=None)
+        self._follow()
+
+    @Slot(object)
+    def _clicked(self, place: Place) -> None:
+        token, grid, opened = self.view.token_at(place), self._grid, self._opened
+        if token is None or grid is None or opened is None:
+            return
+        pinned, query = self._pane.store.state.query, None
+        if isinstance(token, int):
+            name = self.view.prefix[token]
+            query = None if pinned == name else name
+            self._pane.store.update(query=query)
+            return
+        same = isinstance(pinned, Place) and grid.cell_at(*opened.trace.view.to_view(pinned.x, pinned.y)) == token
+        self._pane.store.update(query=None if same else self._place_of(token))
+
+    def _place_of(self, cell: tuple[int, int]) -> Place:
+        assert self._opened is not None and self._grid is not None
+        return Place(*self._opened.trace.view.to_picture(*self._grid.centre(*cell)))
+
+    def _figure(self) -> tuple[str, Make, Mapping[str, Any]] | None:
+        opened, tiles = self._opened, self.view.tiles
+        if opened is None or tiles is None:
+            return None
+        from vitviz.atomic import slug
+        from vitviz.render.cut import cut_page
+        from vitviz.render.figure import Figure
+        from vitviz.render.weights import recipe_of
+
+        names, words = [token_name(name) for name in self.view.prefix], [count_text(opened), cost_text(opened)]
+        pixels, figure = self._view_pixels, Figure(width=127.0)
+        what = {"method": "tokens from pixels", "grid": [len(tiles.heads), max(tiles.heads)], "words": words}
+        recipe = recipe_of(opened.model.identity, what, figure)
+        recipe["picture"] = {"path": None, "name": opened.image.name, "sha256": opened.image.sha256}
+        name = slug(f"{opened.image.name} {opened.model.name} tokens")
+        return name, lambda: cut_page(pixels, tiles, names, words, figure=figure), recipe
