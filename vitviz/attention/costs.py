@@ -22,6 +22,7 @@ from vitviz.models.peak import watched
 
 RUNS = 5
 _ENOUGH = 4.0  # seconds; a slow model is timed less often, three times at least
+_AT_LEAST = 0.25  # seconds; a quick one more often, up to five times as often
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def measure(
     Args:
         model, image: as they were traced.
         trace: what the traced pass left; also the warm-up of the timing.
-        runs: plain passes that are timed.
+        runs: plain passes that are timed; more where they are quick, fewer where they are slow.
         progress: called with (fraction, text).
         cancel: asked between the passes; True raises Cancelled.
 
@@ -122,8 +123,8 @@ def measure(
         with torch.inference_mode():
             with watched(model.module, device) as peak:
                 model.module(view)
-            for run in range(runs):
-                step(0.3 + 0.7 * run / runs, f"Timing {model.name}, pass {run + 1} of {runs}")
+            while len(times) < runs or (sum(times) < _AT_LEAST and len(times) < 5 * runs):
+                step(min(0.99, 0.3 + 0.7 * len(times) / runs), f"Timing {model.name}, pass {len(times) + 1}")
                 times.append(_timed(model.module, view))
                 if len(times) >= 3 and sum(times) > _ENOUGH:
                     break

@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from vitviz.cli import ablation, export, faithfulness, info, models, opening, save, statistics
+from vitviz.cli import ablation, compare, export, faithfulness, info, models, opening, save, statistics
 from vitviz.errors import VitvizError
 
 _COMMANDS = {
     "ablation": ablation,
+    "compare": compare,
     "export": export,
     "faithfulness": faithfulness,
     "info": info,

@@ -93,7 +93,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         layer: Any = -1 if arguments.layer == "all" else arguments.layer
         head: Any = "mean" if arguments.head == "all" else arguments.head
         return Plan(
-            _selection(arguments, layer, head),
+            selection_of(arguments, layer, head),
             Style(
                 arguments.colormap,
                 arguments.opacity,
@@ -114,11 +114,11 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         raise VitvizError(str(error)) from error
 
 
-def _selection(arguments: argparse.Namespace, layer: Any, head: Any) -> Selection:
+def selection_of(arguments: argparse.Namespace, layer: Any, head: Any) -> Selection:
     """What the method takes in of the options; the class is found once a model is there."""
     from vitviz.attention.values import RolloutOptions, Selection
 
-    if arguments.method != "rollout" and arguments.over != "methods":
+    if arguments.method != "rollout" and getattr(arguments, "over", "map") != "methods":
         return Selection(layer, head, arguments.query, arguments.direction, arguments.method)
     names = ("fusion", "discard", "first_layer", "last_layer", "residual", "variant")
     options = RolloutOptions(**{name: getattr(arguments, name) for name in names})

@@ -76,15 +76,10 @@ class PaneTitle(QFrame):
 
 
 def model_text(opened: Opened) -> str:
-    """ "demo · patch 8 · 128 px", with "≈" before a patch size that the weights were not trained for."""
-    model = opened.model
-    height, width = model.preprocessing.input_size
-    parts = [model.name]
-    if model.patch_size is not None:
-        rows, cols = model.patch_size
-        parts.append(f"{'≈ ' if is_approximation(opened) else ''}patch {rows}" + ("" if rows == cols else f" x {cols}"))
-    parts.append(f"{height} px" if height == width else f"{height} x {width} px")
-    return " · ".join(parts)
+    """The model with its patch size and view: "demo · patch 8 · 128 px"."""
+    from vitviz.models.resizing import variant_text
+
+    return variant_text(opened.model)
 
 
 def is_approximation(opened: Opened) -> bool:

@@ -1,0 +1,64 @@
+"""`vitviz compare`: the demo at three patch sizes, timm models of two sizes, and wrong calls."""
+
+import csv
+
+import pytest
+
+from vitviz import resources
+from vitviz.cli import main
+
+PICTURE = str(resources.path("demo/pictures/star_and_ring.png"))
+
+
+def numbers(path):
+    return list(csv.DictReader(path.open()))
+
+
+def test_demo_at_three_patch_sizes_with_what_each_costs(tmp_path, capsys):
+    out = tmp_path / "demo.png"
+    assert main(["compare", PICTURE, "--patch-size", "8,16,32", "--runs", "3", "--out", str(out)]) == 0
+    found = numbers(out.with_suffix(".csv"))
+    assert [int(row["tokens"]) for row in found] == [257, 65, 17]
+    assert [row["approximation"] for row in found] == ["False"] * 3
+    flops = [int(row["flops"]) for row in found]
+    for tokens, counted in zip((257, 65, 17), flops, strict=True):
+        attention = 6 * 4 * tokens**2 * 128
+        linear = 6 * 2 * tokens * 12 * 128**2
+        assert counted == attention + linear + 2 * 128 * 128 * 3 * 128 + 2 * 128 * 6
+    classes = {row["class_1"] for row in found} | {row["class_2"] for row in found}
+    assert classes == {"star", "ring"}
+    said = capsys.readouterr().out
+    assert f"×{flops[2] / flops[0]:.2g}" in said and "Tokens" in said
+
+
+def test_models_of_two_sizes_at_two_resolutions(tmp_path):
+    out = tmp_path / "sizes.svg"
+    status = main([
+        "compare", PICTURE, "--model", "test_vit", "--model", "vit_tiny_patch16_224", "--random",
+        "--image-size", "96,128x160", "--runs", "1", "--head", "0", "--out", str(out),
+    ])  # fmt: skip
+    assert status == 0
+    found = numbers(out.with_suffix(".csv"))
+    assert [(row["view_height"], row["view_width"]) for row in found] == [("96", "96"), ("128", "160")] * 2
+    assert int(found[2]["parameters"]) > 10 * int(found[0]["parameters"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--layer", "all"], "one layer"),
+        (["--out", "figure.docx"], ".png, .svg or .pdf"),
+        (["--runs", "0"], "--runs 1"),
+        (["--patch-size", "4,8,16,32", "--image-size", "128,160,192"], "12 models"),
+    ],
+)  # fmt: skip
+def test_wrong_wishes_are_told_in_one_sentence(arguments, words, capsys):
+    assert main(["compare", PICTURE, *arguments]) == 1
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def test_list_of_patch_sizes_that_is_none_is_a_wrong_call(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", PICTURE, "--patch-size", "8,x"])
+    assert "8,16,32" in capsys.readouterr().err

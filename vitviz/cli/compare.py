@@ -1,0 +1,134 @@
+"""`vitviz compare`: models, patch sizes and resolutions on one picture, as a figure with its table of costs."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+from typing import Any
+
+from vitviz.cli.arguments import SOURCE_HELP, model_arguments, model_options, size
+from vitviz.cli.figures import selection_arguments
+from vitviz.errors import VitvizError
+
+_MOST = 8
+_EPILOG = """examples:
+  vitviz compare cat.jpg --patch-size 8,16,32 --out demo.png
+  vitviz compare cat.jpg --model vit_small_patch16_224 --model vit_base_patch16_224 --random --out sizes.pdf
+  vitviz compare cat.jpg --model flexivit_small --patch-size 8,16,32 --image-size 240,480 --out flexi.svg
+
+Beside the figure lie the table as .csv and a .json that says what it was made of.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Its arguments."""
+    made = argparse.ArgumentParser(
+        prog="vitviz compare",
+        description="Compare models, patch sizes and resolutions on one picture: maps side by side, and what each "
+        "costs on this device. Every model is taken at every patch size and every size of the view.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        conflict_handler="resolve",
+    )
+    made.add_argument("picture", type=Path, metavar="PICTURE")
+    made.add_argument("--model", metavar="SOURCE", action="append", help=f"{SOURCE_HELP}; once for each model")
+    model_arguments(made)
+    made.add_argument("--patch-size", type=_patches, metavar="PX,PX,…", help="patch sizes, resampled")
+    made.add_argument("--image-size", type=_sizes, metavar="PX|HxW,…", help="sizes of the view")
+    selection_arguments(made)
+    made.add_argument("--runs", type=int, default=5, metavar="N", help="passes that are timed (default: 5)")
+    made.add_argument("--width", type=float, default=174.0, metavar="MM", help="of the figure (default: 174)")
+    made.add_argument("--font-size", type=float, default=7.0, metavar="PT", help="of all letters (default: 7)")
+    made.add_argument("--theme", choices=("light", "dark"), default="light")
+    made.add_argument(
+        "--out", type=Path, metavar="FILE", help="comparison.png, .svg or .pdf; the table alone if absent"
+    )
+    return made
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table, write the figure; the exit status."""
+    from vitviz.images import read_image
+    from vitviz.render.comparison import FORMATS, table_of, write_comparison
+    from vitviz.render.figure import Figure
+    from vitviz.render.style import Style
+
+    if arguments.layer == "all" or arguments.head == "all":
+        raise VitvizError("A comparison shows one layer and one head of each model: give a number, or --head mean.")
+    if arguments.out is not None and arguments.out.suffix.lower().lstrip(".") not in FORMATS:
+        raise VitvizError(f"{arguments.out} has no ending that can be written: give .png, .svg or .pdf.")
+    if arguments.runs < 1:
+        raise VitvizError(f"{arguments.runs} passes can't be timed: give --runs 1 or more.")
+    wishes = _variants(arguments)
+    try:
+        figure = Figure(width=arguments.width, font_size=arguments.font_size, theme=arguments.theme)
+    except ValueError as error:
+        raise VitvizError(str(error)) from error
+    image = read_image(arguments.picture)
+    style = Style(
+        arguments.colormap, arguments.opacity, arguments.limits, "smooth" if arguments.smooth else "nearest",
+        not arguments.no_outline, not arguments.no_window, arguments.partition,
+    )  # fmt: skip
+    models = [_compared(image, source, options, arguments, style) for source, options in wishes]
+    rows = [["", *(model.name for model in models)]]
+    rows += [[row.name, *(cell.words for cell in row.cells)] for row in table_of(models)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    if arguments.out is not None:
+        for path in write_comparison(arguments.out, models, style, figure):
+            print(path)
+    return 0
+
+
+def _variants(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
+    """Every model at every patch size and every size of the view."""
+    options = model_options(arguments)
+    variants = [
+        (source, {**options, "patch_size": patch, "image_size": view})
+        for source, patch, view in itertools.product(
+            arguments.model or ["demo"], arguments.patch_size or [None], arguments.image_size or [None]
+        )
+    ]
+    if len(variants) > _MOST:
+        raise VitvizError(f"These are {len(variants)} models, and {_MOST} fit into a figure: name fewer.")
+    return variants
+
+
+def _compared(image: Any, source: str, options: dict[str, Any], arguments: argparse.Namespace, style: Any) -> Any:
+    from vitviz.attention.classes import class_named
+    from vitviz.attention.costs import measure
+    from vitviz.attention.trace import trace
+    from vitviz.cli.figures import selection_of
+    from vitviz.models.loading import load_model
+    from vitviz.render.comparison import Compared
+    from vitviz.render.making import limits_for, map_for
+    from vitviz.render.plan import Seen
+
+    model = load_model(source, **options)
+    print(f"Measuring {model.name}", file=sys.stderr)
+    seen = Seen(image, model, trace(model, image))
+    selection = selection_of(arguments, arguments.layer, arguments.head)
+    if arguments.target is not None:
+        from dataclasses import replace
+
+        selection = replace(selection, target=class_named(seen.trace, arguments.target))
+    shown = map_for(seen, selection)
+    cost = measure(model, image, seen.trace, runs=arguments.runs)
+    return Compared(seen, shown, limits_for(seen, shown, style.limits), cost)
+
+
+def _patches(text: str) -> list[int]:
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or any(n < 1 for n in found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of patch sizes: give 16 or 8,16,32")
+    return found
+
+
+def _sizes(text: str) -> list[tuple[int, int]]:
+    return [size(part) for part in text.split(",")]

@@ -1,0 +1,187 @@
+"""Models side by side as one figure: a map over the picture for each, and under them the table of what they cost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vitviz import __version__
+from vitviz.atomic import write_bytes
+from vitviz.attention.comparison import difference
+from vitviz.attention.costs import Cost
+from vitviz.attention.values import Map
+from vitviz.errors import AttentionError, VitvizError
+from vitviz.models.resizing import is_approximation, variant_text
+from vitviz.render.codec import to_json
+from vitviz.render.compose import Tile, page_of
+from vitviz.render.cost_table import Cell, Row, rows_of
+from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
+from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Text, shortened, text_width
+from vitviz.render.pdf import pdf_of
+from vitviz.render.plan import Seen, scale_of
+from vitviz.render.png import png
+from vitviz.render.raster import pixels_of
+from vitviz.render.recipe import PACKAGES, sidecar_of, version_of
+from vitviz.render.style import Style
+from vitviz.render.svg import svg_of
+
+FORMATS = ("png", "svg", "pdf")
+FORMAT = "vitviz comparison"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """One model of a comparison: what it saw, the map that is shown with the ends of its colours, what it costs."""
+
+    seen: Seen
+    shown: Map
+    limits: tuple[float, float]
+    cost: Cost | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The model with its patch size and view."""
+        return variant_text(self.seen.model)
+
+
+def table_of(models: Sequence[Compared]) -> list[Row]:
+    """The rows of costs, and how each map goes with the first one."""
+    rows = rows_of([model.cost for model in models])
+    found = [_against(models[0].shown, model.shown) for model in models[1:]]
+    first = Cell("")
+    rows.append(Row("Spearman ρ to the first", "Rank correlation of the shown maps", (first, *(c[0] for c in found))))
+    rows.append(Row("Overlap with the first", "Mass that two maps share", (first, *(c[1] for c in found))))
+    return rows
+
+
+def _against(first: Map, other: Map) -> tuple[Cell, Cell]:
+    try:
+        found = difference(other, first)
+    except AttentionError:
+        return Cell("no common part"), Cell("no common part")
+    return Cell(f"{found.correlation:.3f}"), Cell(f"{found.overlap:.3f}")
+
+
+def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) -> Page:
+    """The figure: maps in a row, each with its name and colour bar, and the table with a column under each."""
+    whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
+    size, edge = figure.font_size, figure.font_size / 2
+    rows = table_of(models)
+    names = min(max(text_width(row.name, size) for row in rows) + size, whole / 4)
+    step = (whole - 2 * edge - names) / len(models)
+    marks: list[Mark] = []
+    top = edge
+    if figure.title:
+        marks.append(Text(edge, top + size * ASCENT, shortened(figure.title, size, whole - 2 * edge), size,
+                          figure.foreground))  # fmt: skip
+        top += size * LINE * 1.3
+    lowest = top
+    for i, model in enumerate(models):
+        single = replace(figure, width=(step - size) / POINTS_PER_MM, title=_title(model), color_bar=True, label="")
+        page = page_of(model.seen.image, Tile(model.shown, "", model.limits), style, single, scale_of(style.limits))
+        marks += [_moved(mark, edge + names + i * step, top) for mark in page.marks]
+        lowest = max(lowest, top + page.height)
+    top = lowest + size
+    marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
+    for row in rows:
+        top += size * LINE
+        base = top - size * (LINE - ASCENT) / 2
+        marks.append(Text(edge, base, shortened(row.name, size, names - size / 2), size, figure.foreground))
+        for i, cell in enumerate(row.cells):
+            text = shortened(cell.words, size, step - size / 2)
+            marks.append(Text(edge + names + i * step, base, text, size, figure.foreground))
+    top += size / 2
+    marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
+    return Page(whole, top + edge, figure.dpi, figure.background, tuple(marks))
+
+
+def _title(model: Compared) -> str:
+    chosen = model.shown.selection
+    head = f"head {chosen.head}" if isinstance(chosen.head, int) else f"{chosen.head} of heads"
+    what = f"layer {chosen.layer}, {head}" if chosen.method == "attention" else chosen.method
+    return f"{model.name}\n{what}"
+
+
+def _moved(mark: Mark, right: float, down: float) -> Mark:
+    if isinstance(mark, Line):
+        return replace(mark, x0=mark.x0 + right, x1=mark.x1 + right, y0=mark.y0 + down, y1=mark.y1 + down)
+    return replace(mark, x=mark.x + right, y=mark.y + down)
+
+
+def csv_of(models: Sequence[Compared]) -> str:
+    """The table with plain numbers: a line a model, bytes and seconds without prefix."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([
+        "model", "view_height", "view_width", "patch", "tokens", "grid_rows", "grid_cols", "flops", "attention_share",
+        "seconds", "runs", "forward_bytes", "trace_bytes", "parameters", "approximation", "spearman", "overlap",
+        "device", "precision", *(f"{what}_{k}" for k in range(1, 6) for what in ("class", "probability")),
+    ])  # fmt: skip
+    for model in models:
+        c = model.cost
+        if c is None:
+            raise VitvizError(f"{model.name} was not measured yet: wait for the table, and write it then.")
+        against = _against(models[0].shown, model.shown)
+        top = [each for pair in c.top for each in (pair[0], f"{pair[1]:.6g}")]
+        writer.writerow([
+            model.name, *c.view, f"{c.patch[0]:g}", c.tokens, *c.grid, c.flops, c.attention, c.seconds, c.runs,
+            c.forward_bytes, c.trace_bytes, c.parameters, is_approximation(model.seen.model),
+            *(cell.text for cell in against), c.device, c.precision, *top,
+        ])  # fmt: skip
+    return out.getvalue()
+
+
+def record_of(models: Sequence[Compared], style: Style) -> dict[str, Any]:
+    """What a comparison was made of. Times and memory are measurements: they are kept, not made again."""
+    image = models[0].seen.image
+    return {
+        "format": FORMAT,
+        "version": 1,
+        "picture": {
+            "path": str(image.path.resolve()) if image.path else None,
+            "name": image.name,
+            "size": list(image.size),
+            "sha256": image.sha256,
+        },
+        "models": [
+            {
+                "name": model.name,
+                "model": model.seen.model.identity,
+                "approximation": is_approximation(model.seen.model),
+                "selection": to_json(model.shown.selection),
+                "limits": list(model.limits),
+                "cost": None if model.cost is None else to_json(replace(model.cost, scaling=None)),
+            }
+            for model in models
+        ],
+        "style": to_json(style),
+        "versions": {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}},
+    }
+
+
+def write_comparison(path: Path, models: Sequence[Compared], style: Style, figure: Figure) -> list[Path]:
+    """Write the figure (PNG, SVG or PDF by its ending), the table as CSV, and a JSON record beside it.
+
+    Raises FileError where a file can't be written, VitvizError for another ending.
+    """
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in FORMATS:
+        raise VitvizError(f"{path.name} is no figure that can be written: end it with .png, .svg or .pdf.")
+    page = page_for_models(models, style, figure)
+    record = json.dumps(record_of(models, style), indent=1, ensure_ascii=False)
+    if kind == "svg":
+        data = svg_of(page, figure.title)
+    elif kind == "pdf":
+        data = pdf_of(page, figure.title)
+    else:
+        data = png(pixels_of(page), record, dpi=page.dpi)
+    table, sidecar = path.with_suffix(".csv"), sidecar_of(path)
+    write_bytes(path, data)
+    write_bytes(table, csv_of(models).encode())
+    write_bytes(sidecar, record.encode())
+    return [path, table, sidecar]
