@@ -110,7 +110,7 @@ def test_from_the_demo_to_a_figure(qtbot, cat, tmp_path):
         # Heads and layers by key.
         window.activateWindow()
         view.setFocus()
-        for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down):
+        for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Up):
             qtbot.keyClick(view, key)
         chosen = window.pane.map.selection
         assert chosen.head == 1 and chosen.layer == len(opened.trace.layers) - 2

@@ -94,7 +94,7 @@ def test_layer_box_steps_with_the_keys_and_the_store_follows(qtbot, store, contr
     log.clear()
     controls.layer.setFocus()
     qtbot.keyClick(controls.layer, key)
-    assert [state.layer for state in log] == [3 if key == Qt.Key.Key_Up else 1]
+    assert [state.layer for state in log] == [1 if key == Qt.Key.Key_Up else 3]
 
 
 def test_layer_typed_counts_when_it_is_finished(qtbot, store, controls, log):

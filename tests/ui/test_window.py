@@ -66,10 +66,10 @@ def test_mnemonics_of_the_menu_bar_are_unique(window):
 
 
 STEPS = [
-    (Key.Key_Up, {"layer": 2}, {"layer": 3}),
-    (Key.Key_Up, {"layer": 5}, {"layer": 5}),
-    (Key.Key_Down, {"layer": 2}, {"layer": 1}),
-    (Key.Key_Down, {"layer": 0}, {"layer": 0}),
+    (Key.Key_Up, {"layer": 2}, {"layer": 1}),
+    (Key.Key_Up, {"layer": 0}, {"layer": 0}),
+    (Key.Key_Down, {"layer": 2}, {"layer": 3}),
+    (Key.Key_Down, {"layer": 5}, {"layer": 5}),
     (Key.Key_Home, {"layer": 3}, {"layer": 0}),
     (Key.Key_End, {"layer": 3}, {"layer": 5}),
     (Key.Key_Right, {"head": "mean"}, {"head": 0}),
@@ -127,7 +127,7 @@ def test_arrows_in_a_focused_control_are_the_controls_own_or_the_windows_and_hap
     window.store.update(layer=2, head=0)
     window.controls.layer.setFocus()
     press(qtbot, window.controls.layer, Key.Key_Up)
-    assert window.store.state.layer == 3
+    assert window.store.state.layer == 1
 
 
 def test_undo_by_key_takes_the_last_change_back(qtbot, focused):

@@ -69,6 +69,7 @@ class LayerBox(QSpinBox):
         self.setAccessibleName("Layer")
         self.setPrefix("Layer ")
         self.setKeyboardTracking(False)
+        self.setButtonSymbols(QSpinBox.ButtonSymbols.PlusMinus)
         self.setMinimumWidth(110)
         self.valueChanged.connect(lambda value: store.update(layer=value))
         store.changed.connect(lambda old, new: self.follow())
@@ -80,6 +81,14 @@ class LayerBox(QSpinBox):
             event.ignore()
             return False
         return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # As everywhere in the window, Up goes up in the atlas, whose first row is layer 0.
+        step = {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}.get(event.key())
+        if step is None:
+            super().keyPressEvent(event)
+        else:
+            self.stepBy(step)
 
     def follow(self) -> None:
         """Show what the store holds."""

@@ -144,17 +144,17 @@ class Menus:
         for made in (
             action(
                 w,
-                "Layer &up",
-                lambda: w.browsing.step_layer(1),
+                "Layer &above",
+                lambda: w.browsing.step_layer(-1),
                 shortcut="Up",
-                tip="One layer further from the picture",
+                tip="One layer up in the atlas, nearer to the picture",
             ),
             action(
                 w,
-                "Layer &down",
-                lambda: w.browsing.step_layer(-1),
+                "Layer &below",
+                lambda: w.browsing.step_layer(1),
                 shortcut="Down",
-                tip="One layer nearer to the picture",
+                tip="One layer down in the atlas, further from the picture",
             ),
             action(w, "&First layer", lambda: store.update(layer=0), shortcut="Home"),
             action(w, "&Last layer", lambda: store.update(layer=-1), shortcut="End"),
