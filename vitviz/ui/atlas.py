@@ -34,6 +34,8 @@ class AtlasPanel(QWidget):
         self._background, self._foreground = QColor("#1b1b1b"), QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
         self._pointed: tuple[int, int] | None = None
+        self._order: list[np.ndarray] | None = None
+        self._ordered_by = ""
         self.view = PictureView(self)
         self.view.setAccessibleName("Heads: rows are layers, columns are heads")
         self._off = cross_items(self.view.box)
@@ -56,6 +58,22 @@ class AtlasPanel(QWidget):
         pane.restyled.connect(self.draw)
         pane.map_changed.connect(self._chosen)
 
+    @Slot(object, str)
+    def set_order(self, order: list[np.ndarray] | None, title: str) -> None:
+        """Show the heads of each layer in this order, from the left, by what `title` names; None: by their numbers."""
+        if order is None and self._order is None:
+            return
+        self._order, self._ordered_by = order, title
+        if self._mosaic is not None:
+            self._label()
+            self._cross_out()
+            self.draw()
+            self._chosen()
+
+    def _column(self, layer: int, head: int) -> int:
+        """The column in which a head is shown."""
+        return head if self._order is None else int(np.flatnonzero(self._order[layer] == head)[0])
+
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours of the panel, which the gaps between the tiles take too."""
         self._background, self._foreground = background, foreground
@@ -67,13 +85,14 @@ class AtlasPanel(QWidget):
     def tile_center(self, layer: int, head: int) -> QPoint:
         """The point of the picture widget where a tile is drawn."""
         assert self._mosaic is not None
-        x, y, width, height = self._mosaic.tiles.box(layer, head)
+        x, y, width, height = self._mosaic.tiles.box(layer, self._column(layer, head))
         return self.view.position_of(Place(x + width / 2, y + height / 2)).toPoint()
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
         layers = opened.trace.layers
         self._pointed = None
+        self._order = None
         self.lens.hide()
         self._mosaic = Mosaic(tiles_for([layer.query_grid.shape for layer in layers], [n.num_heads for n in layers]))
         height, width = self._mosaic.tiles.size
@@ -95,7 +114,7 @@ class AtlasPanel(QWidget):
             return
         tiles, path = self._mosaic.tiles, QPainterPath()
         for layer, head in self._pane.store.state.ablation.within(tiles.heads).heads:
-            x, y, width, height = tiles.box(layer, head)
+            x, y, width, height = tiles.box(layer, self._column(layer, head))
             path.moveTo(x, y)
             path.lineTo(x + width, y + height)
             path.moveTo(x + width, y)
@@ -117,9 +136,10 @@ class AtlasPanel(QWidget):
         for layer in range(len(tiles.heads)):
             name = titles[layer] if titles and titles[layer] else str(layer)
             self._write(name, near, tiles.box(layer, 0)[1] + tiles.tile[0] / 2, left)
-        for head in range(max(tiles.heads)):
+        # Sorted, a column holds another head in every row: then no number above it would be true.
+        for head in range(max(tiles.heads)) if self._order is None else ():
             self._write(str(head), tiles.box(0, head)[0] + tiles.tile[1] / 2, near, above)
-        self._write("head", width / 2, far, above)
+        self._write("head" if self._order is None else f"heads, least {self._ordered_by} first", width / 2, far, above)
         if not self._titled:
             self._write("layer", far, height / 2, above, angle=90)
 
@@ -136,7 +156,10 @@ class AtlasPanel(QWidget):
         if maps is None or self._mosaic is None:
             return
         style = self._pane.store.state.style
-        indices = self._mosaic.draw(maps.values, style.limits)
+        values = maps.values
+        if self._order is not None:
+            values = tuple(each[order] for each, order in zip(values, self._order, strict=True))
+        indices = self._mosaic.draw(values, style.limits)
         background = (self._background.red(), self._background.green(), self._background.blue())
         height, width = indices.shape
         self.view.set_pixels(indices, (0.0, 0.0, width, height), lut=table(style.colormap, background), levels=(0, 255))
@@ -168,7 +191,8 @@ class AtlasPanel(QWidget):
             set_frame(self._frame, None)
             return
         tiles = self._mosaic.tiles
-        x, y, width, height = tiles.box(chosen.layer, chosen.head if isinstance(chosen.head, int) else 0)
+        column = self._column(chosen.layer, chosen.head) if isinstance(chosen.head, int) else 0
+        x, y, width, height = tiles.box(chosen.layer, column)
         gap = tiles.gap / 2
         one = QRectF(x - gap / 2, y - gap / 2, width + gap, height + gap)
         right = tiles.box(chosen.layer, tiles.heads[chosen.layer] - 1)[0] + width
@@ -179,7 +203,10 @@ class AtlasPanel(QWidget):
 
     def _at(self, place: Place) -> tuple[int, int] | None:
         found = self._mosaic.tiles.at(place.x, place.y) if self._mosaic else None
-        return found[:2] if found else None
+        if found is None:
+            return None
+        layer, column = found[:2]
+        return layer, column if self._order is None else int(self._order[layer][column])
 
     @Slot(object)
     def _hovered(self, place: Place) -> None:

@@ -46,6 +46,7 @@ from vitviz.ui.sources import Sources
 from vitviz.ui.status import Status
 from vitviz.ui.store import State, Store
 from vitviz.ui.theme import Theme
+from vitviz.ui.token_docks import TokenDocks
 from vitviz.ui.weight_panels import WeightPanels
 
 
@@ -87,6 +88,7 @@ class MainWindow(QMainWindow):
         self._make_bars()
         self._connect()
         self._recolor()
+        self.tokens = TokenDocks(self)
         self._default_layout = self.saveState()
         self.restoreGeometry(QByteArray(value.geometry))
         self.restoreState(QByteArray(value.dock_state))

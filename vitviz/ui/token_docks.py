@@ -1,0 +1,34 @@
+"""The panels on what heads and tokens do, as tabs behind the atlas. They do no work before they are seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Slot
+
+from vitviz.ui.statistics_panel import StatisticsPanel
+
+
+class TokenDocks(QObject):
+    """Makes the panels and joins them to the window: its pane, worker, theme, atlas, menus and Cancel."""
+
+    def __init__(self, window: Any) -> None:
+        super().__init__(window)
+        self._window = window
+        self.statistics = StatisticsPanel(window.pane, window.worker)
+        self.statistics.ordered.connect(window.atlas.set_order)
+        window.status.cancel_asked.connect(self.statistics.numbers.cancel)
+        heads = window.docks[2]
+        for title, panel in (("Statistics", self.statistics),):
+            dock = window._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea)
+            window.tabifyDockWidget(heads, dock)
+            window.docks.append(dock)
+            window.menus.panels.addAction(dock.toggleViewAction())
+        heads.raise_()
+        window.theme.changed.connect(self._recolor)
+        self._recolor()
+
+    @Slot()
+    def _recolor(self) -> None:
+        theme = self._window.theme
+        self.statistics.set_colors(theme.canvas_background(), theme.canvas_foreground())
