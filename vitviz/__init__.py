@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "read_image": "vitviz.images",
     "Image": "vitviz.images",
+    "logit_lens": "vitviz.attention.lens",
     "load_model": "vitviz.models.loading",
     "Model": "vitviz.models.model",
     "trace": "vitviz.attention.trace",
@@ -66,6 +67,7 @@ __all__ = [
     "head_ablation",
     "head_maps",
     "load_model",
+    "logit_lens",
     "overlay",
     "patch_filters",
     "position_similarity",
@@ -83,6 +85,7 @@ __all__ = [
 if TYPE_CHECKING:
     from vitviz.attention.ablation import head_ablation
     from vitviz.attention.faithfulness import faithfulness
+    from vitviz.attention.lens import logit_lens
     from vitviz.attention.maps import attention_map, head_maps
     from vitviz.attention.relevance import relevance
     from vitviz.attention.rollout import rollout

@@ -37,20 +37,33 @@ class Browsing(QObject):
         self._timer.setInterval(_PLAY_MS)
         self._timer.timeout.connect(self._play_step)
         for view in docked:
-            self._listen(view, None)
-            view.range_changed.connect(self._dock_moved)
-            view.fit_asked.connect(panes.fit)
+            self._listen_dock(view)
         for column in panes:
             self._add(column)
         panes.added.connect(self._add)
 
+    def join(self, view: PictureView) -> None:
+        """Link one more picture of a dock."""
+        self._docked += (view,)
+        self._listen_dock(view)
+        for column in self._panes:
+            self._lead(column, view)
+
+    def _listen_dock(self, view: PictureView) -> None:
+        self._listen(view, None)
+        view.range_changed.connect(self._dock_moved)
+        view.fit_asked.connect(self._panes.fit)
+
     @Slot(object)
     def _add(self, column: PaneColumn) -> None:
-        view = column.map_view.view
-        self._listen(view, column)
+        self._listen(column.map_view.view, column)
         for dock in self._docked:
-            view.range_changed.connect(lambda rect, dock=dock: self._follow(column, dock, rect))
-            view.fit_asked.connect(dock.fit)
+            self._lead(column, dock)
+
+    def _lead(self, column: PaneColumn, dock: PictureView) -> None:
+        """Let a dock's picture follow the map of a pane."""
+        column.map_view.view.range_changed.connect(lambda rect: self._follow(column, dock, rect))
+        column.map_view.view.fit_asked.connect(dock.fit)
 
     def _listen(self, view: PictureView, column: PaneColumn | None) -> None:
         """Take hovers and clicks of a picture as those of a pane, the current one where None."""

@@ -6,7 +6,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Slot
 
+from vitviz.ui.lens_panel import LensPanel
 from vitviz.ui.statistics_panel import StatisticsPanel
+from vitviz.ui.tokens_panel import TokensPanel
 
 
 class TokenDocks(QObject):
@@ -19,7 +21,12 @@ class TokenDocks(QObject):
         self.statistics.ordered.connect(window.atlas.set_order)
         window.status.cancel_asked.connect(self.statistics.numbers.cancel)
         heads = window.docks[2]
-        for title, panel in (("Statistics", self.statistics),):
+        self.features = TokensPanel(window.pane, window.worker)
+        self.lens = LensPanel(window.pane, window.worker)
+        window.status.cancel_asked.connect(self.lens.cancel)
+        for view in (self.features.view, self.lens.view):
+            window.browsing.join(view)
+        for title, panel in (("Statistics", self.statistics), ("Tokens", self.features), ("Logit lens", self.lens)):
             dock = window._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea)
             window.tabifyDockWidget(heads, dock)
             window.docks.append(dock)
@@ -32,3 +39,5 @@ class TokenDocks(QObject):
     def _recolor(self) -> None:
         theme = self._window.theme
         self.statistics.set_colors(theme.canvas_background(), theme.canvas_foreground())
+        self.lens.set_colors(theme.canvas_background(), theme.canvas_foreground())
+        self.features.set_colors(theme.canvas_background())

@@ -1,0 +1,283 @@
+"""The logit lens: the class that every patch is read as after a layer, and how the answer grows over the layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, QSize, Qt, Slot
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QSplitter, QVBoxLayout, QWidget
+
+from vitviz.attention.values import Place
+from vitviz.render.overlay import Canvas
+from vitviz.ui.head_plot import Plot
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.picture_view import PictureView
+from vitviz.ui.store import State
+from vitviz.ui.words import layer_text
+
+if TYPE_CHECKING:
+    from vitviz.attention.lens import LayerLens, LogitLens
+
+KIND = "logit lens"
+_LARGEST = 600
+_TOP = 5
+# Okabe and Ito's colours, told apart by colour-blind people too; grey is for all other classes.
+_COLORS = ("#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#f0e442", "#0072b2", "#999999")
+_OTHER = len(_COLORS) - 1
+
+
+class LensPanel(LazyPanel):
+    """Read once for a trace, when it is seen; then follows the layer. `view` takes part in hovering and zooming."""
+
+    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane, self._worker = pane, worker
+        self._canvas: Canvas | None = None
+        self._number = -1
+        self.found: LogitLens | None = None
+        self.classes: list[int] = []  # those with a colour of their own, in its order
+        self.title, self.note, self.reading = _label(), _label(), _label()
+        self.view = PictureView(self)
+        self.view.setAccessibleName("The class that every patch is read as")
+        self.legend = Legend(self)
+        self.plot = Plot(self)
+        self.plot.setAccessibleName("Probability of the final top classes, layer by layer")
+        self.plot.left.setLabel("probability")
+        self.plot.box.setYRange(0.0, 1.0, padding=0.04)
+        self._marker = pg.InfiniteLine(angle=90, pen=pg.mkPen(255, 80, 60, width=1.5))
+        self.plot.box.addItem(self._marker, ignoreBounds=True)
+        self.curves: list[Any] = []
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.addWidget(self.view)
+        split.addWidget(self.plot)
+        split.setSizes([400, 200])
+        split.setChildrenCollapsible(False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.title)
+        layout.addWidget(split, 1)
+        layout.addWidget(self.legend)
+        layout.addWidget(self.reading)
+        layout.addWidget(self.note)
+        self.view.hovered.connect(self._read)
+        self.view.left.connect(lambda: self._read(None))
+        worker.finished.connect(self._finished)
+        worker.failed.connect(self._failed)
+        worker.cancelled.connect(self._cancelled)
+        pane.traced.connect(self._traced)
+        pane.store.changed.connect(self._chosen)
+
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
+        """Around the picture, and of the plot."""
+        self.view.set_colors(background)
+        self.plot.set_colors(background, foreground)
+
+    @Slot()
+    def cancel(self) -> None:
+        """Give up reading."""
+        if self._number >= 0:
+            self._worker.cancel(KIND)
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        self.cancel()
+        self._number, self.found, self._canvas, self.classes = -1, None, None, []
+        self._clear("")
+        self.touch()
+
+    @Slot(object, object)
+    def _chosen(self, old: State, new: State) -> None:
+        if (old.layer, old.style) != (new.layer, new.style):
+            self.touch()
+
+    def refresh(self) -> None:
+        """Read what is not read yet, else draw the chosen layer."""
+        opened = self._pane.opened
+        if opened is None:
+            return
+        if self.found is not None:
+            self._draw()
+        elif self._number < 0:
+            model, trace = opened.model, opened.trace
+
+            def work(progress: Progress) -> LogitLens:
+                from vitviz.attention.lens import logit_lens
+
+                return logit_lens(model, trace, progress=progress, cancel=progress.cancelled)
+
+            self.title.setText("Reading the tokens of every layer…")
+            self._number = self._worker.submit(KIND, work)
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind != KIND or number != self._number:
+            return
+        self.found = result
+        self.classes = classes_of(result)
+        names = [result.label(index) for index in self.classes]
+        self.legend.show_names([*zip(_COLORS, names, strict=False), (_COLORS[_OTHER], "other classes")])
+        self._plot()
+        self.touch()
+
+    @Slot(int, str, object)
+    def _failed(self, number: int, kind: str, error: Exception) -> None:
+        if kind == KIND and number == self._number:
+            self._clear(str(error) or type(error).__name__)
+
+    @Slot(int, str)
+    def _cancelled(self, number: int, kind: str) -> None:
+        if kind == KIND and number == self._number:
+            self._number = -1
+            self._clear("Cancelled; it is read when the layer is changed.")
+
+    def _clear(self, reason: str) -> None:
+        self.title.setText("Nothing to show" if reason else " ")
+        self.note.setText(reason or " ")
+        self.view.clear()
+        self.legend.show_names([])
+        self._remove_curves()
+
+    def _layer(self) -> LayerLens | None:
+        return self.found.layers[self._pane.store.state.layer] if self.found is not None else None
+
+    def _draw(self) -> None:
+        opened, found = self._pane.opened, self.found
+        assert opened is not None and found is not None
+        index = self._pane.store.state.layer
+        self._marker.setPos(index)
+        lens = found.layers[index]
+        title = layer_text(index, opened.trace.layers[index].title)
+        self.reading.setText(" ")
+        if lens is None:
+            self.title.setText(f"{title} can't be read")
+            self.note.setText(found.reasons[index])
+            self.view.clear()
+            return
+        if self._canvas is None:
+            height, width = opened.image.size
+            self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LARGEST / max(height, width)))
+            self.view.set_extent(height, width)
+        first = lens.classes[..., 0]
+        colors = np.tile(_rgb(_COLORS[_OTHER]), (*first.shape, 1))
+        for color, one in zip(_COLORS[:_OTHER], self.classes, strict=False):
+            colors[first == one] = _rgb(color)
+        self.view.set_pixels(self._canvas.draw_colors(lens.grid, colors, self._pane.store.state.style))
+        self.title.setText(f"{title}: the class that every patch is read as")
+        whole = found.probabilities[index]
+        best = np.argsort(-whole)[:3]
+        token = "class token" if opened.trace.default_query == "cls" else "whole sequence"
+        self.note.setText(f"The {token}: " + ", ".join(f"{found.label(int(i))} {whole[i]:.1%}" for i in best))
+
+    def _plot(self) -> None:
+        assert self.found is not None
+        self._remove_curves()
+        shares = self.found.probabilities
+        self.plot.show_layers(len(shares))
+        for color, index in list(zip(_COLORS, self.classes, strict=False))[:_TOP]:
+            curve = pg.PlotDataItem(
+                np.arange(len(shares)), shares[:, index], pen=pg.mkPen(color, width=2), symbol="o", symbolSize=5,
+                symbolBrush=color, symbolPen=None, connect="finite",
+            )  # fmt: skip
+            self.plot.box.addItem(curve)
+            self.curves.append(curve)
+
+    def _remove_curves(self) -> None:
+        for curve in self.curves:
+            self.plot.box.removeItem(curve)
+        self.curves.clear()
+
+    @Slot(object)
+    def _read(self, place: Place | None) -> None:
+        lens, opened = self._layer(), self._pane.opened
+        if place is None or lens is None or opened is None or not opened.trace.view.contains(place.x, place.y):
+            self.reading.setText(" ")
+            return
+        assert self.found is not None
+        cell = lens.grid.cell_at(*opened.trace.view.to_view(place.x, place.y))
+        pairs = zip(lens.classes[cell][:3], lens.probabilities[cell][:3], strict=True)
+        words = ", ".join(f"{self.found.label(int(i))} {share:.1%}" for i, share in pairs)
+        self.reading.setText(f"patch ({cell[0]}, {cell[1]}): {words}")
+
+
+def _rgb(name: str) -> np.ndarray:
+    color = QColor(name)
+    return np.array([color.red(), color.green(), color.blue()], dtype=np.uint8)
+
+
+def classes_of(found: LogitLens) -> list[int]:
+    """The classes that get a colour: the most probable at the last readable layer, then those of most patches."""
+    readable = [each for each in found.layers if each is not None]
+    chosen = [int(i) for i in np.argsort(-readable[-1].logits)[:_TOP]]
+    seen, counts = np.unique(np.concatenate([each.classes[..., 0].ravel() for each in readable]), return_counts=True)
+    for index in seen[np.argsort(-counts, kind="stable")]:
+        if len(chosen) == _OTHER:
+            break
+        if int(index) not in chosen:
+            chosen.append(int(index))
+    return chosen
+
+
+class Legend(QWidget):
+    """Names beside squares of their colours, as many in a row as fit."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.names: list[tuple[str, str]] = []
+        self.setAccessibleName("Colours of the classes")
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def show_names(self, names: list[tuple[str, str]]) -> None:
+        """Show (colour, name)."""
+        self.names = names
+        self.setToolTip("")
+        self.setAccessibleDescription(", ".join(name for _, name in names))
+        self.updateGeometry()
+        self.update()
+
+    def _boxes(self, width: int) -> list[QRectF]:
+        metrics = QFontMetricsF(self.font())
+        line, x, y = metrics.height() + 3, 0.0, 0.0
+        boxes = []
+        for _, name in self.names:
+            wide = min(line + metrics.horizontalAdvance(name) + 12, float(width))
+            if x > 0 and x + wide > width:
+                x, y = 0.0, y + line
+            boxes.append(QRectF(x, y, wide, line))
+            x += wide
+        return boxes
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        boxes = self._boxes(width)
+        return int(boxes[-1].bottom()) + 1 if boxes else 0
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, self.heightForWidth(max(self.width(), 200)))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        metrics = QFontMetricsF(self.font())
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        for (color, name), box in zip(self.names, self._boxes(self.width()), strict=True):
+            side = box.height() - 6
+            painter.fillRect(QRectF(box.left(), box.top() + 3, side, side), QColor(color))
+            text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, box.width() - side - 10)
+            painter.drawText(box.adjusted(side + 4, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
+        painter.end()
+
+
+def _label() -> QLabel:
+    label = QLabel(" ")
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    return label
