@@ -9,12 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from vitviz.cli import ablation, compare, export, faithfulness, info, models, opening, save, statistics
+from vitviz.cli import ablation, compare, dataset, export, faithfulness, info, models, opening, save, statistics
 from vitviz.errors import VitvizError
 
 _COMMANDS = {
     "ablation": ablation,
     "compare": compare,
+    "dataset": dataset,
     "export": export,
     "faithfulness": faithfulness,
     "info": info,

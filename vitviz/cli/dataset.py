@@ -1,0 +1,58 @@
+"""`vitviz dataset`: the numbers of every head over many pictures, as a Parquet table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vitviz import __version__
+from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments, model_options
+
+
+def parser() -> argparse.ArgumentParser:
+    """Its arguments."""
+    made = argparse.ArgumentParser(
+        prog="vitviz dataset",
+        description="Mean attention distance, entropy, weight on special tokens and sinks, and what each head is "
+        "worth, as a Parquet table: one row for each picture, layer and head.",
+    )
+    made.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE|FOLDER")
+    made.add_argument("--model", metavar="SOURCE", default="demo", help=SOURCE_HELP)
+    model_arguments(made)
+    made.add_argument("--ablation", action="store_true", help="also switch every head off in turn (a pass a layer)")
+    made.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
+    made.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: on a cluster (RAY_ADDRESS)")
+    made.add_argument("--workers", type=int, default=2, metavar="N", help="of Ray, each with a model (default: 2)")
+    return made
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the table; the exit status: 1 if any picture failed."""
+    from tqdm import tqdm
+
+    from vitviz.atomic import write_bytes
+    from vitviz.attention.dataset import over, over_ray
+    from vitviz.picture_files import picture_files
+    from vitviz.render.parquet import parquet
+
+    pictures = picture_files(arguments.pictures)
+    if arguments.engine == "ray":
+        options = model_options(arguments)
+        workers = max(1, arguments.workers)
+        found = over_ray(arguments.model, options, pictures, ablation=arguments.ablation, workers=workers)
+    else:
+        found = over(load(arguments.model, arguments), pictures, ablation=arguments.ablation)
+    rows, problems = [], []
+    for each in tqdm(found, total=len(pictures), unit="picture", file=sys.stderr, disable=None):
+        path = str(pictures[each.index])
+        rows += [{"path": path, **row} for row in each.rows]
+        problems += [each.problem] if each.problem else []
+    for problem in problems:
+        print(f"vitviz: {problem}", file=sys.stderr)
+    if not rows:
+        print("vitviz: No picture could be looked at, so no table was written.", file=sys.stderr)
+        return 1
+    write_bytes(arguments.out, parquet(rows, {"vitviz": __version__, "model": arguments.model}))
+    print(arguments.out)
+    return 1 if problems else 0
