@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import ImageCms
 
-from vitviz import images
+from vitviz import images, pixels
 from vitviz.errors import ImageError
 from vitviz.images import Image, read_image
 
@@ -276,7 +276,7 @@ def test_damaged_or_misfitting_profile_is_ignored_with_a_note(tmp_path: Path) ->
             assert image.notes == ("colour profile ignored, as it does not fit or is damaged",)
             np.testing.assert_array_equal(image.pixels, colours())
         # A Pillow without littlecms.
-        patch.setattr(images.ImageCms, "ImageCmsProfile", lambda file: (_ for _ in ()).throw(ImportError("no cms")))
+        patch.setattr(pixels.ImageCms, "ImageCmsProfile", lambda file: (_ for _ in ()).throw(ImportError("no cms")))
         np.testing.assert_array_equal(read_image(saved(tmp_path, colours(), icc_profile=b"x" * 200)).pixels, colours())
 
 
