@@ -17,13 +17,13 @@ from PySide6.QtWidgets import QApplication
 def bring_up(window, title):
     """Show a panel and wait for all that it asks the worker for."""
     dock = next(dock for dock in window.docks if dock.windowTitle() == title)
+    start = time.perf_counter()
     dock.show()
     dock.raise_()
-    start = time.perf_counter()
     QApplication.processEvents()
-    while window.worker.is_busy() or time.perf_counter() - start < 0.2:
+    while window.worker.is_busy():
         QApplication.processEvents()
-        time.sleep(0.002)
+        time.sleep(0.001)
     return time.perf_counter() - start
 
 

@@ -153,7 +153,7 @@ def test_network_without_position_embedding_is_refused_with_the_reason(kind, nam
 
 
 def test_swin_is_refused_with_the_reason(tiny_swin):
-    with pytest.raises(ModelError, match="relative_position_bias gives"):
+    with pytest.raises(ModelError, match="Ask relative_position_bias for it"):
         vitviz.position_similarity(tiny_swin)
 
 

@@ -150,7 +150,7 @@ def test_another_model_brings_its_own_positions_and_none_says_why(qtbot, panel, 
     panel.kinds.setCurrentIndex(1)
     panel.kinds.activated.emit(1)
     qtbot.waitUntil(lambda: panel.grid is not None, timeout=20_000)
-    assert panel.text.text().startswith("Rotary") and "cos of phase difference" in panel.bar.text()
+    assert panel.text.text().startswith("Rotary") and "mean cos(Δ phase)" in panel.bar.text()
     assert panel.grid.values == pytest.approx(positions_of(model)[1].all(), abs=1e-6)
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from vitviz.embeddings.relative_bias import has_relative_position_bias
 from vitviz.embeddings.rotary import rotary_vectors
 from vitviz.embeddings.tables import Table, absolute_table
 from vitviz.errors import ModelError
@@ -130,7 +131,8 @@ def position_similarity(model: Model, *, layer: int = 0, head: int | str = "mean
     """
     found = positions_of(model)
     if not found:
-        raise ModelError(f"{model.name} has no position embedding to compare: {why_none(model)}")
+        instead = " Ask relative_position_bias for it." if has_relative_position_bias(model.module) else ""
+        raise ModelError(f"{model.name} has no position embedding to compare: {why_none(model)}{instead}")
     return found[0].all(layer=layer, head=head)
 
 
@@ -140,10 +142,7 @@ def why_none(model: Model) -> str:
     parts = " ".join(names)
     own = next((name for name in names if re.search(r"(^|\.)(pos_embed|patch_pos)", name)), None)
     if any(word in parts for word in ("relative_position", "rel_pos", "cpb_mlp", "attention_bias", "logit_scale")):
-        return (
-            "it adds a bias to its attention that depends on how far two patches lie apart, which "
-            "relative_position_bias gives."
-        )
+        return "it adds a bias to its attention that depends on how far two patches lie apart."
     if own is not None:
         return f"it keeps its positions in a form of its own ({own})."
     if "conv" in parts or "pos_block" in parts:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QTransform
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from vitviz.attention.values import Place
@@ -90,6 +90,8 @@ class _Numbers(pg.GraphicsObject):
         super().__init__()
         self._view = view
         self.ink = QColor("#e4e4e4")
+        self._key: tuple[object, ...] = ()
+        self._picture = QPixmap()
         self.setZValue(5)
 
     def boundingRect(self) -> QRectF:
@@ -99,9 +101,24 @@ class _Numbers(pg.GraphicsObject):
         tiles = self._view.tiles
         if tiles is None:
             return
-        transform = painter.worldTransform()
+        transform, view = painter.worldTransform(), self._view
+        # The frame moves with the mouse and has all be painted again; letters cost more than a picture of them.
+        where = (transform.m11(), transform.m22(), transform.dx(), transform.dy(), view.width(), view.height())
+        key = (where, tiles, view.prefix, self.ink.name(), view.devicePixelRatioF())
+        if key != self._key:
+            self._key = key
+            self._picture = QPixmap(view.size() * view.devicePixelRatioF())
+            self._picture.setDevicePixelRatio(view.devicePixelRatioF())
+            self._picture.fill(Qt.GlobalColor.transparent)
+            letters = QPainter(self._picture)
+            self._paint(letters, transform, tiles)
+            letters.end()
         painter.save()
         painter.resetTransform()
+        painter.drawPixmap(0, 0, self._picture)
+        painter.restore()
+
+    def _paint(self, painter: QPainter, transform: QTransform, tiles: Tiles) -> None:
         font = QFont(painter.font())
         for i, name in enumerate(self._view.prefix):
             rect = transform.mapRect(self._view.prefix_box(i))
@@ -110,8 +127,7 @@ class _Numbers(pg.GraphicsObject):
         if side >= _SMALLEST:
             font.setPixelSize(int(min(max(side * 0.3, 9), 16)))
             painter.setFont(font)
-            self._patches(painter, transform.mapRect, QFontMetricsF(font))
-        painter.restore()
+            self._patches(painter, transform, QFontMetricsF(font))
 
     def _square(self, painter: QPainter, rect: QRectF, font: QFont, name: str, number: str) -> None:
         painter.setPen(QPen(self.ink, 1))
@@ -122,16 +138,16 @@ class _Numbers(pg.GraphicsObject):
         painter.setFont(font)
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{name}\n{number}")
 
-    def _patches(self, painter: QPainter, on_screen: object, metrics: QFontMetricsF) -> None:
+    def _patches(self, painter: QPainter, transform: QTransform, metrics: QFontMetricsF) -> None:
         view, tiles = self._view, self._view.tiles
-        assert tiles is not None and callable(on_screen)
+        assert tiles is not None
         seen = view.box.viewRect()
         step = tiles.tile[0] + tiles.gap, tiles.tile[1] + tiles.gap
         rows = range(max(0, int(seen.top() // step[0])), min(len(tiles.heads), int(seen.bottom() // step[0]) + 1))
         cols = range(max(0, int(seen.left() // step[1])), min(max(tiles.heads), int(seen.right() // step[1]) + 1))
         for row in rows:
             for col in cols:
-                rect: QRectF = on_screen(QRectF(*tiles.box(row, col)))
+                rect = transform.mapRect(QRectF(*tiles.box(row, col)))
                 text = str(len(view.prefix) + row * max(tiles.heads) + col)
                 plate = QRectF(rect.left(), rect.top(), metrics.horizontalAdvance(text) + 4, metrics.height())
                 # A plate behind it, so that a number is legible on any pixels.

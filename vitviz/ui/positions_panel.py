@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 KIND, MOSAIC = "positions", "positions grid"
 SCALES = (("Scale: −1 to 1", "whole"), ("Scale: smallest to largest", "own"))
 _NAMES = {"learned": "Learned", "separate": "Rows and columns", "sin-cos": "Sin-cos", "rotary": "Rotary"}
-_QUANTITY = {"rotary": "mean cos of phase difference"}
+_QUANTITY = {"rotary": "mean cos(Δ phase)"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +87,7 @@ class PositionsPanel(LazyPanel):
         self.bias_button.clicked.connect(self.bias_asked)
         self.bias_button.hide()
         self.buttons = FigureButtons(worker, self._figure, "positions", self)
+        self._filler = QWidget()
         self._lay_out()
         self.kinds.activated.connect(self._chosen_kind)
         self.scales.activated.connect(self._redraw)
@@ -120,10 +121,11 @@ class PositionsPanel(LazyPanel):
         below.addWidget(self.buttons)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(self.text, 0, Qt.AlignmentFlag.AlignTop)
-        layout.addWidget(self.bias_button, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.text)
+        layout.addWidget(self.bias_button, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addLayout(top)
         layout.addWidget(self.split, 1)
+        layout.addWidget(self._filler, 1)
         layout.addLayout(below)
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
@@ -182,6 +184,7 @@ class PositionsPanel(LazyPanel):
         self.bias_button.setVisible(biased)
         for widget in (self.scales, self.split, self.buttons, self.caption):
             widget.setVisible(bool(found))
+        self._filler.setVisible(not found)
         self.text.setText(words)
         self._show_kind()
 
@@ -323,7 +326,7 @@ class PositionsPanel(LazyPanel):
 
         limits = self.limits()
         self.single.show_indices(map_indices(self.values, limits), self._colormap)
-        note = "of any cosine" if self.scales.currentData() == "whole" else "smallest to largest"
+        note = "fixed scale" if self.scales.currentData() == "whole" else "smallest to largest"
         self.bar.show_scale(self._colormap, limits, note, _QUANTITY.get(shown.kind, "cosine similarity"))
         self._mark(position)
         self.caption.setText(self._words(position))

@@ -75,6 +75,7 @@ class ResolutionPanel(LazyPanel):
         self.views = tuple(AxedView(f"{_TITLES[way]}: similarity of positions", parent=self) for way in _TITLES)
         self.titles = tuple(QLabel(" ") for _ in _TITLES)
         self.bar = ColorBar(self)
+        self._filler = QWidget()
         self.table = QTableWidget(len(_TITLES), len(_HEADINGS), self)
         self._lay_out()
         for i, view in enumerate(self.views):
@@ -114,9 +115,10 @@ class ResolutionPanel(LazyPanel):
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(self.text, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.text)
         layout.addLayout(top)
         layout.addWidget(self.maps, 1)
+        layout.addWidget(self._filler, 1)
         layout.addWidget(self.table)
         layout.addWidget(self.verdict)
         self._clear()
@@ -131,6 +133,7 @@ class ResolutionPanel(LazyPanel):
         self.found, self._units = (), []
         for widget in (self.maps, self.table, self.verdict):
             widget.hide()
+        self._filler.show()
 
     def refresh(self) -> None:
         """Offer sizes for another model; what was compared is another picture's or another model's."""
@@ -206,6 +209,7 @@ class ResolutionPanel(LazyPanel):
             return
         for widget in (self.maps, self.table, self.verdict):
             widget.show()
+        self._filler.hide()
         self._units = [_unit(each.patches) for each in self.found]
         for each, view, title in zip(self.found, self.views, self.titles, strict=True):
             rows, cols = each.patches.shape[:2]
@@ -264,7 +268,7 @@ class ResolutionPanel(LazyPanel):
         from vitviz.render.weights import map_indices
 
         colormap = self._pane.store.state.style.colormap
-        self.bar.show_scale(colormap, (-1.0, 1.0), "of any cosine", "cosine similarity")
+        self.bar.show_scale(colormap, (-1.0, 1.0), "fixed scale", "cosine similarity")
         for i, view in enumerate(self.views):
             row, col = self.cell_of(i)
             unit = self._units[i]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetricsF, QHelpEvent, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 
@@ -53,6 +53,23 @@ class Strip(QWidget):
             return True
         return super().event(event)
 
+    def _bars(self, width: int, height: int) -> QImage:
+        """The bars as pixels: hundreds of rectangles would take longer than there is between two frames."""
+        color = self.palette().highlight().color()
+        word = np.array([color.blue(), color.green(), color.red(), 255], dtype=np.uint8).view(np.uint32)[0]
+        heights = np.clip(self.values / self.scale, -1.0, 1.0) * (height / 2)
+        at = np.arange(width) * len(heights) // width
+        if len(heights) > width:
+            ups, downs = np.maximum.reduceat(heights, at), np.minimum.reduceat(heights, at)
+        else:
+            ups = downs = heights[at]
+        rows = height / 2 - (np.arange(height) + 0.5)[:, None]  # above zero
+        filled = (rows <= np.maximum(ups, 0.0)) & (rows >= np.minimum(downs, 0.0))
+        if len(heights) * 3 <= width:  # with room for it, a gap between two bars
+            filled &= np.append(at[1:] == at[:-1], True)
+        pixels = np.where(filled, word, np.uint32(0))
+        return QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_ARGB32).copy()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         ink = self.palette().color(self.foregroundRole())
@@ -62,22 +79,11 @@ class Strip(QWidget):
         text = metrics.elidedText(self.words(), Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(QRectF(0, 0, self.width(), line), Qt.AlignmentFlag.AlignVCenter, text)
         area = QRectF(0, line + 1, self.width(), self.height() - line - 3)
-        middle, half = area.center().y(), area.height() / 2
+        middle = area.center().y()
         count, width = self.values.size, max(1, int(area.width()))
         if count and self.scale > 0:
-            heights = np.clip(self.values / self.scale, -1.0, 1.0) * half
-            accent = self.palette().highlight().color()
-            if count <= width:
-                step = area.width() / count
-                for i, height in enumerate(heights):
-                    top = middle - max(float(height), 0.0)
-                    painter.fillRect(QRectF(i * step, top, max(step - 0.3, 0.7), abs(float(height))), accent)
-            else:
-                edges = np.linspace(0, count, width + 1).astype(int)[:-1]
-                ups, downs = np.maximum.reduceat(heights, edges), np.minimum.reduceat(heights, edges)
-                for x in range(width):
-                    top, bottom = middle - max(float(ups[x]), 0.0), middle - min(float(downs[x]), 0.0)
-                    painter.fillRect(QRectF(x, top, 1.0, bottom - top), accent)
+            bars = self._bars(width, max(1, int(area.height())))
+            painter.drawImage(area.topLeft(), bars)
         ink.setAlpha(110)
         painter.setPen(ink)
         painter.drawLine(QPointF(0, middle), QPointF(self.width(), middle))
