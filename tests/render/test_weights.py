@@ -18,6 +18,7 @@ from vitviz.render.weights import (
     grid_tiles,
     map_indices,
     recipe_of,
+    row_page,
     step_for,
     tile_colors,
 )
@@ -113,3 +114,18 @@ def test_page_of_filters_has_every_tile_and_its_share():
     assert sum(hasattr(mark, "pixels") for mark in page.marks) == 28
     assert sum(hasattr(mark, "text") for mark in page.marks) == 28
     assert all(m.y + m.height <= page.height for m in page.marks if hasattr(m, "pixels"))
+
+
+def test_row_of_maps_gives_every_map_the_same_width_and_a_title_and_a_word():
+    maps = [np.zeros((4, 6), np.float32), np.ones((8, 12), np.float32)]
+    page = row_page(
+        maps, ["before", "after"], ["ring 61 %", "star 52 %"], (-1.0, 1.0), "viridis", label="x",
+        figure=Figure(width=174.0),
+    )  # fmt: skip
+    pictures = [mark for mark in page.marks if hasattr(mark, "pixels")]
+    assert pictures[0].width == pictures[1].width and pictures[0].x + pictures[0].width < pictures[1].x
+    assert [p.pixels.shape[:2] for p in pictures] == [(4, 6), (8, 12)]
+    words = [mark.text for mark in page.marks if hasattr(mark, "text")]
+    assert all(text in words for text in ("before", "after", "ring 61 %", "star 52 %", "1.000"))
+    pixels = pixels_of(page)
+    assert np.all(pixels[[0, -1]] == 255) and np.all(pixels[:, [0, -1]] == 255)

@@ -1,7 +1,10 @@
 """Another size of view in the Positions panel: asked for by a click, four maps, a table, a sentence."""
 
+import json
+
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from test_positions_panel import bring_up
@@ -86,3 +89,13 @@ def test_sentence_names_a_changed_prediction_and_a_model_without_classes():
         "ring was 80.0% likely. At 64 px: bicubic 70.0%; naive 10.0%, now star 90.0%."
     )
     assert "no classes" in verdict((Transfer(None, (32, 32), patches), kept))
+
+
+def test_figure_of_the_four_maps_is_written(qtbot, window, panel, tmp_path):
+    panel.sizes.setCurrentIndex(0)
+    compare(qtbot, window, panel)
+    with qtbot.waitSignal(panel.buttons.written, timeout=20_000):
+        panel.buttons.export(tmp_path / "sizes.png")
+    recipe = json.loads((tmp_path / "sizes.png.json").read_text())
+    assert list(recipe["shown"]["predictions"]) == [title.text() for title in panel.titles]
+    assert Pillow.open(tmp_path / "sizes.png").width == round(174 / 25.4 * 300)

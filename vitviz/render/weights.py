@@ -16,7 +16,7 @@ from vitviz import __version__
 from vitviz.render.compose import Bar
 from vitviz.render.figure import POINTS_PER_MM, Figure
 from vitviz.render.mosaic import Tiles, table
-from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, text_width, wrapped
+from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, shortened, text_width, wrapped
 from vitviz.render.pdf import pdf_of
 from vitviz.render.png import png
 from vitviz.render.raster import pixels_of
@@ -142,8 +142,8 @@ def filter_page(colors: np.ndarray, words: Sequence[str], *, figure: Figure) -> 
     top, title = _title(figure, width, figure.font_size / 2)
     marks: list[Mark] = list(title)
     edge = figure.font_size / 2
-    pitch = (width - 2 * edge) / cols
-    tile = pitch * tiles.tile[1] / (tiles.tile[1] + tiles.gap)
+    unit = (width - 2 * edge) / tiles.size[1]
+    pitch, tile = unit * (tiles.tile[1] + tiles.gap), unit * tiles.tile[1]
     high = tile * tiles.tile[0] / tiles.tile[1]
     line = size * LINE if words and text_width(max(words, key=len), size) <= pitch else 0.0
     for i, pixels in enumerate(colors):
@@ -154,6 +154,36 @@ def filter_page(colors: np.ndarray, words: Sequence[str], *, figure: Figure) -> 
             marks.append(Text(x + tile / 2, y + high + size, words[i], size, ink, "middle"))
     whole = top + len(tiles.heads) * (high + (pitch - tile) + line) + edge
     return Page(width, whole, figure.dpi, figure.background, tuple(marks))
+
+
+def row_page(
+    maps: Sequence[np.ndarray],
+    titles: Sequence[str],
+    words: Sequence[str],
+    limits: tuple[float, float],
+    colormap: str,
+    *,
+    label: str,
+    figure: Figure,
+) -> Page:
+    """Maps (gh, gw) of different grids side by side at the same width, a title over and a word under each."""
+    size, ink, width = figure.font_size, figure.foreground, width_of(figure)
+    bar, edge = Bar(limits, figure, label), size / 2
+    top, title = _title(figure, width, edge)
+    pitch = (width - edge - bar.width - edge) / len(maps)
+    side = pitch - size
+    height = max(side * m.shape[0] / m.shape[1] for m in maps)
+    marks: list[Mark] = list(title)
+    colors = table(colormap, figure.background)
+    for i, (values, over, under) in enumerate(zip(maps, titles, words, strict=True)):
+        x, y = edge + i * pitch, top + size * LINE
+        marks.append(Text(x, top + size * ASCENT, shortened(over, size, side), size, ink))
+        high = side * values.shape[0] / values.shape[1]
+        marks.append(Picture(x, y, side, high, colors[map_indices(values, limits)]))
+        marks.append(Text(x, y + height + size * LINE, shortened(under, size, side), size, ink))
+    right = edge + len(maps) * pitch - size
+    marks += bar.marks(right, top + size * LINE, height, colormap)
+    return Page(width, top + height + size * (3 * LINE), figure.dpi, figure.background, tuple(marks))
 
 
 def width_of(figure: Figure) -> float:

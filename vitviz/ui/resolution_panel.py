@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State
+from vitviz.ui.weight_figures import FigureButtons, Make
 
 if TYPE_CHECKING:
     from vitviz.embeddings.transfer import Transfer
@@ -76,6 +78,7 @@ class ResolutionPanel(LazyPanel):
         self.titles = tuple(QLabel(" ") for _ in _TITLES)
         self.bar = ColorBar(self)
         self._filler = QWidget()
+        self.buttons = FigureButtons(worker, self._figure, "positions at another size", self)
         self.table = QTableWidget(len(_TITLES), len(_HEADINGS), self)
         self._lay_out()
         for i, view in enumerate(self.views):
@@ -120,7 +123,10 @@ class ResolutionPanel(LazyPanel):
         layout.addWidget(self.maps, 1)
         layout.addWidget(self._filler, 1)
         layout.addWidget(self.table)
-        layout.addWidget(self.verdict)
+        below = QHBoxLayout()
+        below.addWidget(self.verdict, 1)
+        below.addWidget(self.buttons, 0, Qt.AlignmentFlag.AlignBottom)
+        layout.addLayout(below)
         self._clear()
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
@@ -131,7 +137,7 @@ class ResolutionPanel(LazyPanel):
 
     def _clear(self) -> None:
         self.found, self._units = (), []
-        for widget in (self.maps, self.table, self.verdict):
+        for widget in (self.maps, self.table, self.verdict, self.buttons):
             widget.hide()
         self._filler.show()
 
@@ -207,7 +213,7 @@ class ResolutionPanel(LazyPanel):
         if not self.found:
             self.text.setText(words)
             return
-        for widget in (self.maps, self.table, self.verdict):
+        for widget in (self.maps, self.table, self.verdict, self.buttons):
             widget.show()
         self._filler.hide()
         self._units = [_unit(each.patches) for each in self.found]
@@ -271,8 +277,7 @@ class ResolutionPanel(LazyPanel):
         self.bar.show_scale(colormap, (-1.0, 1.0), "fixed scale", "cosine similarity")
         for i, view in enumerate(self.views):
             row, col = self.cell_of(i)
-            unit = self._units[i]
-            view.show_indices(map_indices(unit @ unit[row, col], (-1.0, 1.0)), colormap)
+            view.show_indices(map_indices(self._similar(i), (-1.0, 1.0)), colormap)
             view.mark(QRectF(col, row, 1, 1))
 
     def _hovered(self, index: int, place: Place) -> None:
@@ -284,6 +289,36 @@ class ResolutionPanel(LazyPanel):
             view = opened.trace.view
             centre = Grid(rows, cols, (view.size[0] / rows, view.size[1] / cols)).centre(int(place.y), int(place.x))
             self._pane.store.update(hover=Place(*view.to_picture(*centre)))
+
+    def _similar(self, index: int) -> np.ndarray:
+        """Similarity of the query's place with every patch of one of the maps."""
+        unit = self._units[index]
+        result: np.ndarray = unit @ unit[self.cell_of(index)]
+        return result
+
+    def _figure(self) -> tuple[str, Make, Mapping[str, Any]] | None:
+        opened = self._opened
+        if opened is None or not self.found:
+            return None
+        from vitviz.atomic import slug
+        from vitviz.render.figure import Figure
+        from vitviz.render.weights import recipe_of, row_page
+
+        maps, titles = [self._similar(i) for i in range(len(self.found))], [title.text() for title in self.titles]
+        words = [f"{each.top[0][0]} {each.top[0][1]:.1%}" if each.top else "no classes" for each in self.found]
+        colormap, figure = self._pane.store.state.style.colormap, Figure(width=174.0, color_bar=True)
+        size = self.found[1].size
+        what = {
+            "method": "positions at another size", "size": list(size), "place": list(self._place),
+            "predictions": dict(zip(titles, words, strict=True)), "colormap": colormap,
+        }  # fmt: skip
+        recipe = recipe_of(opened.model.identity, what, figure)
+        recipe["picture"] = {"path": None, "name": opened.image.name, "sha256": opened.image.sha256}
+        return (
+            slug(f"{opened.image.name} {opened.model.name} positions at {size[1]} px"),
+            lambda: row_page(maps, titles, words, (-1.0, 1.0), colormap, label="Cosine similarity", figure=figure),
+            recipe,
+        )
 
 
 def verdict(found: tuple[Transfer, ...]) -> str:

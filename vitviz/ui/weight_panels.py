@@ -40,7 +40,7 @@ class WeightPanels(QObject):
             ("Filters", self.filters),
             ("Tokens from pixels", self.sequence),
         )
-        for panel in (self.positions, self.filters, self.sequence):
+        for panel in (self.positions, self.resolution, self.filters, self.sequence):
             panel.buttons.told.connect(self.told)
         self.positions.bias_asked.connect(self.bias_asked)
         theme.changed.connect(self.recolor)
