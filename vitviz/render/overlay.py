@@ -86,7 +86,7 @@ class Canvas:
                 total[inside] += colors[color_indices(m.values, limits)][:, cols[inside[1]]][rows[inside[0]]]
         result = total.view(np.uint8).reshape(*total.shape, 4)
         if m.windows is not None:
-            draw_windows(result, window_marks(m, style), lambda row, col: self._corner(m.grid, row, col))
+            draw_windows(result, window_marks(m, style), lambda row, col: self.corner(m.grid, row, col))
         if style.show_query and m.query_cell is not None:
             self._outline(result, m.grid, m.query_cell)
         return result
@@ -178,7 +178,7 @@ class Canvas:
         result: np.ndarray = np.where(stripe, grey * _UNSEEN_DIM + 60.0, grey * _UNSEEN_DIM + 10.0).astype(np.uint8)
         return result
 
-    def _corner(self, grid: Grid, row: float, col: float) -> tuple[int, int]:
+    def corner(self, grid: Grid, row: float, col: float) -> tuple[int, int]:
         """The drawn pixel (y, x) at a corner of the grid."""
         x, y = self.view.to_picture(col * grid.stride[1], row * grid.stride[0])
         height, width = self.size
@@ -187,7 +187,7 @@ class Canvas:
     def _outline(self, pixels: np.ndarray, grid: Grid, cell: tuple[int, int]) -> None:
         """A black and white frame around a patch, in place."""
         height, width = self.size
-        (top, left), (bottom, right) = self._corner(grid, *cell), self._corner(grid, cell[0] + 1, cell[1] + 1)
+        (top, left), (bottom, right) = self.corner(grid, *cell), self.corner(grid, cell[0] + 1, cell[1] + 1)
         thick = max(1, round(max(height, width) / 400))
         for shade, out in ((0, thick), (255, 0)):
             box = (top - out, bottom + out, left - out, right + out)

@@ -76,7 +76,7 @@ class BiasPanel(LazyPanel):
         worker.failed.connect(self._failed)
         self._nothing("")
 
-    def set_colors(self, background: QColor) -> None:
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colour around the tables, which the gaps between them take too."""
         self._background = background
         self.view.set_colors(background)

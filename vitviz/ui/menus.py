@@ -187,6 +187,15 @@ class Menus:
         for i, (name, about) in enumerate(METHODS.items(), 1):
             choose = partial(store.update, method=name)
             methods.addAction(action(w, about.title, choose, shortcut=f"Ctrl+{i}", tip=about.tip))
+        menu.addAction(
+            action(
+                w,
+                "What can this token s&ee",
+                w.show_reach,
+                shortcut="S",
+                tip="The receptive field of the patch under the mouse, growing layer by layer",
+            )
+        )
         self.play = action(w, "Pla&y the layers", w.browsing.play, shortcut="Space", checked=False)
         menu.addAction(self.play)
 

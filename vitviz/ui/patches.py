@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt, Slot
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from vitviz.images import Preprocessing, view_pixels
 from vitviz.render.style import Style
@@ -20,7 +29,12 @@ _MOST_CHIPS = 16
 
 
 class PatchesPanel(QWidget):
-    """Shows the view with its patch grid and the query; chips choose a named token as query, or free it again."""
+    """Shows the view with its patch grid and the query; chips choose a named token as query, or free it again.
+
+    `reach_asked()` when the user asks what the token can see.
+    """
+
+    reach_asked = Signal()
 
     def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,6 +49,10 @@ class PatchesPanel(QWidget):
         self.count = QLabel(" ")
         self.count.setTextFormat(Qt.TextFormat.PlainText)
         self.count.setWordWrap(True)
+        self.reach_button = QPushButton("What can this token see?")
+        self.reach_button.setToolTip("The receptive field of the patch, growing layer by layer (S)")
+        self.reach_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.reach_button.clicked.connect(lambda _=False: self.reach_asked.emit())
         self.chips: dict[str, QToolButton] = {}
         self._group = QButtonGroup(self)
         self._group.setExclusive(False)
@@ -54,6 +72,7 @@ class PatchesPanel(QWidget):
         layout.addWidget(scroll)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.count)
+        layout.addWidget(self.reach_button)
         pane.traced.connect(self._traced)
         pane.map_changed.connect(self._mapped)
         pane.restyled.connect(self._restyled)

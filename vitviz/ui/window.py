@@ -38,6 +38,7 @@ from vitviz.ui.pane import KIND as MAPS
 from vitviz.ui.pane import Pane
 from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
+from vitviz.ui.reach_panel import ReachPanel
 from vitviz.ui.restoring import Restorer, may_be_restored
 from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings
@@ -132,8 +133,10 @@ class MainWindow(QMainWindow):
         """Behind the heads: what the weights say with no picture. They do no work before they are shown."""
         self.weights = WeightPanels(self.pane, self.worker, self.theme, self)
         self.bias = BiasPanel(self.pane, self.worker, self.settings)
+        self.reach = ReachPanel(self.pane, self.worker)
         heads = self.docks[2]
-        for title, panel in (*self.weights.docked, ("Relative bias", self.bias)):
+        panels = (("Receptive field", self.reach), ("Relative bias", self.bias))
+        for title, panel in (*self.weights.docked, *panels):
             self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
             self.tabifyDockWidget(heads, self.docks[-1])
         bias = self.docks[-1]
@@ -192,6 +195,7 @@ class MainWindow(QMainWindow):
         self.settings.changed.connect(self.menus.fill_recents)
         self.model_panel.correct_asked.connect(self.sources.ask_corrections)
         self.browsing.pointed.connect(self._pointed)
+        self.patches.reach_asked.connect(self.show_reach)
         for teller in (
             self.browsing,
             self.comparing,
@@ -305,9 +309,8 @@ class MainWindow(QMainWindow):
         self.panes.set_colors(background)
         self.patches.view.set_colors(background)
         self.compare_tabs.set_colors(background, foreground)
-        for panel in (self.atlas, self.ablation):
+        for panel in (self.atlas, self.ablation, self.bias, self.reach):
             panel.set_colors(background, foreground)
-        self.bias.set_colors(background)
 
     def set_full_screen(self, on: bool) -> None:
         """Full screen, or back."""
@@ -317,6 +320,13 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Put the panels back where they were at first."""
         self.restoreState(self._default_layout)
+
+    def show_reach(self) -> None:
+        """What can this token see: its receptive field grows, layer after layer."""
+        dock = next(dock for dock in self.docks if dock.widget() is self.reach)
+        dock.show()
+        dock.raise_()
+        self.reach.start()
 
     def show_palette(self) -> None:
         """Every command by name."""
