@@ -104,12 +104,14 @@ def main():
     parser.add_argument("--model", default="vit_base_patch16_224")
     parser.add_argument("--sizes", type=int, nargs="+", default=[224, 1024])
     parser.add_argument("--picture", type=int, nargs=2, default=[375, 500], metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--layer", type=int, default=-1, help="the layer that is shown while the mouse moves")
     parser.add_argument("--moves", type=int, default=60)
     arguments = parser.parse_args()
     print(f"| {arguments.model}, change | view px | p50 ms | p95 ms | max ms | CPU ms | p95 at most {LIMIT_MS} ms |")
     print("|---|---|---|---|---|---|---|")
     for size in arguments.sizes:
         window = window_of(arguments.model, size, tuple(arguments.picture))
+        window.store.update(layer=arguments.layer)
         for name, (views, change) in changes(window).items():
             painted = Painted(*views)
             for n in range(5):

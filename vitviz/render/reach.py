@@ -12,14 +12,14 @@ _DIM = 0.3
 
 
 def draw_reach(
-    canvas: Canvas, grid: Grid, seen: np.ndarray, before: np.ndarray | None, cell: tuple[int, int]
+    canvas: Canvas, grid: Grid, seen: np.ndarray, before: np.ndarray | None, own: Grid, cell: tuple[int, int]
 ) -> np.ndarray:
     """The picture with a receptive field, (height, width, 3) uint8.
 
     Args:
         seen: (gh, gw) bool; its border is white.
         before: the same one layer earlier, whose border is orange and dashed; None draws none.
-        cell: the patch that looks, framed.
+        own, cell: the grid of the layer that is asked, and the patch of it that looks, framed.
     """
     rows, cols = canvas.cells(grid)
     bright = seen[np.maximum(rows, 0)[:, None], np.maximum(cols, 0)[None]]
@@ -28,7 +28,7 @@ def draw_reach(
     pixels[~bright] = (pixels[~bright] * _DIM).astype(np.uint8)
     outline = edges(seen.astype(np.int64), outside=0)
     inner = () if before is None else edges(before.astype(np.int64), outside=0)
-    query = np.zeros(grid.shape, dtype=np.int64)
+    query = np.zeros(own.shape, dtype=np.int64)
     query[cell] = 1
 
     def corner(row: float, col: float) -> tuple[int, int]:
@@ -37,5 +37,6 @@ def draw_reach(
     # The border of before lies within that of now: where both run together, that of now is drawn.
     draw_windows(pixels, WindowMarks(seam=inner), corner)
     draw_windows(pixels, WindowMarks(outline=outline), corner)
-    draw_windows(pixels, WindowMarks(partition=edges(query, outside=0)), corner)
+    frame = WindowMarks(partition=edges(query, outside=0))
+    draw_windows(pixels, frame, lambda row, col: canvas.corner(own, row, col))
     return pixels

@@ -150,13 +150,15 @@ class ReachPanel(LazyPanel):
             return
         at = min(self.slider.value(), len(found.layers) - 1)
         layer, total = opened.trace.layers[found.layers[at]], found.grid.size
-        cell = found.grid.cell_at(*opened.trace.view.to_view(found.place.x, found.place.y))
+        own = layer.query_grid
+        cell = own.cell_at(*opened.trace.view.to_view(found.place.x, found.place.y))
         before = found.seen[at - 1] if at else None
-        self.view.set_pixels(draw_reach(self._canvas[1], found.grid, found.seen[at], before, cell))
+        self.view.set_pixels(draw_reach(self._canvas[1], found.grid, found.seen[at], before, own, cell))
         count = found.counts[at]
+        after = layer_text(layer.index, layer.title).lower()
         self.text.setText(
-            f"After {layer_text(layer.index, layer.title).lower()} the token at patch ({cell[0]}, {cell[1]}) has seen "
-            f"{count} of {total} patches ({100 * count / total:.1f} %)"
+            f"After {after} the token at patch ({cell[0]}, {cell[1]}) of {own.rows} x {own.cols} has seen {count} of "
+            f"{total} patches ({100 * count / total:.1f} %)"
         )
         self.note.setText(_comparison(found.counts, total) + (f" {found.note}" if found.note else ""))
         self.bars.show_counts([n / total for n in found.counts], at)
