@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,13 +43,20 @@ class WindowMarks:
 
 def window_marks(m: Map, style: Style) -> WindowMarks:
     """What a style asks to be drawn of the windows of a map; nothing for attention over the whole grid."""
-    windows, cell = m.windows, m.query_cell
-    if windows is None:
+    if m.windows is None:
         return WindowMarks()
+    return _marks(m.windows, m.neighbour, m.query_cell, style.show_window, style.show_partition)
+
+
+@lru_cache(maxsize=256)
+def _marks(
+    windows: Windows, neighbour: Windows | None, cell: tuple[int, int] | None, show_window: bool, show_partition: bool
+) -> WindowMarks:
+    # The map, the patches beside it and the words above ask for the same marks under every mouse move.
     outline: tuple[Segment, ...] = ()
     seam: list[Segment] = []
     shut_out: tuple[Piece, ...] = ()
-    if style.show_window and cell is not None:
+    if show_window and cell is not None:
         outline = edges(windows.members(cell).astype(np.int64), outside=0)
         below, right = windows.wraps(cell)
         rows, cols = windows.grid
@@ -57,10 +65,10 @@ def window_marks(m: Map, style: Style) -> WindowMarks:
             if (below and r0 == r1 and r0 in (0, rows)) or (right and c0 == c1 and c0 in (0, cols)):
                 seam.append(segment)
         shut_out = tuple(piece for piece in windows.pieces(cell) if piece.shut_out)
-    partition, neighbour = (
-        _partition(each) if style.show_partition and each is not None else () for each in (windows, m.neighbour)
+    partition, beside = (
+        _partition(each) if show_partition and each is not None else () for each in (windows, neighbour)
     )
-    return WindowMarks(outline, tuple(seam), shut_out, partition, neighbour)
+    return WindowMarks(outline, tuple(seam), shut_out, partition, beside)
 
 
 def _partition(windows: Windows) -> tuple[Segment, ...]:
@@ -75,14 +83,17 @@ def edges(numbers: np.ndarray, *, outside: int) -> tuple[Segment, ...]:
     around = np.pad(numbers, 1, constant_values=outside)
     level = around[1:, 1:-1] != around[:-1, 1:-1]  # above row r of the grid, for each column
     upright = around[1:-1, 1:] != around[1:-1, :-1]  # left of column c, for each row
-    segments = [(r, start, r, end) for r in range(len(level)) for start, end in _stretches(level[r])]
-    segments += [(start, c, end, c) for c in range(upright.shape[1]) for start, end in _stretches(upright[:, c])]
-    return tuple(segments)
+    return (
+        *((r, start, r, end) for r, start, end in _stretches(level)),
+        *((start, c, end, c) for c, start, end in _stretches(upright.T)),
+    )
 
 
-def _stretches(line: np.ndarray) -> list[tuple[int, int]]:
-    steps = np.diff(np.concatenate([[0], line.astype(np.int8), [0]]))
-    return [(int(a), int(b)) for a, b in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)]
+def _stretches(lines: np.ndarray) -> list[tuple[int, int, int]]:
+    """Where lines (n, m) bool are True: (line, first, one past the last)."""
+    steps = np.diff(np.pad(lines, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    starts, ends = np.argwhere(steps == 1), np.argwhere(steps == -1)
+    return [(line, first, end) for (line, first), (_, end) in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 def draw_windows(pixels: np.ndarray, marks: WindowMarks, corner: Corner) -> None:
