@@ -307,14 +307,6 @@ def test_two_classes_give_two_maps(built, picture):
     assert np.abs(one - other).max() > 1e-3 * one.max()
 
 
-@pytest.mark.parametrize("method", GRADIENT_METHODS[:3])
-@pytest.mark.parametrize("key", ["swin", "maxvit-tf"])
-def test_windows_are_refused_with_the_reason_where_the_method_is_not_defined_for_them(key, method, built, picture):
-    model, _ = built(BY_KEY[key])
-    with pytest.raises(AttentionError, match=r"defined for attention between all tokens.*within windows.*rollout"):
-        vitviz.relevance(model, picture, method=method)
-
-
 def test_a_model_without_classes_is_refused(make, picture):
     model = make("vit_tiny_patch16_224", (64, 96), img_size=(64, 96), embed_dim=32, depth=1, num_heads=2, num_classes=0)
     with pytest.raises(AttentionError, match="no classes to explain"):

@@ -33,7 +33,8 @@ class Walk:
     """`relevance` and `gradient rollout`: r <- r + r Ā_l, or r <- r Â_l, from the last layer to the first.
 
     With G = dy/dA: Ā = mean_h(relu(G A)); M = relu(mean_h(G A)) and Â = (M + I) / 2 with its rows normalised, which
-    is (M + I) / (1 + sum of the row). A pool at the end has no residual: its row is Ā, or M normalised.
+    is (M + I) / (1 + sum of the row). A pool at the end has no residual: its row is Ā, or M normalised. Windows are
+    blocks of these matrices; columns of padding are left out.
     """
 
     def __init__(self, layers: list[Layer], query: str, method: Method, progress: Callable[[float, str], None]) -> None:
@@ -54,6 +55,9 @@ class Walk:
         if rows is None or weights is None or gradient is None:
             self._finish(layer)
             return
+        if layer.windows is not None:
+            self._take_windows(layer, rows, weights * gradient)
+            return
         product = weights[0] * gradient[0]
         share = self._row[rows]
         if self._method == "relevance":
@@ -67,6 +71,19 @@ class Walk:
         share = share / (1 + total)
         self._next += share @ mean
         self._next.index_add_(0, rows, share)
+
+    def _take_windows(self, layer: Layer, rows: Tensor, product: Tensor) -> None:
+        """The same for some places (n,) of every window; the product is (windows, H, n, M)."""
+        index, product = in_windows(layer, product)
+        share = _of_places(self._row, index[:, rows])
+        if self._method == "relevance":
+            mean = product.clamp_min_(0).mean(1)
+        else:
+            mean = product.mean(1).clamp_min_(0)
+            share = share / (1 + mean.sum(-1))
+            self._next.index_add_(0, index[:, rows].clamp(min=0).flatten(), share.flatten())
+        pulled = (share.unsqueeze(1) @ mean).squeeze(1)
+        self._next.index_add_(0, index.clamp(min=0).flatten(), pulled.flatten())
 
     def _finish(self, layer: Layer) -> None:
         if self._method == "relevance" and layer.kind != "pool":
@@ -102,9 +119,16 @@ class LastLayer:
         """Take in some rows of the last layer; others are passed over."""
         if call is not self._layer.call or rows is None or weights is None or gradient is None:
             return
-        share = self._start[rows]
-        self._weights += share @ weights[0]
-        self._gradient += share @ gradient[0]
+        if self._layer.windows is None:
+            share = self._start[rows]
+            self._weights += share @ weights[0]
+            self._gradient += share @ gradient[0]
+            return
+        for total, block in ((self._weights, weights), (self._gradient, gradient)):
+            index, inside = in_windows(self._layer, block)
+            share = _of_places(self._start, index[:, rows])
+            taken = (share[:, None, None] @ inside).squeeze(2).transpose(0, 1)
+            total.index_add_(1, index.clamp(min=0).flatten(), taken.flatten(1))
 
     def result(self) -> tuple[Tensor, Tensor | None]:
         """Values over the patches (gh, gw); prefix tokens have none."""
@@ -112,6 +136,18 @@ class LastLayer:
         shares = self._gradient[:, count:].mean(-1, keepdim=True)
         values = (shares * self._weights[:, count:]).mean(0).clamp_min(0)
         return values.reshape(self._layer.grid.shape), None
+
+
+def in_windows(layer: Layer, block: Tensor) -> tuple[Tensor, Tensor]:
+    """The token at each place (windows, M), -1 on padding, and values (B, H, n, M) by window, 0 on padded keys."""
+    index = layer.window_tokens
+    apart = block.reshape(len(index), layer.num_heads, *block.shape[2:])
+    return index, apart * (index >= 0)[:, None, None, :]
+
+
+def _of_places(row: Tensor, tokens: Tensor) -> Tensor:
+    """The row at the tokens of some places, 0 where these are padding."""
+    return row[tokens.clamp(min=0)] * (tokens >= 0)
 
 
 def map_of_values(

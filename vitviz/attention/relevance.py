@@ -22,6 +22,7 @@ from vitviz.attention.graded import Graph, frozen, graded_pass
 from vitviz.attention.layer import Layer
 from vitviz.attention.memory import check_room
 from vitviz.attention.placing import place
+from vitviz.attention.rollout import left_out
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Ablation, Map, Method, Selection
 from vitviz.errors import AttentionError, Cancelled, ModelError
@@ -44,7 +45,8 @@ def relevance(
     """What a class was decided by, in one forward and one backward pass.
 
     The map is of the tokens that the output is made from: the class token's row, for pooled models the mean over the
-    patches, for models with an attention pool the pool's row.
+    patches, for models with an attention pool the pool's row. In Swin the windows are blocks of the matrices, and a
+    patch that was merged gives an equal share to each of those that it was merged from, as in rollout.
 
     Args:
         model: as load_model gives it.
@@ -95,7 +97,8 @@ def relevance(
         raise ModelError(f"The gradients of {model.name} failed: {' '.join(str(error).split())[:300]}") from error
     values, prefix = walks[0].result()
     bottom = layers[0] if method in PER_LAYER else layers[-1]
-    return replace(map_of_values(model, image, selection, bottom, values, prefix), ablation=ablation)
+    made = map_of_values(model, image, selection, bottom, values, prefix)
+    return replace(made, ablation=ablation, note=left_out(layers) if method in PER_LAYER else "")
 
 
 def _altered(model: Model, seen: Trace | None) -> AbstractContextManager[None]:
@@ -134,11 +137,10 @@ def _walk(
 ) -> Walk | LastLayer:
     needed = layers if method in PER_LAYER else layers[-1:]
     for layer in needed:
-        if layer.kind not in ("global", "pool"):
-            reason = "attends within windows" if layer.kind == "window" else "looks at a coarser grid than its own"
+        if layer.kind == "pooled keys":
             raise AttentionError(
-                f"{method} is defined for attention between all tokens, and layer {layer.index} ({layer.name}) of "
-                f"{model.name} {reason}: choose token grad-cam, or rollout."
+                f"{method} is defined for attention within one grid, and layer {layer.index} ({layer.name}) of "
+                f"{model.name} looks at a coarser one than its own: choose token grad-cam, or rollout."
             )
     query = _query(model, layers)
     if method == "attention grad-cam":

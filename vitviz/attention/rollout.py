@@ -154,12 +154,12 @@ def map_from_row(
         prefix_weights={name: float(w) for name, w in zip(bottom.prefix_tokens, numbers[:count], strict=True)},
         query_cell=cell,
         ablation=trace.ablation,
-        note=_left_out(trace.layers[: top.index + 1]),
+        note=left_out(trace.layers[: top.index + 1]),
     )
 
 
-def _left_out(layers: Sequence[Layer]) -> str:
-    """What a rollout through these layers does not follow."""
+def left_out(layers: Sequence[Layer]) -> str:
+    """What a product of the attention of these layers does not follow, a sentence; "" where nothing is."""
     if any(layer.is_convolved for layer in layers):
         return "An approximation: the convolutions between the attention layers, which mix neighbours, are left out."
     return ""
