@@ -1,5 +1,7 @@
 """Under the panes: what the models cost, measured only while somebody looks."""
 
+import json
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -105,3 +107,35 @@ def test_failure_of_one_measurement_leaves_the_others(qtbot, window, ragged, mon
     window.opener.opened.emit(ragged)
     qtbot.waitUntil(lambda: not window.worker.is_busy() and window.costing.costs()[0] is not None, timeout=20000)
     assert window.costing.costs()[1] is None
+
+
+def test_memory_of_the_models_is_said(two):
+    two.panes.loaded.put(two.panes.columns[0].pane.opened.wish.model, two.panes.columns[0].pane.opened.model)
+    two.costing.changed.emit()
+    assert two.compare_tabs.memory.text() == two.panes.loaded.text() != ""
+
+
+def test_comparison_is_written_with_its_table_as_it_is_shown(qtbot, two, tmp_path):
+    path = tmp_path / "both.svg"
+    with qtbot.waitSignal(two.comparing.exported, timeout=20000):
+        two.comparing.export_to(path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["both.csv", "both.svg", "both.svg.json"]
+    record = json.loads((tmp_path / "both.svg.json").read_text())
+    for column, model in zip(two.panes, record["models"], strict=True):
+        assert model["name"].startswith(column.pane.opened.model.name)
+        assert model["limits"] == list(column.pane.limits())
+        assert model["selection"]["layer"] == column.pane.map.selection.layer
+
+
+def test_export_that_fails_is_told_and_the_window_lives(qtbot, two, tmp_path):
+    from vitviz.ui.messages import ErrorBox
+
+    two.comparing.export_to(tmp_path / "no folder" / "both.png")
+    qtbot.waitUntil(lambda: bool(two.findChildren(ErrorBox)), timeout=20000)
+    assert "no folder" in two.findChildren(ErrorBox)[0].text()
+
+
+def test_export_is_offered_with_two_panes_only(window):
+    assert not window.comparing.export.isEnabled()
+    window.comparing.add.trigger()
+    assert window.comparing.export.isEnabled()

@@ -16,6 +16,18 @@ from vitviz.models.layout import Grid, Windows
 
 Kind = Literal["global", "window", "pool", "pooled keys"]
 _CHUNK_BYTES = 64 * 2**20
+_SMALLEST_CHUNK = 2**20
+
+
+def shrink_chunks() -> bool:
+    """Compute rows in chunks of a quarter of the memory from now on; False where they are as small as can be."""
+    global _CHUNK_BYTES
+    smaller = _CHUNK_BYTES // 4 >= _SMALLEST_CHUNK
+    if smaller:
+        _CHUNK_BYTES //= 4
+    return smaller
+
+
 _CACHE_BYTES = 2**20
 
 

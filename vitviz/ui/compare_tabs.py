@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QTabWidget, QWidget
+from PySide6.QtWidgets import QLabel, QTabWidget, QWidget
 
 from vitviz.ui.cost_curve import CostCurve
 from vitviz.ui.cost_table import CostTable
@@ -27,6 +28,11 @@ class CompareTabs(QTabWidget):
         self.addTab(self.view_curve, "Cost over resolution")
         self.differences = DifferenceView(panes, worker, self)
         self.addTab(self.differences, "Differences")
+        self.memory = QLabel()
+        self.memory.setTextFormat(Qt.TextFormat.PlainText)
+        self.memory.setContentsMargins(0, 0, 8, 0)
+        self.memory.setToolTip("Weights in memory; the oldest that no pane shows go where there are too many")
+        self.setCornerWidget(self.memory)
         self.setDocumentMode(True)
         self.setAccessibleName("Comparison")
         self.currentChanged.connect(self._refresh)
@@ -40,6 +46,7 @@ class CompareTabs(QTabWidget):
 
     def _refresh(self, *_: object) -> None:
         shown = self.currentWidget()
+        self.memory.setText(self._panes.loaded.text())
         if isinstance(shown, CostTable | CostCurve) and self.isVisible():
             names = [model_text(c.pane.opened) if c.pane.opened else "…" for c in self._panes]
             shown.show_costs(names, self._costing.costs())

@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QToolButton
 
+from vitviz.atomic import slug
 from vitviz.errors import VitvizError
+from vitviz.ui import files
 from vitviz.ui.actions import action, choices
+from vitviz.ui.jobs import Progress
 from vitviz.ui.linking import Links
 from vitviz.ui.messages import show_error
 from vitviz.ui.opening import ModelWish
@@ -22,6 +25,7 @@ from vitviz.ui.panes import MOST
 if TYPE_CHECKING:
     from vitviz.ui.window import MainWindow
 
+EXPORT = "write comparison"
 _LAYERS = (
     ("Layer by relative depth", "depth"),
     ("Layer by number", "number"),
@@ -36,8 +40,9 @@ _SWITCHES = (
 
 
 class Comparing(QObject):
-    """Adds and fills panes. `told(str)` with a word for the status bar."""
+    """Adds and fills panes. `exported(Path)` when a figure is written, `told(str)` with a word for the status bar."""
 
+    exported = Signal(object)
     told = Signal(str)
 
     def __init__(self, window: MainWindow) -> None:
@@ -63,6 +68,12 @@ class Comparing(QObject):
             window, "Add a pane with other si&zes…", self.add_with_size,
             tip="This model once more, with a view or patches of your choice, non-square too",
         )  # fmt: skip
+        self.export = action(
+            window, "&Export comparison…", self.ask_export, shortcut="Ctrl+Shift+E",
+            tip="All panes and their table as one figure: PNG, SVG or PDF, with the numbers as CSV",
+        )  # fmt: skip
+        window.worker.finished.connect(self._written)
+        window.worker.failed.connect(self._not_written)
         self.switches: dict[str, QAction] = {}
         self._enable()
         self._panes.added.connect(self._enable)
@@ -73,6 +84,7 @@ class Comparing(QObject):
         """Put all commands into the menu bar's menu."""
         for made in (self.add, self.free_size, self.patch_sizes, self.resolutions):
             menu.addAction(made)
+        menu.addAction(self.export)
         menu.addSeparator()
         for made in (self.next, self.close_pane):
             menu.addAction(made)
@@ -191,6 +203,58 @@ class Comparing(QObject):
                 column.opener.open(picture=opened.wish.picture, model=wish)
         self._panes.set_current(self._panes.columns[0])
 
+    def ask_export(self) -> None:
+        """Choose where the comparison goes."""
+        opened = self._panes.current.opened
+        if opened is None:
+            return
+        folder = Path(self._window.settings.value.export_folder or Path.home())
+        files.ask_save(
+            self._window,
+            str(folder / f"{slug(f'{Path(opened.image.name).stem} comparison')}.png"),
+            ["Figures (*.png *.svg *.pdf)"],
+            title="Export comparison",
+            then=lambda paths: self.export_to(paths[0]),
+        )
+
+    def export_to(self, path: Path) -> None:
+        """Write what the panes show now, whatever the mouse does until the worker comes to it."""
+        shown = [
+            (c.pane.opened, c.pane.map, c.pane.limits(), cost)
+            for c, cost in zip(self._panes, self._window.costing.costs(), strict=True)
+            if c.pane.opened is not None and c.pane.map is not None
+        ]
+        style = self._panes.current.store.state.style
+        if not shown:
+            return
+
+        def work(progress: Progress) -> Path:
+            from vitviz.attention.costs import measure
+            from vitviz.render.comparison import Compared, write_comparison
+            from vitviz.render.figure import Figure
+            from vitviz.render.plan import Seen
+
+            models = []
+            for opened, found, limits, cost in shown:
+                seen = Seen(opened.image, opened.model, opened.trace)
+                known = cost or measure(*(seen.model, seen.image, seen.trace), cancel=progress.cancelled)
+                models.append(Compared(seen, found, limits, known))
+            return write_comparison(path, models, style, Figure(width=174.0, font_size=7.0))[0]
+
+        self._window.settings.update(export_folder=str(path.parent))
+        self._window.worker.submit(f"{EXPORT} {path}", work, supersede=False)
+
+    @Slot(int, str, object)
+    def _written(self, number: int, kind: str, result: object) -> None:
+        if kind.startswith(EXPORT) and isinstance(result, Path):
+            self.exported.emit(result)
+            self.told.emit(f"Written: {result}, its numbers {result.stem}.csv and a record {result.name}.json")
+
+    @Slot(int, str, object)
+    def _not_written(self, number: int, kind: str, error: Exception) -> None:
+        if kind.startswith(EXPORT):
+            show_error(self._window, error)
+
     def _say(self, sentence: str) -> None:
         show_error(self._window, VitvizError(sentence))
 
@@ -209,3 +273,4 @@ class Comparing(QObject):
         self.free_size.setEnabled(count < MOST)
         self.close_pane.setEnabled(count > 1)
         self.next.setEnabled(count > 1)
+        self.export.setEnabled(count > 1)

@@ -13,7 +13,9 @@ from vitviz.errors import VitvizError
 from vitviz.images import Image, View, read_image
 from vitviz.render.overlay import Canvas
 from vitviz.ui import engine
+from vitviz.ui.fallback import Step, attempt, steps
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.loaded import Loaded
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -54,13 +56,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """What came of a wish: picture, model, the trace of one through the other, and the devices as (title, name)."""
+    """What came of a wish: picture, model, the trace of one through the other, the devices as (title, name), and a
+    note where memory ran out and something was given up."""
 
     wish: Wish
     image: Image
     model: Model
     trace: Trace
     devices: tuple[tuple[str, str], ...] = ()
+    note: str = ""
 
 
 class NetworkWantedError(VitvizError):
@@ -83,12 +87,15 @@ class Opener(QObject):
     pictured = Signal(object, object)
     failed = Signal(object, object)
 
-    def __init__(self, worker: Worker, parent: QObject | None = None, *, number: int = 0) -> None:
+    def __init__(
+        self, worker: Worker, parent: QObject | None = None, *, number: int = 0, loaded: Loaded | None = None
+    ) -> None:
         super().__init__(parent)
         self._worker, self._kind, self._early = worker, f"{KIND} {number}", f"picture {number}"
         self._wish = Wish()
         self._shown: Wish | None = None
-        self._model: tuple[ModelWish, Model] | None = None
+        self.loaded = loaded or Loaded()
+        self._tight: dict[ModelWish, int] = {}  # where memory ran out: the step that held
         self._image: tuple[Path | Image, Image] | None = None
         self._number = -1
         worker.finished.connect(self._finished)
@@ -116,12 +123,12 @@ class Opener(QObject):
         """Begin where another opener stands: with what it has shown, and its picture and model in hand."""
         self._shown = None if shown is None else shown.wish
         self._wish = self._shown or Wish(other._wish.picture)
-        self._model, self._image = other._model, other._image
+        self._tight, self._image = dict(other._tight), other._image
 
     def present(self, opened: Opened) -> None:
         """Show what was opened elsewhere, as if it had been wished here."""
         self._wish, self._shown = opened.wish, opened.wish
-        self._model = opened.wish.model, opened.model
+        self.loaded.put(opened.wish.model, opened.model)
         self._image = None if opened.wish.picture is None else (opened.wish.picture, opened.image)
         self.opened.emit(opened)
 
@@ -146,11 +153,21 @@ class Opener(QObject):
         from vitviz.attention.trace import trace
         from vitviz.models.devices import available
 
-        model = self._load(wish.model, progress)
-        progress.check()
-        seen = trace(model, image, progress=_part(progress, 0.6, 1.0), cancel=progress.cancelled)
+        devices = available()
+
+        def run(step: Step) -> tuple[Model, Trace]:
+            model = self._load(step.wish, wish.model, progress)
+            progress.check()
+            return model, trace(model, image, progress=_part(progress, 0.6, 1.0), cancel=progress.cancelled)
+
+        device = devices[0].name if wish.model.device == "auto" else wish.model.device
+        every = steps(wish.model, device, self.loaded.drop)
+        (model, seen), held = attempt(every[self._tight.get(wish.model, 0) :], run)
+        if held is not every[0]:
+            self._tight[wish.model] = every.index(held)
+        note = f"Memory ran out: {held.words}." if held.words else ""
         self._image = (wish.picture, image) if wish.picture is not None else None
-        return Opened(wish, image, model, seen, tuple((f"{d.name}: {d.title}", d.name) for d in available()))
+        return Opened(wish, image, model, seen, tuple((f"{d.name}: {d.title}", d.name) for d in devices), note)
 
     def _read(self, wish: Wish) -> Image:
         if isinstance(wish.picture, Image):
@@ -163,37 +180,35 @@ class Opener(QObject):
             return self._image[1]
         return read_image(wish.picture)
 
-    def _load(self, wish: ModelWish, progress: Progress) -> Model:
+    def _load(self, wish: ModelWish, wanted: ModelWish, progress: Progress) -> Model:
         from vitviz.models.loading import load_model
-
-        if self._model is not None and self._model[0] == wish:
-            return self._model[1]
 
         def ask(names: tuple[str, ...]) -> str:
             raise NetworkWantedError(Path(wish.source).name, names)
 
-        loaded = load_model(
-            wish.source,
-            device=wish.device,
-            precision=wish.precision,
-            image_size=wish.image_size,
-            patch_size=wish.patch_size,
-            crop=wish.crop,
-            architecture=wish.architecture,
-            num_heads=wish.num_heads,
-            network=wish.network,
-            mean=wish.mean,
-            std=wish.std,
-            norm_eps=wish.norm_eps,
-            labels=wish.labels,
-            pretrained=wish.pretrained,
-            choose_network=ask,
-            progress=_part(progress, 0.0, 0.6),
-            # Another picture does not make this model less wanted.
-            cancel=lambda: progress.cancelled() and self._wish.model != wish,
+        return self.loaded.get(
+            wish,
+            lambda: load_model(
+                wish.source,
+                device=wish.device,
+                precision=wish.precision,
+                image_size=wish.image_size,
+                patch_size=wish.patch_size,
+                crop=wish.crop,
+                architecture=wish.architecture,
+                num_heads=wish.num_heads,
+                network=wish.network,
+                mean=wish.mean,
+                std=wish.std,
+                norm_eps=wish.norm_eps,
+                labels=wish.labels,
+                pretrained=wish.pretrained,
+                choose_network=ask,
+                progress=_part(progress, 0.0, 0.6),
+                # Another picture does not make this model less wanted.
+                cancel=lambda: progress.cancelled() and self._wish.model != wanted,
+            ),
         )
-        self._model = wish, loaded
-        return loaded
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:

@@ -47,6 +47,8 @@ class PaneTitle(QFrame):
             tip.append("random weights")
         if is_approximation(opened):
             tip.append(APPROXIMATION)
+        if opened.note:
+            tip.append(opened.note)
         self.name.setToolTip("\n".join(tip))
         self._elide()
 

@@ -17,6 +17,7 @@ from vitviz.images import Image
 from vitviz.ui.altering import Alteration
 from vitviz.ui.current import CurrentPane
 from vitviz.ui.jobs import Worker
+from vitviz.ui.loaded import Loaded
 from vitviz.ui.map_view import MapView
 from vitviz.ui.opening import ModelWish, Opened, Opener, Wish
 from vitviz.ui.pane import Pane
@@ -39,14 +40,16 @@ class PaneColumn(QWidget):
     chosen = Signal()
     close_asked = Signal()
 
-    def __init__(self, number: int, state: State, worker: Worker, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, number: int, state: State, worker: Worker, loaded: Loaded, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.number, self.settling = number, False
         self._first_click = False
         self.title = PaneTitle(self)
         self.title.hide()
         self.store = Store(state, self)
-        self.opener = Opener(worker, self, number=number)
+        self.opener = Opener(worker, self, number=number, loaded=loaded)
         self.pane = Pane(self.store, worker, self, number=number)
         self.alteration = Alteration(self.pane, worker, self)
         self.map_view = MapView(self.pane, self)
@@ -103,7 +106,8 @@ class Panes(QWidget):
 
     def __init__(self, worker: Worker, state: State, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._worker = worker
+        self._worker, self.loaded = worker, Loaded()
+        self.loaded.shown = lambda: [c.pane.opened.model for c in list(self.columns) if c.pane.opened is not None]
         self._colors: QColor | None = None
         self._grid = False
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
@@ -136,7 +140,7 @@ class Panes(QWidget):
         return len(self.columns)
 
     def _make(self, number: int, state: State) -> PaneColumn:
-        column = PaneColumn(number, state, self._worker, self)
+        column = PaneColumn(number, state, self._worker, self.loaded, self)
         self.columns.append(column)
         self.splitter.addWidget(column)
         if self._colors is not None:

@@ -224,6 +224,8 @@ class MainWindow(QMainWindow):
         self.controls.face()
         self._entitle()
         self.menus.fill_devices([("Automatic", "auto"), *opened.devices])
+        if opened.note:
+            self.status.showMessage(opened.note, 15000)
         self.opened.emit(opened)
 
     @Slot(object)
