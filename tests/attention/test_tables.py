@@ -120,3 +120,5 @@ def test_the_command_refuses_in_one_line(capsys, tmp_path):
     assert main(["statistics", str(tmp_path / "nothing.png")]) == 1
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
+    assert main(["statistics", str(tmp_path), "--out", str(tmp_path / "no" / "heads.csv")]) == 1
+    assert "no folder" in capsys.readouterr().err

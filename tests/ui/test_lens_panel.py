@@ -65,6 +65,12 @@ def test_the_curves_are_the_final_top_five_through_the_layers(panel, opened, wan
         assert (color, opened.trace.label(int(index))) in panel.legend.names
 
 
+def test_the_axis_reaches_as_far_as_the_curves(panel, wanted):
+    top = max(float(np.nanmax(curve.getData()[1])) for curve in panel.curves)
+    low, high = panel.plot.box.viewRange()[1]
+    assert low < 0.001 and top < high <= max(1.03, 1.2 * top)
+
+
 def test_the_line_marks_the_chosen_layer(window, panel):
     for layer in (0, 3):
         window.store.update(layer=layer)

@@ -78,19 +78,20 @@ def feature_similarity(trace: Trace, layer: int, query: Query | None = None) -> 
 
 
 class Features:
-    """The tokens of a trace, with what is computed once for many looks at them."""
+    """The tokens of a trace, with what is computed once for many looks at the same layer."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._tokens: dict[int, np.ndarray] = {}
-        self._units: dict[int, np.ndarray] = {}
+        # Of one layer only: a copy of every layer would be as large as the trace.
+        self._tokens: tuple[int, np.ndarray] | None = None
+        self._units: tuple[int, np.ndarray] | None = None
 
     def tokens(self, layer: int) -> np.ndarray:
         """(N, D) float32."""
-        index = self._trace.layer(layer).index
-        if index not in self._tokens:
-            self._tokens[index] = self._trace.features(index)
-        return self._tokens[index]
+        index, kept = self._trace.layer(layer).index, self._tokens
+        if kept is None or kept[0] != index:
+            kept = self._tokens = index, self._trace.features(index)
+        return kept[1]
 
     def norms(self, layer: int) -> Map:
         """See `token_norms`."""
@@ -102,9 +103,10 @@ class Features:
         found = self._trace.layer(layer)
         query = self._trace.default_query if query is None else query
         token, cell = token_of(self._trace, found, query, lenient=not isinstance(query, tuple))
-        if found.index not in self._units:
-            self._units[found.index] = _unit(self.tokens(layer))
-        units = self._units[found.index]
+        kept = self._units
+        if kept is None or kept[0] != found.index:
+            kept = self._units = found.index, _unit(self.tokens(layer))
+        units = kept[1]
         if token is None:
             chosen = _unit(self.tokens(layer)[found.num_prefix_tokens :].mean(0, keepdims=True))[0]
             query = "mean"

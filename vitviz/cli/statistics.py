@@ -27,8 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the table; the exit status."""
     from vitviz.atomic import write_bytes
     from vitviz.attention.tables import csv_text, statistics_over
+    from vitviz.errors import FileError
     from vitviz.picture_files import picture_files
 
+    if arguments.out is not None and not (folder := arguments.out.absolute().parent).is_dir():
+        # Said before the work of an hour, not after it.
+        raise FileError(f"There is no folder {folder} to write to: create it or choose another.")
     pictures = picture_files(arguments.pictures)
     model = load(arguments.model, arguments)
     found = statistics_over(model, pictures, progress=_say)

@@ -49,7 +49,6 @@ class LensPanel(LazyPanel):
         self.plot = Plot(self)
         self.plot.setAccessibleName("Probability of the final top classes, layer by layer")
         self.plot.left.setLabel("probability")
-        self.plot.box.setYRange(0.0, 1.0, padding=0.04)
         self._marker = pg.InfiniteLine(angle=90, pen=pg.mkPen(255, 80, 60, width=1.5))
         self.plot.box.addItem(self._marker, ignoreBounds=True)
         self.curves: list[Any] = []
@@ -186,6 +185,9 @@ class LensPanel(LazyPanel):
             )  # fmt: skip
             self.plot.box.addItem(curve)
             self.curves.append(curve)
+        # A thousand classes and random weights leave a share of a few thousandths to each.
+        top = float(np.nanmax(shares[:, self.classes[:_TOP]]))
+        self.plot.box.setYRange(0.0, min(1.0, 1.1 * top), padding=0.02)
 
     def _remove_curves(self) -> None:
         for curve in self.curves:
