@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import PIL.Image
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
 from vitviz.attention.statistics import head_statistics
@@ -98,6 +98,23 @@ def test_the_mouse_over_a_dot_says_its_number(panel, wanted, hover):
     layer, head = alone(panel)
     hover(panel.plot, dot(panel, layer, head))
     assert panel.reading.text() == f"Layer {layer} head {head}: {wanted.distance_vit[layer, head]:.4g} px"
+
+
+def test_a_dot_under_the_mouse_frames_its_tile_and_a_tile_rings_its_dot(qtbot, window, panel, wanted, hover):
+    atlas = window.atlas
+    layer, head = alone(panel)
+    hover(panel.plot, dot(panel, layer, head))
+    x, y, width, height = atlas._mosaic.tiles.box(layer, head)
+    assert atlas._hint.isVisible() and atlas._hint.rect().getRect() == (x, y, width, height)
+    qtbot.wait(30)  # pyqtgraph takes so many mouse moves a second
+    hover(panel.plot, dot(panel, layer, head) + QPoint(25, 0))
+    assert not atlas._hint.isVisible()
+    next(dock for dock in window.docks if dock.windowTitle() == "Heads").raise_()
+    QApplication.processEvents()
+    hover(atlas.view, atlas.tile_center(2, 1))
+    assert [list(v) for v in panel.plot.hint.getData()] == [[2], [wanted.distance_vit[2, 1]]]
+    hover(atlas.view, QPoint(1, 1))
+    assert len(panel.plot.hint.getData()[0]) == 0
 
 
 def test_the_table_has_every_head_sorts_by_number_and_chooses(window, panel, wanted):

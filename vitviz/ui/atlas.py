@@ -23,9 +23,11 @@ _LENS = 200  # pixels along the longer side of the enlarged head
 
 class AtlasPanel(QWidget):
     """Rows are layers, columns heads; a click chooses, hovering enlarges, a right click switches the head (or, on the
-    number of a row, the layer) off or on. `drawn()` after every new drawing."""
+    number of a row, the layer) off or on. `drawn()` after every new drawing, `pointed(layer, head)` when another tile
+    is under the mouse, (-1, -1) where there is none."""
 
     drawn = Signal()
+    pointed = Signal(int, int)
 
     def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,6 +43,7 @@ class AtlasPanel(QWidget):
         self._off = cross_items(self.view.box)
         self._edge = frame_item(self.view.box, (0, 0, 0), 5.0)
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.5)
+        self._hint = frame_item(self.view.box, (255, 200, 60), 2.5)
         self.caption = QLabel(" ")
         self.caption.setTextFormat(Qt.TextFormat.PlainText)
         self.lens = _Lens(self)
@@ -93,6 +96,7 @@ class AtlasPanel(QWidget):
         layers = opened.trace.layers
         self._pointed = None
         self._order = None
+        self.point_at(-1, -1)
         self.lens.hide()
         self._mosaic = Mosaic(tiles_for([layer.query_grid.shape for layer in layers], [n.num_heads for n in layers]))
         height, width = self._mosaic.tiles.size
@@ -201,6 +205,16 @@ class AtlasPanel(QWidget):
         set_frame(self._edge, one if single else None)
         set_frame(self._frame, one if single else whole)
 
+    @Slot(int, int)
+    def point_at(self, layer: int, head: int) -> None:
+        """Frame the tile of a head that another panel points at, or none with -1."""
+        known = self._mosaic is not None and 0 <= layer < len(self._mosaic.tiles.heads)
+        if not known or self._mosaic is None:
+            set_frame(self._hint, None)
+            return
+        x, y, width, height = self._mosaic.tiles.box(layer, self._column(layer, head))
+        set_frame(self._hint, QRectF(x, y, width, height))
+
     def _at(self, place: Place) -> tuple[int, int] | None:
         found = self._mosaic.tiles.at(place.x, place.y) if self._mosaic else None
         if found is None:
@@ -210,7 +224,9 @@ class AtlasPanel(QWidget):
 
     @Slot(object)
     def _hovered(self, place: Place) -> None:
-        self._pointed = self._at(place) if self._pane.maps is not None else None
+        before, self._pointed = self._pointed, self._at(place) if self._pane.maps is not None else None
+        if self._pointed != before:
+            self.pointed.emit(*(self._pointed or (-1, -1)))
         if self._pointed is None:
             self.lens.hide()
         else:
@@ -220,6 +236,7 @@ class AtlasPanel(QWidget):
     @Slot()
     def _mouse_gone(self) -> None:
         self._pointed = None
+        self.pointed.emit(-1, -1)
         self.lens.hide()
         self._say()
 

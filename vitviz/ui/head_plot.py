@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPoint, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 _DOT = (47, 111, 181, 190)
 _CHOSEN = (255, 80, 60)
+_POINTED = (255, 200, 60)
 
 
 class Plot(pg.GraphicsView):
@@ -69,8 +70,9 @@ class HeadPlot(Plot):
             size=8, pen=None, brush=pg.mkBrush(*_DOT), hoverable=True, hoverSize=13, tip=None
         )
         self.ring = pg.ScatterPlotItem(size=13, pen=pg.mkPen(*_CHOSEN, width=2), brush=None)
-        # Under the dots, or it would take their clicks.
-        for item in (self.ring, self.dots):
+        self.hint = pg.ScatterPlotItem(size=15, pen=pg.mkPen(*_POINTED, width=2), brush=None)
+        # Under the dots, or they would take their clicks.
+        for item in (self.hint, self.ring, self.dots):
             self.box.addItem(item)
         self.dots.sigClicked.connect(self._clicked)
         self.dots.sigHovered.connect(self._hovered)
@@ -91,6 +93,15 @@ class HeadPlot(Plot):
         self._where, self._values = [], np.empty((0, 0), dtype=np.float32)
         self.dots.clear()
         self.ring.clear()
+        self.hint.clear()
+
+    @Slot(int, int)
+    def point_at(self, layer: int, head: int) -> None:
+        """Ring the dot of a head that another panel points at, or none with -1."""
+        if (layer, head) in self._where:
+            self.hint.setData(x=[layer], y=[self._values[layer, head]])
+        else:
+            self.hint.clear()
 
     def mark(self, layer: int, head: int | None) -> None:
         """Ring the chosen head; all of its layer where several are fused."""
@@ -100,6 +111,10 @@ class HeadPlot(Plot):
         row = self._values[layer]
         heads = [h for h in (range(len(row)) if head is None else [head]) if h < len(row) and np.isfinite(row[h])]
         self.ring.setData(x=[layer] * len(heads), y=row[heads])
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.pointed.emit(-1, -1)
 
     def _clicked(self, item: Any, points: Any, event: Any = None) -> None:
         if len(points):

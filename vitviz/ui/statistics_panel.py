@@ -177,7 +177,7 @@ class StatisticsPanel(LazyPanel):
 
     @Slot(int, int)
     def _choose(self, layer: int, head: int) -> None:
-        self._pane.store.update(layer=layer, head=head)
+        self._pane.store.update(layer=layer, head=head, method="attention")
 
     @Slot(object, object)
     def _chosen(self, old: State, new: State) -> None:

@@ -19,6 +19,8 @@ class TokenDocks(QObject):
         self._window = window
         self.statistics = StatisticsPanel(window.pane, window.worker)
         self.statistics.ordered.connect(window.atlas.set_order)
+        self.statistics.plot.pointed.connect(window.atlas.point_at)
+        window.atlas.pointed.connect(self.statistics.plot.point_at)
         window.status.cancel_asked.connect(self.statistics.numbers.cancel)
         heads = window.docks[2]
         self.features = TokensPanel(window.pane, window.worker)
