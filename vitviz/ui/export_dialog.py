@@ -40,6 +40,7 @@ FORMATS = (
 )  # fmt: skip
 OVERS = (
     ("The shown map", "map"), ("All heads", "heads"), ("All layers", "layers"), ("All patches as queries", "queries"),
+    ("All methods", "methods"),
 )  # fmt: skip
 SIZES = (("The picture's own pixels", "own"), ("One column of a paper, 85 mm", "one column"),
          ("Two columns, 174 mm", "two columns"), ("Another width", "other"))  # fmt: skip
@@ -182,14 +183,13 @@ class ExportDialog(QDialog):
     def _changed(self) -> None:
         """After any change: keep format and content together, show the controls that matter, draw again soon."""
         kind = self.format.currentData()
-        legal = {"mask": ["map"]}.get(
-            kind, ["heads", "layers", "queries"] if kind in MOVING else ["map", "heads", "layers"]
-        )
+        sheets = ["map", "heads", "layers", "methods"]
+        legal = {"mask": ["map"], **{key: ["layers", "heads", "queries"] for key in MOVING}}.get(kind, sheets)
         if kind in NUMBERS:
-            legal = ["map", "heads", "layers", "queries"]
+            legal = [*sheets, "queries"]
         if self.over.currentData() not in legal:
             with QSignalBlocker(self.over):
-                self.over.setCurrentIndex(self.over.findData(legal[0] if kind not in MOVING else "layers"))
+                self.over.setCurrentIndex(self.over.findData(legal[0]))
         model: Any = self.over.model()
         for i in range(self.over.count()):
             model.item(i).setEnabled(self.over.itemData(i) in legal)

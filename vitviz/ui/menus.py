@@ -93,7 +93,13 @@ class Menus:
         self.save_session = action(
             w, "&Save session…", w.restorer.ask_save, shortcut="Ctrl+S", tip="Write pictures, panes, view and layout"
         )
-        for made in (self.export, self.copy, self.copy_python):
+        self.export_folder = action(
+            w,
+            "Export pictures of a fol&der…",
+            w.folder_exporter.ask,
+            tip="Write this view of every picture in a folder",
+        )
+        for made in (self.export, self.export_folder, self.copy, self.copy_python):
             menu.addAction(made)
         menu.addSeparator()
         for made in (self.open_session, self.save_session):

@@ -23,6 +23,7 @@ from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
 from vitviz.ui.controls import ViewControls
 from vitviz.ui.costing import Costing
+from vitviz.ui.export_folder import FolderExporter
 from vitviz.ui.exporting import Exporter
 from vitviz.ui.files import MODEL_KINDS, dropped_paths, kind_of
 from vitviz.ui.jobs import Worker
@@ -84,6 +85,7 @@ class MainWindow(QMainWindow):
         self.panes.put_under(self.compare_tabs)
         self.exporter = Exporter(self, self.pane, self.map_view, self.worker, settings)
         self.saver = Saver(self, self.pane, self.worker, settings)
+        self.folder_exporter = FolderExporter(self, self.exporter, self.pane, self.worker, settings)
         self.restorer = Restorer(self)
         self.autosave = Autosave(self, settings.path.parent)
         self._make_bars()
@@ -187,6 +189,7 @@ class MainWindow(QMainWindow):
         self.worker.progressed.connect(self._progressed)
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
         self.status.cancel_asked.connect(self.panes.cancel)
+        self.status.cancel_asked.connect(self.folder_exporter.cancel)
         self.status.cancel_asked.connect(self.ablation.cancel)
         self.status.cancel_asked.connect(lambda: self.pane.methods.cancel())
         self.store.changed.connect(self._chosen)
@@ -202,6 +205,7 @@ class MainWindow(QMainWindow):
             self.exporter,
             self.saver,
             self.restorer,
+            self.folder_exporter,
             self.bias,
         ):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
