@@ -33,9 +33,9 @@ def hovers(window, title, count):
     map_view, rng = window.map_view.view, np.random.default_rng(1)
     rows, cols = window.pane.map.grid.shape
     cells = (1 + rng.integers(0, rows * cols - 1, count)).cumsum() % (rows * cols)
-    if title == "Positions" and positions.grid is not None:
-        sides = positions.grid.values.shape[:2]
-        boxes = [positions._tiles.box(*np.unravel_index(n, sides)) for n in cells % (sides[0] * sides[1])]
+    if title == "Positions" and positions.mosaic.made is not None:
+        sides = positions.mosaic.made.values.shape[:2]
+        boxes = [positions.mosaic.tiles.box(*np.unravel_index(n, sides)) for n in cells % (sides[0] * sides[1])]
         return (map_view, positions.single), positions.mosaic, [(x + w / 2, y + h / 2) for x, y, w, h in boxes]
     if title == "Tokens from pixels":
         boxes = [tokens.view.tiles.box(*divmod(int(n), cols)) for n in cells]

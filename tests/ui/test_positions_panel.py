@@ -47,7 +47,7 @@ def open_model(qtbot, window, picture, model):
 
 
 def mosaic_point(panel, row, col, v=0.5, u=0.5):
-    x, y, width, height = panel._tiles.box(row, col)
+    x, y, width, height = panel.mosaic.tiles.box(row, col)
     return panel.mosaic.position_of(Place(x + u * width, y + v * height)).toPoint()
 
 
@@ -55,7 +55,7 @@ def test_hidden_panel_reads_nothing(window, opened):
     assert not window.weights.positions.is_seen()
     window.store.update(hover=Place(60.0, 40.0))
     QApplication.processEvents()
-    assert window.weights.positions.found == () and window.weights.positions.grid is None
+    assert window.weights.positions.found == () and window.weights.positions.mosaic.made is None
 
 
 def test_panel_behind_another_tab_does_nothing_and_catches_up_when_it_is_seen_again(qtbot, panel, window, ragged):
@@ -87,7 +87,7 @@ def test_hover_of_the_grid_chooses_the_position_everywhere(panel, window, opened
     assert window.pane.map.query_cell == (2, 7)
     similarity = positions_of(opened.model)[0].row((2, 7))[0, 9]
     assert panel.caption.text() == f"patch (2, 7) with (0, 9): {similarity:.3f}"
-    assert panel.mosaic._frame.rect().center().x() == pytest.approx(panel._tiles.box(2, 7)[0] + 5)
+    assert panel.mosaic._frame.rect().center().x() == pytest.approx(panel.mosaic.tiles.box(2, 7)[0] + 5)
 
 
 def test_hover_of_the_single_map_chooses_the_position_and_leaving_frees_it(panel, window, hover):
@@ -108,14 +108,14 @@ def test_click_pins_the_position_and_a_second_click_frees_it(qtbot, panel, windo
 
 def test_chip_of_the_class_token_shows_its_row_and_follows_the_store(qtbot, panel, window, opened):
     (expected,) = positions_of(opened.model)
-    qtbot.mouseClick(panel.chips["cls"], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.chips.buttons["cls"], Qt.MouseButton.LeftButton)
     assert window.store.state.query == "cls"
     assert np.array_equal(panel.single.image.image, map_indices(expected.row("cls"), (-1.0, 1.0)))
     assert not panel.single._frame.isVisible() and panel.caption.text() == "CLS"
     window.store.update(query=None)
-    assert not panel.chips["cls"].isChecked()
+    assert not panel.chips.buttons["cls"].isChecked()
     window.store.update(query="cls")
-    assert panel.chips["cls"].isChecked()
+    assert panel.chips.buttons["cls"].isChecked()
 
 
 def test_own_scale_runs_from_the_smallest_to_the_largest_value(panel, opened):
@@ -139,7 +139,7 @@ def test_another_model_brings_its_own_positions_and_none_says_why(qtbot, panel, 
     qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20_000)
     QApplication.processEvents()
     assert "No position embedding: it adds a bias to its attention" in panel.text.text()
-    assert not panel.mosaic.isVisible() and not panel.chips
+    assert not panel.mosaic.isVisible() and not panel.chips.buttons
     qtbot.mouseClick(panel.bias_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.bias.is_seen() and not panel.is_seen(), timeout=20_000)
     bring_up(qtbot, window, "Positions")
@@ -149,9 +149,9 @@ def test_another_model_brings_its_own_positions_and_none_says_why(qtbot, panel, 
     assert panel.kinds.isVisible() and panel.mosaic.isVisible() and not panel.bias_button.isVisible()
     panel.kinds.setCurrentIndex(1)
     panel.kinds.activated.emit(1)
-    qtbot.waitUntil(lambda: panel.grid is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: panel.mosaic.made is not None, timeout=20_000)
     assert panel.text.text().startswith("Rotary") and "mean cos(Δ phase)" in panel.bar.text()
-    assert panel.grid.values == pytest.approx(positions_of(model)[1].all(), abs=1e-6)
+    assert panel.mosaic.made.values == pytest.approx(positions_of(model)[1].all(), abs=1e-6)
 
 
 def test_rotary_angles_of_a_head_follow_layer_and_head(qtbot, panel, window, picture, make):
@@ -161,8 +161,10 @@ def test_rotary_angles_of_a_head_follow_layer_and_head(qtbot, panel, window, pic
     (expected,) = positions_of(model)
     for layer, head in ((0, 1), (1, 0)):
         window.store.update(layer=layer, head=head)
-        qtbot.waitUntil(lambda layer=layer: panel.grid is not None and panel.grid.layer == layer, timeout=20_000)
-        assert panel.grid.values == pytest.approx(expected.all(layer=layer, head=head), abs=1e-6)
+        qtbot.waitUntil(
+            lambda layer=layer: panel.mosaic.made is not None and panel.mosaic.made.layer == layer, timeout=20_000
+        )
+        assert panel.mosaic.made.values == pytest.approx(expected.all(layer=layer, head=head), abs=1e-6)
         assert f"layer {layer}, head {head}" in panel.caption.text()
 
 

@@ -12,7 +12,7 @@ from test_positions_panel import bring_up
 from vitviz.attention.values import Place
 from vitviz.embeddings.transfer import Transfer, transfers
 from vitviz.render.weights import map_indices
-from vitviz.ui.resolution_panel import verdict
+from vitviz.ui.transfer_table import verdict
 
 
 @pytest.fixture

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.models.layout import Grid
-from vitviz.render.mosaic import Tiles
-from vitviz.render.style import color_table
 from vitviz.ui.axed_view import AxedView
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
+from vitviz.ui.patch_link import PatchLink
+from vitviz.ui.position_grid import GridOfGrids, MadeGrid, figure_of, make_grid, quantity
 from vitviz.ui.store import State
+from vitviz.ui.token_chips import TokenChips
 from vitviz.ui.weight_figures import FigureButtons, Make
-from vitviz.ui.words import token_name
+from vitviz.ui.words import position_text
 
 if TYPE_CHECKING:
     from vitviz.embeddings.positions import Positions
@@ -32,18 +32,6 @@ if TYPE_CHECKING:
 KIND, MOSAIC = "positions", "positions grid"
 SCALES = (("Scale: −1 to 1", "whole"), ("Scale: smallest to largest", "own"))
 _NAMES = {"learned": "Learned", "separate": "Rows and columns", "sin-cos": "Sin-cos", "rotary": "Rotary"}
-_QUANTITY = {"rotary": "mean cos(Δ phase)"}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Grid:
-    """A grid of grids as it was made: every `step`-th position of `positions`, of one layer and head."""
-
-    positions: Positions
-    layer: int
-    head: int | str
-    step: int
-    values: np.ndarray
 
 
 class PositionsPanel(LazyPanel):
@@ -58,10 +46,10 @@ class PositionsPanel(LazyPanel):
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane, self._worker = pane, worker
+        self._link = PatchLink(pane)
         self._opened: Opened | None = None
+        self._grid: Grid | None = None
         self.found: tuple[Positions, ...] = ()
-        self.grid: _Grid | None = None
-        self._tiles: Tiles | None = None
         self._position: tuple[int, int] | str | None = None
         self._asked: tuple[object, ...] = ()
         self.values: np.ndarray | None = None
@@ -74,13 +62,9 @@ class PositionsPanel(LazyPanel):
         self.scales.setToolTip("Scale of the colours: that of any cosine, or from the smallest to the largest value")
         for title, value in SCALES:
             self.scales.addItem(title, value)
-        self.chips: dict[str, QToolButton] = {}
-        self._chips = QHBoxLayout()
-        self._chips.setSpacing(4)
+        self.chips = TokenChips("The row of the position embedding that {} gets", self)
         self.single = AxedView("Similarity of the query's position with every patch", parent=self)
-        self.mosaic = AxedView(
-            "Grid of grids: at every patch its similarity with all others", ("patch row", "patch column"), self
-        )
+        self.mosaic = GridOfGrids(self)
         self.bar = ColorBar(self)
         self.bias_button = QPushButton("Show the relative bias")
         self.bias_button.setToolTip("What every head adds to its attention for the offset between two patches")
@@ -93,8 +77,9 @@ class PositionsPanel(LazyPanel):
         self.scales.activated.connect(self._redraw)
         for view in (self.single, self.mosaic):
             view.hovered.connect(lambda place, view=view: self._hovered(view, place))
-            view.left.connect(self._left)
+            view.left.connect(self._link.leave)
             view.clicked.connect(lambda place, view=view: self._clicked(view, place))
+        self.chips.chosen.connect(self._chip_clicked)
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._redraw)
         pane.store.changed.connect(self._changed)
@@ -104,7 +89,7 @@ class PositionsPanel(LazyPanel):
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self.kinds)
-        top.addLayout(self._chips)
+        top.addWidget(self.chips)
         top.addStretch(1)
         top.addWidget(self.scales)
         above = QWidget()
@@ -175,7 +160,8 @@ class PositionsPanel(LazyPanel):
             self._take_grid(result)
 
     def _show(self, found: tuple[Positions, ...], words: str, biased: bool = False) -> None:
-        self.found, self.grid, self._position, self.values, self._asked = found, None, None, None, ()
+        self.found, self._position, self.values, self._asked = found, None, None, ()
+        self.mosaic.forget()
         with QSignalBlocker(self.kinds):
             self.kinds.clear()
             for each in found:
@@ -190,39 +176,27 @@ class PositionsPanel(LazyPanel):
 
     @Slot()
     def _chosen_kind(self) -> None:
-        self.grid, self._position, self.values, self._asked = None, None, None, ()
+        self._position, self.values, self._asked = None, None, ()
+        self.mosaic.forget()
         self._show_kind()
 
     def _show_kind(self) -> None:
         shown = self.shown
-        self._make_chips(tuple(shown.prefix) if shown else ())
+        self.chips.show_tokens(tuple(shown.prefix) if shown else ())
         if shown is None:
             return
         self.text.setText(shown.text)
         rows, cols = shown.grid
+        self._grid = self._link.over(shown.grid)
         self.single.set_axes(
             shown.grid, [(i + 0.5, str(i)) for i in range(rows)], [(i + 0.5, str(i)) for i in range(cols)]
         )
         self._position = rows // 2, cols // 2
         self._follow()
 
-    def _make_chips(self, tokens: tuple[str, ...]) -> None:
-        while item := self._chips.takeAt(0):
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        self.chips.clear()
-        for token in tokens:
-            chip = QToolButton()
-            chip.setText(token_name(token))
-            chip.setCheckable(True)
-            chip.setToolTip(f"The row of the position embedding that {token_name(token)} gets")
-            chip.clicked.connect(lambda checked, token=token: self._chip_clicked(token, checked))
-            self._chips.addWidget(chip)
-            self.chips[token] = chip
-
-    def _chip_clicked(self, token: str, checked: bool) -> None:
-        self._pane.store.update(query=token if checked else None)
+    @Slot(str, bool)
+    def _chip_clicked(self, token: str, on: bool) -> None:
+        self._pane.store.update(query=token if on else None)
         self._follow()
 
     @Slot(object, object)
@@ -232,14 +206,6 @@ class PositionsPanel(LazyPanel):
         elif (old.effective_query, old.layer, old.head) != (new.effective_query, new.layer, new.head):
             self._follow()
 
-    def _cell_of(self, place: Place) -> tuple[int, int] | None:
-        """The patch of the shown positions under a place of the picture."""
-        shown, opened = self.shown, self._opened
-        if shown is None or opened is None:
-            return None
-        view = opened.trace.view
-        return Grid.over(view.size, *shown.grid).cell_at(*view.to_view(place.x, place.y))
-
     def _follow(self) -> None:
         """Show the query of the store; what has no position here leaves what is shown."""
         shown, state = self.shown, self._pane.store.state
@@ -247,15 +213,14 @@ class PositionsPanel(LazyPanel):
             return
         query = state.effective_query
         if isinstance(query, Place):
-            self._position = self._cell_of(query)
+            self._position = None if self._grid is None else self._link.cell_of(query, self._grid)
         elif isinstance(query, tuple):
             self._position = min(query[0], shown.grid[0] - 1), min(query[1], shown.grid[1] - 1)
         elif query in shown.prefix:
             self._position = query
         elif isinstance(self._position, str):
             self._position = shown.grid[0] // 2, shown.grid[1] // 2
-        for token, chip in self.chips.items():
-            chip.setChecked(token == state.query)
+        self.chips.check(state.query)
         layer, head = self._layer_and_head(shown)
         self._ask_grid(shown, layer, head)
         if self._position is None:
@@ -275,32 +240,17 @@ class PositionsPanel(LazyPanel):
             return
         self._asked = asked
 
-        def work(progress: Progress) -> _Grid:
-            from vitviz.render.weights import step_for
+        self._worker.submit(MOSAIC, lambda progress: make_grid(shown, layer, head))
 
-            step = step_for(shown.grid)
-            return _Grid(shown, layer, head, step, shown.some(step, layer=layer, head=head))
-
-        self._worker.submit(MOSAIC, work)
-
-    def _take_grid(self, made: _Grid) -> None:
-        from vitviz.render.weights import grid_tiles
-
-        self.grid, self._tiles = made, grid_tiles(made.values)
-        tiles, rows, cols = self._tiles, made.values.shape[0], made.values.shape[1]
-        first, step = made.step // 2, made.step
-        self.mosaic.set_axes(
-            tiles.size,
-            [(tiles.box(i, 0)[1] + tiles.tile[0] / 2, str(first + i * step)) for i in range(rows)],
-            [(tiles.box(0, i)[0] + tiles.tile[1] / 2, str(first + i * step)) for i in range(cols)],
-        )
+    def _take_grid(self, made: MadeGrid) -> None:
+        self.mosaic.take(made)
         self._redraw()
 
     def limits(self) -> tuple[float, float]:
         """The values at the two ends of the colours."""
         if self.scales.currentData() == "whole":
             return -1.0, 1.0
-        values = self.grid.values if self.grid is not None else self.values
+        values = self.mosaic.made.values if self.mosaic.made is not None else self.values
         return (float(values.min()), float(values.max())) if values is not None else (-1.0, 1.0)
 
     @Slot()
@@ -308,10 +258,7 @@ class PositionsPanel(LazyPanel):
         if not self.is_seen():
             self._stale = True
             return
-        if self.grid is not None:
-            from vitviz.render.weights import grid_indices
-
-            self.mosaic.show_indices(grid_indices(self.grid.values, self.limits()), self._colormap)
+        self.mosaic.draw(self.limits(), self._colormap)
         self._draw_single()
 
     @property
@@ -327,41 +274,25 @@ class PositionsPanel(LazyPanel):
         limits = self.limits()
         self.single.show_indices(map_indices(self.values, limits), self._colormap)
         note = "fixed scale" if self.scales.currentData() == "whole" else "smallest to largest"
-        self.bar.show_scale(self._colormap, limits, note, _QUANTITY.get(shown.kind, "cosine similarity"))
+        self.bar.show_scale(self._colormap, limits, note, quantity(shown))
         self._mark(position)
         self.caption.setText(self._words(position))
 
     def _mark(self, position: tuple[int, int] | str) -> None:
-        if isinstance(position, str):
-            self.single.mark(None)
-            self.mosaic.mark(None)
-            return
-        row, col = position
-        self.single.mark(QRectF(col, row, 1, 1))
-        if self.grid is None or self._tiles is None:
-            return
-        i, j = (min(at // self.grid.step, size - 1) for at, size in zip(position, self.grid.values.shape, strict=False))
-        x, y, width, height = self._tiles.box(i, j)
-        self.mosaic.mark(QRectF(x - 0.5, y - 0.5, width + 1, height + 1))
+        cell = None if isinstance(position, str) else position
+        self.single.mark(None if cell is None else QRectF(cell[1], cell[0], 1, 1))
+        self.mosaic.frame(cell)
 
     def _words(self, position: tuple[int, int] | str, other: tuple[int, int] | None = None) -> str:
-        shown = self.shown
+        shown, made = self.shown, self.mosaic.made
         assert shown is not None and self.values is not None
-        name = token_name(position) if isinstance(position, str) else f"patch ({position[0]}, {position[1]})"
-        layer, head = self._layer_and_head(shown)
-        which = f" · layer {layer}, {f'head {head}' if isinstance(head, int) else 'mean of heads'}"
-        words = f"{name}{which if shown.per_head else ''}"
+        words = position_text(position)
+        if shown.per_head:
+            layer, head = self._layer_and_head(shown)
+            words += f" · layer {layer}, {f'head {head}' if isinstance(head, int) else 'mean of heads'}"
         if other is not None:
             return f"{words} with ({other[0]}, {other[1]}): {self.values[other]:.3f}"
-        if self.grid is not None and self.grid.step > 1:
-            words += f" · every {self.grid.step}th row and column"
-        return words
-
-    def _place_of(self, cell: tuple[int, int]) -> Place:
-        shown, opened = self.shown, self._opened
-        assert shown is not None and opened is not None
-        view = opened.trace.view
-        return Place(*view.to_picture(*Grid.over(view.size, *shown.grid).centre(*cell)))
+        return words + (f" · every {made.step}th row and column" if made is not None and made.step > 1 else "")
 
     def _cell_at(self, view: AxedView, place: Place) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
         """The position that a place of one of the pictures stands for, and the patch that it compares with."""
@@ -372,63 +303,27 @@ class PositionsPanel(LazyPanel):
         if view is self.single:
             inside = 0 <= place.x < cols and 0 <= place.y < rows
             return ((int(place.y), int(place.x)) if inside else None), None
-        found = self._tiles.at(place.x, place.y) if self._tiles is not None and self.grid is not None else None
-        if found is None or self.grid is None:
-            return None, None
-        i, j, u, v = found
-        cell = i * self.grid.step + self.grid.step // 2, j * self.grid.step + self.grid.step // 2
-        return cell, (int(v * rows), int(u * cols))
+        return self.mosaic.cell_at(place) or (None, None)
 
     def _hovered(self, view: AxedView, place: Place) -> None:
         cell, other = self._cell_at(view, place)
-        if cell is None:
+        if cell is None or self._grid is None:
             return
-        if self._pane.store.state.query is None:
-            self._pane.store.update(hover=self._place_of(cell))
+        self._link.hover(cell, self._grid)
         if self.values is not None and self._position is not None:
             self.caption.setText(self._words(self._position, other or cell))
 
-    @Slot()
-    def _left(self) -> None:
-        self._pane.store.update(hover=None)
-
     def _clicked(self, view: AxedView, place: Place) -> None:
         cell, _ = self._cell_at(view, place)
-        if cell is None:
-            return
-        pinned = self._pane.store.state.query
-        same = isinstance(pinned, Place) and self._cell_of(pinned) == cell
-        self._pane.store.update(query=None if same else self._place_of(cell))
+        if cell is not None and self._grid is not None:
+            self._link.click(cell, self._grid)
 
     def _figure(self) -> tuple[str, Make, Mapping[str, Any]] | None:
         """The grid of grids as a page, with its recipe."""
-        made, shown, opened = self.grid, self.shown, self._opened
-        if made is None or shown is None or opened is None or made.positions is not shown:
+        made, opened = self.mosaic.made, self._opened
+        if made is None or opened is None or made.positions is not self.shown:
             return None
-        from vitviz.atomic import slug
-        from vitviz.render.figure import Figure
-        from vitviz.render.weights import grid_page, recipe_of
-
-        limits, colormap = self.limits(), self._colormap
-        color_table(colormap)
-        first = made.step // 2
-        numbers = tuple([first + i * made.step for i in range(n)] for n in made.values.shape[:2])
-        figure = Figure(width=127.0, color_bar=True)
-        label = _QUANTITY.get(shown.kind, "cosine similarity").capitalize()
-        which = {"layer": made.layer, "head": made.head} if shown.per_head else {}
-        what = {
-            "method": "position similarity", "kind": shown.kind, "grid": list(shown.grid), "every": made.step,
-            "limits": list(limits), "colormap": colormap, **which,
-        }  # fmt: skip
-        recipe = recipe_of(opened.model.identity, what, figure)
-        name = slug(f"{opened.model.name} positions {shown.kind}")
-        return (
-            name,
-            lambda: grid_page(
-                made.values, limits, colormap, numbers=(numbers[0], numbers[1]), label=label, figure=figure
-            ),
-            recipe,
-        )
+        return figure_of(made, opened.model, self.limits(), self._colormap)
 
 
 def _label(wrap: bool = False) -> QLabel:

@@ -9,15 +9,11 @@ import numpy as np
 from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -31,21 +27,15 @@ from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
+from vitviz.ui.patch_link import PatchLink
 from vitviz.ui.store import State
+from vitviz.ui.transfer_table import TIPS, TITLES, TransferTable, verdict
 from vitviz.ui.weight_figures import FigureButtons, Make
 
 if TYPE_CHECKING:
     from vitviz.embeddings.transfer import Transfer
 
 KIND = "another size"
-_TITLES = {None: "As it is", "bicubic": "Bicubic", "bilinear": "Bilinear", "naive": "Naive"}
-_TIPS = {
-    None: "The position embedding at the size of view that the network has now",
-    "bicubic": "Resampled bicubically with antialias, as timm does when it builds a network of another size",
-    "bilinear": "Resampled bilinearly, otherwise the same",
-    "naive": "The rows in their order, cut off or filled up with zeros: a patch gets the row of another place",
-}
-_HEADINGS = ("Positions", "Grid", "Most probable", "Probability")
 _FACTORS = (0.5, 0.75, 1.25, 1.5, 2.0)
 
 
@@ -58,6 +48,7 @@ class ResolutionPanel(LazyPanel):
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane, self._worker = pane, worker
+        self._link = PatchLink(pane)
         self._opened: Opened | None = None
         self._sizes: list[tuple[int, int]] = []
         self._units: list[np.ndarray] = []
@@ -74,16 +65,16 @@ class ResolutionPanel(LazyPanel):
         self.button = QPushButton("Compare")
         self.button.setToolTip("Run the network with its positions carried over in three ways")
         self.button.clicked.connect(self.compare)
-        self.views = tuple(AxedView(f"{_TITLES[way]}: similarity of positions", parent=self) for way in _TITLES)
-        self.titles = tuple(QLabel(" ") for _ in _TITLES)
+        self.views = tuple(AxedView(f"{TITLES[way]}: similarity of positions", parent=self) for way in TITLES)
+        self.titles = tuple(QLabel(" ") for _ in TITLES)
         self.bar = ColorBar(self)
         self._filler = QWidget()
         self.buttons = FigureButtons(worker, self._figure, "positions at another size", self)
-        self.table = QTableWidget(len(_TITLES), len(_HEADINGS), self)
+        self.table = TransferTable(self)
         self._lay_out()
         for i, view in enumerate(self.views):
             view.hovered.connect(lambda place, i=i: self._hovered(i, place))
-            view.left.connect(lambda: self._pane.store.update(hover=None))
+            view.left.connect(self._link.leave)
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._draw)
         pane.store.changed.connect(self._changed)
@@ -99,23 +90,14 @@ class ResolutionPanel(LazyPanel):
         self.maps = QWidget()
         grid = QGridLayout(self.maps)
         grid.setContentsMargins(0, 0, 0, 0)
-        for i, (title, view, way) in enumerate(zip(self.titles, self.views, _TITLES, strict=True)):
+        for i, (title, view, way) in enumerate(zip(self.titles, self.views, TITLES, strict=True)):
             title.setTextFormat(Qt.TextFormat.PlainText)
-            title.setToolTip(_TIPS[way])
+            title.setToolTip(TIPS[way])
             grid.addWidget(title, 2 * (i // 2), i % 2)
             grid.addWidget(view, 2 * (i // 2) + 1, i % 2)
         grid.addWidget(self.bar, 0, 2, 4, 1)
         for row in (1, 3):
             grid.setRowStretch(row, 1)
-        self.table.setHorizontalHeaderLabels(list(_HEADINGS))
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.setAccessibleName("Prediction with every kind of positions")
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.text)
@@ -219,29 +201,13 @@ class ResolutionPanel(LazyPanel):
         self._units = [_unit(each.patches) for each in self.found]
         for each, view, title in zip(self.found, self.views, self.titles, strict=True):
             rows, cols = each.patches.shape[:2]
-            title.setText(f"{_TITLES[each.way]} · {each.size[0]} x {each.size[1]} px")
+            title.setText(f"{TITLES[each.way]} · {each.size[0]} x {each.size[1]} px")
             view.set_axes(
                 (rows, cols), [(i + 0.5, str(i)) for i in range(rows)], [(i + 0.5, str(i)) for i in range(cols)]
             )
-        self._fill_table()
+        self.table.show_transfers(self.found)
         self.verdict.setText(verdict(self.found))
         self._follow()
-
-    def _fill_table(self) -> None:
-        first = self.found[0].top[0][0] if self.found[0].top else ""
-        heading = f"of {first}" if first else _HEADINGS[3]
-        self.table.setHorizontalHeaderLabels([*_HEADINGS[:3], heading])
-        for row, each in enumerate(self.found):
-            rows, cols = each.patches.shape[:2]
-            best = f"{each.top[0][0]} {each.top[0][1]:.1%}" if each.top else "no classes"
-            share = "-" if each.target is None else f"{each.target:.1%}"
-            for col, words in enumerate((_TITLES[each.way], f"{rows} x {cols}", best, share)):
-                item = QTableWidgetItem(words)
-                item.setToolTip(_TIPS[each.way])
-                self.table.setItem(row, col, item)
-        self.table.resizeRowsToContents()
-        height = self.table.horizontalHeader().height() + sum(self.table.rowHeight(i) for i in range(len(self.found)))
-        self.table.setFixedHeight(height + 4)
 
     @Slot(object, object)
     def _changed(self, old: State, new: State) -> None:
@@ -281,14 +247,12 @@ class ResolutionPanel(LazyPanel):
             view.mark(QRectF(col, row, 1, 1))
 
     def _hovered(self, index: int, place: Place) -> None:
-        opened = self._opened
-        if opened is None or not self._units or self._pane.store.state.query is not None:
+        if self._opened is None or not self._units:
             return
-        rows, cols = self._units[index].shape[:2]
+        (rows, cols), (height, width) = self._units[index].shape[:2], self._opened.trace.view.size
         if 0 <= place.x < cols and 0 <= place.y < rows:
-            view = opened.trace.view
-            centre = Grid(rows, cols, (view.size[0] / rows, view.size[1] / cols)).centre(int(place.y), int(place.x))
-            self._pane.store.update(hover=Place(*view.to_picture(*centre)))
+            # Laid over the view that the pane shows, whatever size this one has.
+            self._link.hover((int(place.y), int(place.x)), Grid(rows, cols, (height / rows, width / cols)))
 
     def _similar(self, index: int) -> np.ndarray:
         """Similarity of the query's place with every patch of one of the maps."""
@@ -319,20 +283,6 @@ class ResolutionPanel(LazyPanel):
             lambda: row_page(maps, titles, words, (-1.0, 1.0), colormap, label="Cosine similarity", figure=figure),
             recipe,
         )
-
-
-def verdict(found: tuple[Transfer, ...]) -> str:
-    """What carrying over did to the prediction, in a sentence."""
-    first, *others = found
-    if not first.top or first.target is None:
-        return "This model has no classes, so there is no prediction to compare."
-    label = first.top[0][0]
-    parts = []
-    for each in others:
-        kept = each.top[0][0] == label
-        now = f"{each.target:.1%}" if kept else f"{each.target:.1%}, now {each.top[0][0]} {each.top[0][1]:.1%}"
-        parts.append(f"{each.way} {now}")
-    return f"{label} was {first.target:.1%} likely. At {others[0].size[1]} px: {'; '.join(parts)}."
 
 
 def _unit(patches: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
+from vitviz.ui.patch_link import PatchLink
 from vitviz.ui.sequence import cost_text, count_text, stages_text
 from vitviz.ui.store import State
 from vitviz.ui.strip import Strip
@@ -41,6 +42,7 @@ class SequencePanel(LazyPanel):
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane, self._worker = pane, worker
+        self._link = PatchLink(pane)
         self._opened: Opened | None = None
         self._view_pixels = np.zeros((1, 1, 3), dtype=np.uint8)
         self._background = QColor("#1b1b1b")
@@ -243,31 +245,24 @@ class SequencePanel(LazyPanel):
             # A named token is no place that could be the query under the mouse; it is looked at here alone.
             self.token = token
             self._show_token()
-        elif self._pane.store.state.query is None:
-            self._pane.store.update(hover=self._place_of(token))
+        elif self._grid is not None:
+            self._link.hover(token, self._grid)
 
     @Slot()
     def _left(self) -> None:
-        self._pane.store.update(hover=None)
+        self._link.leave()
         self._follow()
 
     @Slot(object)
     def _clicked(self, place: Place) -> None:
-        token, grid, opened = self.view.token_at(place), self._grid, self._opened
-        if token is None or grid is None or opened is None:
+        token, grid = self.view.token_at(place), self._grid
+        if token is None or grid is None:
             return
-        pinned, query = self._pane.store.state.query, None
         if isinstance(token, int):
             name = self.view.prefix[token]
-            query = None if pinned == name else name
-            self._pane.store.update(query=query)
-            return
-        same = isinstance(pinned, Place) and grid.cell_at(*opened.trace.view.to_view(pinned.x, pinned.y)) == token
-        self._pane.store.update(query=None if same else self._place_of(token))
-
-    def _place_of(self, cell: tuple[int, int]) -> Place:
-        assert self._opened is not None and self._grid is not None
-        return Place(*self._opened.trace.view.to_picture(*self._grid.centre(*cell)))
+            self._pane.store.update(query=None if self._pane.store.state.query == name else name)
+        else:
+            self._link.click(token, grid)
 
     def _figure(self) -> tuple[str, Make, Mapping[str, Any]] | None:
         opened, tiles = self._opened, self.view.tiles

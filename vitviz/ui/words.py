@@ -66,6 +66,11 @@ def query_text(query: Query | None, cell: tuple[int, int] | None) -> str:
     return token_name(query) if isinstance(query, str) else "-"
 
 
+def position_text(position: tuple[int, int] | str) -> str:
+    """ "patch (5, 7)" (row, column), or a token's name."""
+    return token_name(position) if isinstance(position, str) else f"patch ({position[0]}, {position[1]})"
+
+
 def weight_text(weight: float) -> str:
     """An attention weight with four significant digits, however small it is."""
     return f"{weight:.4f}" if weight == 0 or abs(weight) >= 0.01 else f"{weight:.3e}"

@@ -1,0 +1,130 @@
+"""The grid of grids of position similarity as one picture: where each small map lies, and the figure of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QRectF
+from PySide6.QtWidgets import QWidget
+
+from vitviz.attention.values import Place
+from vitviz.render.mosaic import Tiles
+from vitviz.render.style import color_table
+from vitviz.ui.axed_view import AxedView
+from vitviz.ui.weight_figures import Make
+
+if TYPE_CHECKING:
+    from vitviz.embeddings.positions import Positions
+    from vitviz.models.model import Model
+
+_QUANTITY = {"rotary": "mean cos(Δ phase)"}
+
+
+def quantity(shown: Positions) -> str:
+    """What the values of a similarity are, in words."""
+    return _QUANTITY.get(shown.kind, "cosine similarity")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MadeGrid:
+    """A grid of grids as it was made: every `step`-th position of `positions`, of one layer and head."""
+
+    positions: Positions
+    layer: int
+    head: int | str
+    step: int
+    values: np.ndarray
+
+    @property
+    def numbers(self) -> tuple[list[int], list[int]]:
+        """The rows and columns of the positions that have a map."""
+        rows, cols = ([self.step // 2 + i * self.step for i in range(n)] for n in self.values.shape[:2])
+        return rows, cols
+
+
+def make_grid(positions: Positions, layer: int, head: int | str) -> MadeGrid:
+    """The similarity of as many positions with all others as make a picture of moderate size."""
+    from vitviz.render.weights import step_for
+
+    step = step_for(positions.grid)
+    return MadeGrid(positions, layer, head, step, positions.some(step, layer=layer, head=head))
+
+
+class GridOfGrids(AxedView):
+    """Draws a MadeGrid; `cell_at` is the way back from a place of the picture."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        name = "Grid of grids: at every patch its similarity with all others"
+        super().__init__(name, ("patch row", "patch column"), parent)
+        self.made: MadeGrid | None = None
+        self.tiles: Tiles | None = None
+
+    def forget(self) -> None:
+        """What is shown is no longer true."""
+        self.made = None
+
+    def take(self, made: MadeGrid) -> None:
+        """Another grid, to be drawn next."""
+        from vitviz.render.weights import grid_tiles
+
+        self.made, self.tiles = made, grid_tiles(made.values)
+        tiles, (rows, cols) = self.tiles, made.numbers
+        self.set_axes(
+            tiles.size,
+            [(tiles.box(i, 0)[1] + tiles.tile[0] / 2, str(row)) for i, row in enumerate(rows)],
+            [(tiles.box(0, i)[0] + tiles.tile[1] / 2, str(col)) for i, col in enumerate(cols)],
+        )
+
+    def draw(self, limits: tuple[float, float], colormap: str) -> None:
+        """Draw all maps with these colours."""
+        if self.made is not None:
+            from vitviz.render.weights import grid_indices
+
+            self.show_indices(grid_indices(self.made.values, limits), colormap)
+
+    def frame(self, position: tuple[int, int] | None) -> None:
+        """Frame the map of a position, or of the nearest one that has a map."""
+        if position is None or self.made is None or self.tiles is None:
+            self.mark(None)
+            return
+        i, j = (min(at // self.made.step, n - 1) for at, n in zip(position, self.made.values.shape, strict=False))
+        x, y, width, height = self.tiles.box(i, j)
+        self.mark(QRectF(x - 0.5, y - 0.5, width + 1, height + 1))
+
+    def cell_at(self, place: Place) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """The position whose map lies under a place of the picture, and the patch of it; None between the maps."""
+        found = self.tiles.at(place.x, place.y) if self.tiles is not None and self.made is not None else None
+        if found is None or self.made is None:
+            return None
+        i, j, u, v = found
+        rows, cols = self.made.values.shape[2:]
+        numbers = self.made.numbers
+        return (numbers[0][i], numbers[1][j]), (int(v * rows), int(u * cols))
+
+
+def figure_of(
+    made: MadeGrid, model: Model, limits: tuple[float, float], colormap: str
+) -> tuple[str, Make, Mapping[str, Any]]:
+    """A file name, what makes the page, and the recipe."""
+    from vitviz.atomic import slug
+    from vitviz.render.figure import Figure
+    from vitviz.render.weights import grid_page, recipe_of
+
+    shown = made.positions
+    color_table(colormap)
+    figure = Figure(width=127.0, color_bar=True)
+    label = quantity(shown)
+    label = label[0].upper() + label[1:]
+    which = {"layer": made.layer, "head": made.head} if shown.per_head else {}
+    what = {
+        "method": "position similarity", "kind": shown.kind, "grid": list(shown.grid), "every": made.step,
+        "limits": list(limits), "colormap": colormap, **which,
+    }  # fmt: skip
+    return (
+        slug(f"{model.name} positions {shown.kind}"),
+        lambda: grid_page(made.values, limits, colormap, numbers=made.numbers, label=label, figure=figure),
+        recipe_of(model.identity, what, figure),
+    )
