@@ -1,8 +1,10 @@
 """The atlas: a click on a tile chooses its head, and what is drawn in it is that head."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication
 
@@ -173,3 +175,16 @@ def test_atlas_without_a_model_is_harmless(qtbot, bare_window, hover):
     qtbot.mouseClick(atlas.view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(30, 30))
     bare_window.store.update(colormap="gray")
     assert not atlas.lens.isVisible() and atlas.view.image.image is None
+
+
+def test_labels_that_would_run_into_each_other_are_left_out(swin):
+    view, labels = swin.atlas.view, swin.atlas._numbered["columns"]
+    pitch = swin.atlas._mosaic.tiles.tile[1] + swin.atlas._mosaic.tiles.gap
+    for wide in (2000.0, 300.0, 60.0):
+        view.box.setRange(QRectF(0, 0, wide, wide), padding=0)
+        QApplication.processEvents()
+        shown = [label for label in labels if label.isVisible()]
+        assert shown[0] is labels[0]
+        steps = [b.pos().x() - a.pos().x() for a, b in pairwise(shown)]
+        needed = (swin.atlas.fontMetrics().horizontalAdvance("00") + 4) * view.box.viewPixelSize()[0]
+        assert min(steps) >= needed and (min(steps) == pytest.approx(pitch) or min(steps) - pitch < needed)

@@ -46,9 +46,11 @@ def test_the_note_says_window_seam_mask_and_padding(swin_window):
     hidden, empty = int(shown.windows.shut_out((8, 10)).sum()), shown.windows.padding((8, 10))
     assert hidden and empty and shown.query_cell == (8, 10)
     assert note.text() == (
-        f"Window 4 x 4, shifted by 2, 2, wraps around the border, {hidden} keys shut out by the mask, "
-        f"{empty} of 16 places are padding"
+        f"Window 4 x 4 shifted by 2, 2 · wraps around · {hidden} keys masked · {empty} of 16 places padding"
     )
+    swin_window.store.update(layer=0)
+    shown = swin_window.pane.map
+    assert shown.padding_mass > 0.05
     assert f"on padding {shown.padding_mass:.3f}" in swin_window.map_view.note.text()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
@@ -35,6 +37,7 @@ class AtlasPanel(QWidget):
         self._mosaic: Mosaic | None = None
         self._background, self._foreground = QColor("#1b1b1b"), QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
+        self._numbered: dict[str, list[pg.TextItem]] = {"rows": [], "columns": []}
         self._pointed: tuple[int, int] | None = None
         self._order: list[np.ndarray] | None = None
         self._ordered_by = ""
@@ -54,6 +57,7 @@ class AtlasPanel(QWidget):
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._mouse_gone)
         self.view.clicked.connect(self._clicked)
+        self.view.box.sigRangeChanged.connect(self._thin_out)
         self.view.right_clicked.connect(self._right_clicked)
         pane.store.changed.connect(self._cross_out)
         pane.traced.connect(self._traced)
@@ -132,6 +136,7 @@ class AtlasPanel(QWidget):
         for label in self._labels:
             self.view.box.removeItem(label)
         self._labels.clear()
+        self._numbered = {"rows": [], "columns": []}
         tiles = self._mosaic.tiles
         height, width = tiles.size
         near, far = -tiles.gap, -tiles.gap - 0.055 * max(height, width)
@@ -139,19 +144,38 @@ class AtlasPanel(QWidget):
         titles = self._pane.store.reality.titles
         for layer in range(len(tiles.heads)):
             name = titles[layer] if titles and titles[layer] else str(layer)
-            self._write(name, near, tiles.box(layer, 0)[1] + tiles.tile[0] / 2, left)
+            self._numbered["rows"].append(self._write(name, near, tiles.box(layer, 0)[1] + tiles.tile[0] / 2, left))
         # Sorted, a column holds another head in every row: then no number above it would be true.
         for head in range(max(tiles.heads)) if self._order is None else ():
-            self._write(str(head), tiles.box(0, head)[0] + tiles.tile[1] / 2, near, above)
+            label = self._write(str(head), tiles.box(0, head)[0] + tiles.tile[1] / 2, near, above)
+            self._numbered["columns"].append(label)
         self._write("head" if self._order is None else f"heads, least {self._ordered_by} first", width / 2, far, above)
         if not self._titled:
             self._write("layer", far, height / 2, above, angle=90)
 
-    def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> None:
+    def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> pg.TextItem:
         item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)
         item.setPos(x, y)
         self.view.box.addItem(item, ignoreBounds=True)
         self._labels.append(item)
+        return item
+
+    @Slot()
+    def _thin_out(self) -> None:
+        """Leave out labels that would run into each other: every second or third is enough."""
+        if self._mosaic is None:
+            return
+        tiles = self._mosaic.tiles
+        wide, high = self.view.box.viewPixelSize()
+        metrics = self.fontMetrics()
+        widest = metrics.horizontalAdvance("0" * len(str(max(tiles.heads) - 1))) + 4
+        for labels, needed, pitch in (
+            (self._numbered["rows"], metrics.height() - 2, (tiles.tile[0] + tiles.gap) / high),
+            (self._numbered["columns"], widest, (tiles.tile[1] + tiles.gap) / wide),
+        ):
+            every = max(1, math.ceil(needed / max(pitch, 1e-6)))
+            for i, label in enumerate(labels):
+                label.setVisible(i % every == 0)
 
     @Slot()
     def draw(self) -> None:

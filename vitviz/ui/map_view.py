@@ -20,6 +20,11 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.words import map_text, token_name, window_text
 
+_LEGEND = (
+    "White: the window that the query looks within. Orange: the seam, beyond which it goes on at the other border. "
+    "Hatched: keys that the mask shuts out."
+)
+
 
 class MapView(QWidget):
     """Draws the pane's map with the same function that draws the file. `drawn()` after every new drawing."""
@@ -125,13 +130,14 @@ class MapView(QWidget):
             notes.append(
                 "on " + ", ".join(f"{token_name(k)} {v:.3f}" for k, v in list(shown.prefix_weights.items())[:5])
             )
-        if shown.padding_mass > 0:
+        if shown.padding_mass >= 0.0005:
             notes.append(f"on padding {shown.padding_mass:.3f}")
         if shown.note:
             notes.append(shown.note)
         self.note.setText(" · ".join(notes))
         words = window_text(shown)
         self.window_note.setText(words[:1].upper() + words[1:])
+        self.window_note.setToolTip(_LEGEND if words else "")
         self.drawn.emit()
 
     @Slot()

@@ -31,16 +31,16 @@ def window_text(shown: Map) -> str:
     high, wide = windows.window
     words = f"{'grid' if windows.kind == 'dilated' else 'window'} {high} x {wide}"
     if windows.is_shifted:
-        words += f", shifted by {windows.shift[0]}, {windows.shift[1]}"
+        words += f" shifted by {windows.shift[0]}, {windows.shift[1]}"
     parts = [words]
     if cell is not None:
         if any(windows.wraps(cell)):
-            parts.append("wraps around the border")
+            parts.append("wraps around")
         if hidden := int(windows.shut_out(cell).sum()):
-            parts.append(f"{hidden} keys shut out by the mask")
+            parts.append(f"{hidden} keys masked")
         if empty := windows.padding(cell):
-            parts.append(f"{empty} of {high * wide} places are padding")
-    return ", ".join(parts)
+            parts.append(f"{empty} of {high * wide} places padding")
+    return " · ".join(parts)
 
 
 def map_text(shown: Map, label: str = "") -> str:
