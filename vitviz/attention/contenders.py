@@ -42,6 +42,8 @@ def contenders(
     """
     found: dict[str, Map] = {}
     gaps: list[str] = []
+    if shown is not None and METHODS[shown.selection.method].of_class and shown.selection.target != target:
+        shown = None  # of another class: its method is judged by the map of this one
     if shown is not None:
         found[name_of(shown)] = shown
     last = next(layer.index for layer in reversed(seen.layers) if layer.kind != "pool")

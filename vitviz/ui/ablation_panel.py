@@ -111,7 +111,7 @@ class AblationPanel(QWidget):
     def _traced(self, opened: Opened) -> None:
         self.cancel()
         self.changes = None
-        self.target.offer(opened.trace)
+        self.target.offer(opened.trace, self._pane.store.state.target)
         self.run.setEnabled(self.target.count() > 0)
         self._draw()
 

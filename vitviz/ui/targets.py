@@ -24,14 +24,17 @@ class TargetBox(QComboBox):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setMinimumWidth(90)
 
-    def offer(self, trace: Trace) -> None:
-        """Offer the classes of a trace; the chosen one stays chosen where it is among them."""
-        before = self.currentData()
+    def offer(self, trace: Trace, wanted: int | None = None) -> None:
+        """Offer the classes of a trace, `wanted` among them; the one that was chosen stays where it is among them."""
+        before = self.currentData() if wanted is None else wanted
         shares = trace.probabilities
         with QSignalBlocker(self):
             self.clear()
-            for index in np.argsort(-trace.logits, kind="stable")[:_MOST]:
+            best = [int(index) for index in np.argsort(-trace.logits, kind="stable")[:_MOST]]
+            if wanted is not None and wanted not in best and wanted < trace.logits.size:
+                best.append(wanted)
+            for index in best:
                 share = f" · {shares[index]:.1%}" if shares.size else ""
-                self.addItem(f"{trace.label(int(index))}{share}", int(index))
+                self.addItem(f"{trace.label(index)}{share}", index)
             kept = next((i for i in range(self.count()) if self.itemData(i) == before), 0)
             self.setCurrentIndex(kept if self.count() else -1)

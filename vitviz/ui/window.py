@@ -149,9 +149,15 @@ class MainWindow(QMainWindow):
 
     def _make_cause_panels(self) -> None:
         """Behind the heads: what changes when something is taken away. They run only when asked to."""
+        from vitviz.ui.truth_panel import TruthPanel
+
         self.ablation = AblationPanel(self.pane, self.worker)
-        self.docks.append(self._dock("Ablation", self.ablation, Qt.DockWidgetArea.RightDockWidgetArea))
-        self.tabifyDockWidget(self.docks[2], self.docks[-1])
+        self.truth = TruthPanel(self.pane, self.worker)
+        self.truth.told.connect(lambda text: self.statusBar().showMessage(text, 8000))
+        self.truth.follow(self.theme)
+        for title, panel in (("Ablation", self.ablation), ("Is it true?", self.truth)):
+            self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
+            self.tabifyDockWidget(self.docks[2], self.docks[-1])
         self.docks[2].raise_()
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
@@ -191,6 +197,7 @@ class MainWindow(QMainWindow):
         self.status.cancel_asked.connect(self.panes.cancel)
         self.status.cancel_asked.connect(self.folder_exporter.cancel)
         self.status.cancel_asked.connect(self.ablation.cancel)
+        self.status.cancel_asked.connect(self.truth.cancel)
         self.status.cancel_asked.connect(lambda: self.pane.methods.cancel())
         self.store.changed.connect(self._chosen)
         self.pane.traced.connect(lambda _: self._entitle())

@@ -1,0 +1,176 @@
+"""The panel "Is it true?": run, cancel, read, export."""
+
+import csv
+
+import numpy as np
+import PIL.Image
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+import vitviz
+from vitviz import Ablation
+from vitviz.attention.faithfulness import RANDOM
+
+
+@pytest.fixture
+def panel(qtbot, window):
+    """The panel on the screen, in front of the atlas."""
+    dock = next(d for d in window.docks if d.widget() is window.truth)
+    dock.show()
+    dock.raise_()
+    QApplication.processEvents()
+    return window.truth
+
+
+@pytest.fixture
+def run(qtbot, panel):
+    """Press Run and wait for the curves."""
+
+    def go():
+        qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not panel.running, timeout=60000)
+        return panel.judged
+
+    return go
+
+
+def shown_rows(panel):
+    return [[panel.table.item(r, c).text() for c in range(4)] for r in range(panel.table.rowCount())]
+
+
+def test_run_judges_the_shown_map_the_other_methods_and_random_orders(window, panel, run, opened):
+    window.store.update(layer=2, head=1)
+    panel.target.setCurrentIndex(1)
+    target = panel.target.currentData()
+    judged = run()
+    names = [row[0] for row in shown_rows(panel)]
+    assert names[0] == "Attention: layer 2 head 1" and {"Rollout", "Relevance", "Token Grad-CAM", RANDOM} <= set(names)
+    expected = vitviz.faithfulness(
+        opened.model, opened.image, window.pane.map, target, seen=opened.trace, seeds=0
+    ).curves["map"]
+    found = judged.found.curves[names[0]]
+    np.testing.assert_allclose(found.deletion.scores, expected.deletion.scores, atol=1e-5)
+    assert shown_rows(panel)[0][1:] == [
+        f"{v:.3f}" for v in (expected.deletion.area, expected.insertion.area, expected.gain)
+    ]
+    assert opened.trace.label(target) in panel.caption.text()
+
+
+def test_plots_hold_the_curves_with_labelled_axes(panel, run):
+    judged = run()
+    for kind, plot in panel.plots.plots.items():
+        item = plot.getPlotItem()
+        lines = {line.name(): line for line in item.listDataItems() if line.name()}
+        assert set(lines) == set(judged.found.curves)
+        for name, curves in judged.found.curves.items():
+            x, y = lines[name].getData()
+            np.testing.assert_array_equal(x, getattr(curves, kind).shares)
+            np.testing.assert_array_equal(y, getattr(curves, kind).scores)
+        assert "probability of" in item.getAxis("left").labelText and "share of" in item.getAxis("bottom").labelText
+
+
+def test_a_row_of_the_table_is_drawn_stronger(panel, run):
+    run()
+
+    def widths():
+        item = panel.plots.plots["deletion"].getPlotItem()
+        return {line.name(): line.opts["pen"].widthF() for line in item.listDataItems() if line.name()}
+
+    assert len(set(widths().values())) == 1
+    panel.table.setCurrentCell(1, 0)
+    strong = panel.table.item(1, 0).text()
+    assert max(widths(), key=widths().get) == strong
+    panel.table.setCurrentCell(0, 0)
+    assert max(widths(), key=widths().get) != strong
+
+
+def test_the_best_area_is_bold(panel, run):
+    judged = run()
+    rows = judged.found.rows()
+    for column, best in ((1, min), (2, max), (3, max)):
+        top = best(range(len(rows)), key=lambda i, c=column: rows[i][c])
+        assert [panel.table.item(i, column).font().bold() for i in range(len(rows))].index(True) == top
+
+
+def test_blur_and_logit_are_asked_for(panel, run):
+    panel.removal.setCurrentIndex(1)
+    panel.score.setCurrentIndex(1)
+    judged = run()
+    assert (judged.found.removal, judged.found.score) == ("blurred", "logit")
+
+
+def test_methods_that_a_swin_can_not_have_are_named(window, ragged, panel, run):
+    window.opener.opened.emit(ragged)
+    run()
+    assert "Not defined for this model: Relevance" in panel.caption.text()
+    assert "windows" in panel.caption.toolTip()
+    assert any(row[0].startswith(f"{RANDOM} ") for row in shown_rows(panel))
+
+
+def test_cancel_by_its_button_and_by_the_status_bar(qtbot, window, panel, run, monkeypatch):
+    before = run()
+
+    def endless(*args, progress, cancel, **kwargs):
+        progress(0.5, "half")
+        while not cancel():
+            pass
+        raise vitviz.errors.Cancelled("cancelled")
+
+    monkeypatch.setattr("vitviz.attention.faithfulness.faithfulness", endless)
+    for stop in (lambda: qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton), window.status.cancel_asked.emit):
+        qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: panel.progress.value() == 625, timeout=10000)
+        assert panel.run.text() == "Cancel"
+        stop()
+        qtbot.waitUntil(lambda: not panel.running, timeout=10000)
+        assert panel.run.text() == "Run" and panel.judged is before
+
+
+def test_another_trace_clears_it(qtbot, window, panel, run):
+    run()
+    window.store.update(ablation=Ablation([(0, 1)]))
+    qtbot.waitUntil(lambda: bool(window.pane.opened.trace.ablation), timeout=20000)
+    assert panel.judged is None and panel.table.rowCount() == 0 and not panel.save.isEnabled()
+    run()
+    assert "1 head off (0.1)" in panel.caption.text()
+
+
+def test_failure_is_said_in_the_panel(qtbot, panel, monkeypatch):
+    def fail(*args, **kwargs):
+        raise vitviz.VitvizError("There is not enough memory.")
+
+    monkeypatch.setattr("vitviz.attention.faithfulness.faithfulness", fail)
+    qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not panel.running, timeout=20000)
+    assert panel.caption.text() == "There is not enough memory." and panel.run.text() == "Run"
+
+
+def test_exports_numbers_and_a_picture(panel, run, tmp_path):
+    told = []
+    panel.told.connect(told.append)
+    assert not panel.save.isEnabled()
+    judged = run()
+    panel.export(tmp_path / "curves.csv")
+    rows = list(csv.reader((tmp_path / "curves.csv").read_text().splitlines()))
+    assert rows[2][0] == next(iter(judged.found.curves))
+    panel.export(tmp_path / "curves")
+    with PIL.Image.open(tmp_path / "curves.png") as picture:
+        assert picture.size == (2 * panel.sheet.width(), 2 * panel.sheet.height())
+        assert len(picture.convert("RGB").getcolors(10**7)) > 20  # lines and letters, not one colour
+    assert [text.startswith("Written: ") for text in told] == [True, True]
+    panel.export(tmp_path / "no folder" / "curves.csv")
+    assert "no folder" in panel.caption.text()
+
+
+def test_export_asks_where(qtbot, panel, run, monkeypatch, tmp_path):
+    run()
+    asked = []
+    monkeypatch.setattr(
+        "vitviz.ui.files.ask_save", lambda parent, suggestion, filters, *, title, then: asked.append((suggestion, then))
+    )
+    for action in panel.save.menu().actions():
+        action.trigger()
+    assert [suggestion.rsplit(".", 1)[1] for suggestion, _ in asked] == ["csv", "png"]
+    asked[0][1]([tmp_path / "a.csv"])
+    assert (tmp_path / "a.csv").exists()

@@ -1,0 +1,115 @@
+"""The two plots of faithfulness: deletion above, insertion below, one line for each order of the patches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from vitviz.attention.faithfulness import Faithfulness
+
+# Okabe and Ito 2008: told apart with any colour vision, on light and dark alike.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7570b3")
+GREY = "#8a8a8a"
+_TITLES = (
+    ("deletion", "Deletion: the most important patches go first (low is true)", "share of the patches that are gone"),
+    ("insertion", "Insertion: the most important patches come first (high is true)", "share of the patches shown"),
+)
+
+
+def color_of(index: int, name: str) -> QColor:
+    """The colour of a line: grey for random orders."""
+    return QColor(GREY if name.startswith("random") else COLORS[index % len(COLORS)])
+
+
+class CurvePlots(QWidget):
+    """Curves over shares of patches; random orders dashed, with a band of one standard deviation."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._foreground = QColor("#202020")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        self.plots: dict[str, pg.PlotWidget] = {}
+        self._found: Faithfulness | None = None
+        self._strong: str | None = None
+        for kind, _, _ in _TITLES:
+            plot = pg.PlotWidget(self)
+            item = plot.getPlotItem()
+            item.setMenuEnabled(False)
+            # pyqtgraph makes the menu all the same, of nobody's: it is to go with the plot.
+            item.ctrlMenu.setParent(plot, item.ctrlMenu.windowFlags())
+            item.hideButtons()
+            item.setMouseEnabled(False, False)
+            item.showGrid(x=True, y=True, alpha=0.15)
+            plot.setAccessibleName(f"{kind.capitalize()} curves")
+            plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            plot.setMinimumHeight(110)
+            self.plots[kind] = plot
+            layout.addWidget(plot, 1)
+
+    def sizeHint(self) -> QSize:
+        return QSize(380, 420)
+
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
+        """The colours of the theme."""
+        self._foreground = foreground
+        for plot in self.plots.values():
+            plot.setBackground(background)
+        self._draw()
+
+    def show_curves(self, found: Faithfulness | None) -> None:
+        """Draw the curves, or empty plots."""
+        self._found, self._strong = found, None
+        self._draw()
+
+    def emphasise(self, name: str | None) -> None:
+        """Draw one order stronger than the others."""
+        if name != self._strong:
+            self._strong = name
+            self._draw()
+
+    def _draw(self) -> None:
+        found = self._found
+        for kind, title, below in _TITLES:
+            item = self.plots[kind].getPlotItem()
+            item.clear()
+            item.setTitle(title, color=self._foreground, size="9pt")
+            for axis in ("left", "bottom"):
+                item.getAxis(axis).setPen(self._foreground)
+                item.getAxis(axis).setTextPen(self._foreground)
+            item.setLabel("bottom", below)
+            item.setLabel("left", "probability" if found is None else f"{found.score} of {_plain(found.label)}")
+            item.setXRange(0, 1, padding=0.02)
+            if found is None:
+                item.setYRange(0, 1, padding=0.02)
+                continue
+            curves = {name: getattr(both, kind) for name, both in found.curves.items()}
+            for i, (name, curve) in enumerate(curves.items()):
+                self._line(item, curve, color_of(i, name), name)
+            values = np.concatenate([curve.scores for curve in curves.values()])
+            low = min(0.0, float(values.min())) if found.score == "probability" else float(values.min())
+            item.setYRange(low, float(values.max()), padding=0.05)
+
+    def _line(self, item: pg.PlotItem, curve: object, color: QColor, name: str) -> None:
+        shares, scores, spread = (getattr(curve, part) for part in ("shares", "scores", "spread"))
+        style = Qt.PenStyle.SolidLine
+        if spread is not None:
+            style = Qt.PenStyle.DashLine
+            edges = [pg.PlotCurveItem(shares, scores + sign * spread) for sign in (-1, 1)]
+            pale = QColor(color)
+            pale.setAlpha(45)
+            item.addItem(pg.FillBetweenItem(*edges, brush=pale))
+        width = 3.5 if name == self._strong else 1.75
+        item.plot(shares, scores, pen=pg.mkPen(color, width=width, style=style), antialias=True, name=name)
+
+
+def _plain(text: str) -> str:
+    # Labels of axes are HTML.
+    return text.replace("&", "&amp;").replace("<", "&lt;")
