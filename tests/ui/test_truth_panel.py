@@ -100,12 +100,29 @@ def test_blur_and_logit_are_asked_for(panel, run):
     assert (judged.found.removal, judged.found.score) == ("blurred", "logit")
 
 
-def test_methods_that_a_swin_can_not_have_are_named(window, ragged, panel, run):
-    window.opener.opened.emit(ragged)
+def test_methods_that_a_model_can_not_have_are_named_with_the_reason(window, panel, run, monkeypatch):
+    from vitviz.attention import contenders
+    from vitviz.errors import AttentionError
+
+    real = contenders.relevance
+
+    def without_one(model, image, target, method, **more):
+        if method == "gradient rollout":
+            raise AttentionError("There is no such thing here.")
+        return real(model, image, target, method, **more)
+
+    monkeypatch.setattr(contenders, "relevance", without_one)
     run()
-    assert "Not defined for this model: Relevance" in panel.caption.text()
-    assert "windows" in panel.caption.toolTip()
-    assert any(row[0].startswith(f"{RANDOM} ") for row in shown_rows(panel))
+    assert panel.caption.text().endswith("Not defined for this model: Gradient rollout.")
+    assert panel.caption.toolTip() == "Gradient rollout: There is no such thing here."
+    assert "Relevance" in [row[0] for row in shown_rows(panel)]
+
+
+def test_every_grid_of_a_swin_has_random_orders_of_its_own(window, ragged, panel, run):
+    window.opener.opened.emit(ragged)
+    judged = run()
+    grids = {name for name in judged.found.curves if name.startswith(f"{RANDOM} ")}
+    assert len(grids) > 1 and grids <= {row[0] for row in shown_rows(panel)}
 
 
 def test_cancel_by_its_button_and_by_the_status_bar(qtbot, window, panel, run, monkeypatch):
