@@ -117,19 +117,30 @@ def test_a_dot_under_the_mouse_frames_its_tile_and_a_tile_rings_its_dot(qtbot, w
     assert len(panel.plot.hint.getData()[0]) == 0
 
 
-def test_the_table_has_every_head_sorts_by_number_and_chooses(window, panel, wanted):
+def test_the_table_has_every_head_sorts_by_number_and_chooses(qtbot, window, panel, wanted):
     panel.tabs.setCurrentWidget(panel.table)
-    table = panel.table
-    assert table.rowCount() == 12
-    table.sortItems(2)
-    shown = [table.item(row, 2).data(Qt.ItemDataRole.UserRole) for row in range(12)]
-    assert shown == sorted(wanted.distance_vit.ravel().tolist())
+    table, model = panel.table, panel.table.model()
+    assert model.rowCount() == 12
+
+    def shown(column, role=Qt.ItemDataRole.UserRole):
+        return [model.index(row, column).data(role) for row in range(12)]
+
+    assert list(zip(shown(0), shown(1), strict=True)) == [(layer, head) for layer in range(6) for head in range(2)]
+    header = table.horizontalHeader()
+    where = QPoint(header.sectionViewportPosition(2) + 20, header.height() // 2)
+    qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    ascending = header.sortIndicatorOrder() == Qt.SortOrder.AscendingOrder
+    assert shown(2) == sorted(wanted.distance_vit.ravel().tolist(), reverse=not ascending)
+    assert shown(2, Qt.ItemDataRole.DisplayRole)[0] == f"{shown(2)[0]:.4g}"
+    table.sortByColumn(2, Qt.SortOrder.AscendingOrder)
     table.selectRow(0)
     chosen = np.unravel_index(wanted.distance_vit.argmin(), (6, 2))
     assert (window.store.state.layer, window.store.state.head) == tuple(int(i) for i in chosen)
     window.store.update(layer=4, head=0)
     row = table.selectionModel().selectedRows()[0].row()
-    assert [table.item(row, i).text() for i in (0, 1)] == ["4", "0"]
+    assert [model.index(row, i).data() for i in (0, 1)] == ["4", "0"]
+    window.store.update(head="mean")
+    assert not table.selectionModel().selectedRows()
 
 
 def test_the_atlas_is_sorted_by_the_number_and_stays_true(qtbot, window, panel, wanted):

@@ -146,18 +146,16 @@ class StatisticsPanel(LazyPanel):
         found = self.numbers.found
         if found is None:
             self.plot.clear_values()
-            self.table.setRowCount(0)
+            self.table.fill([], np.empty((0, 0)))
             return
         columns = quantities(found)
         one = columns[max(0, self.quantity.currentIndex())]
         self.plot.show_values(one.values, f"{one.title} [{one.unit}]")
         if self.tabs.currentWidget() is self.table:
-            rows: list[list[object]] = []
-            for layer, count in enumerate(found.heads):
-                for head in range(count):
-                    numbers = [float(each.values[layer, head]) for each in columns]
-                    rows.append([layer, head, *("–" if np.isnan(n) else n for n in numbers)])
-            self.table.fill(["layer", "head", *(_SHORT[each.column] for each in columns)], rows)
+            layers = np.repeat(np.arange(len(found.heads)), found.heads)
+            heads = np.concatenate([np.arange(count) for count in found.heads])
+            numbers = np.stack([layers, heads, *(each.values[layers, heads] for each in columns)], -1)
+            self.table.fill(["layer", "head", *(_SHORT[each.column] for each in columns)], numbers.astype(np.float64))
         self._mark()
 
     def _order(self) -> None:
