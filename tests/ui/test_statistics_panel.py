@@ -131,7 +131,7 @@ def test_the_table_has_every_head_sorts_by_number_and_chooses(qtbot, window, pan
     qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=where)
     ascending = header.sortIndicatorOrder() == Qt.SortOrder.AscendingOrder
     assert shown(2) == sorted(wanted.distance_vit.ravel().tolist(), reverse=not ascending)
-    assert shown(2, Qt.ItemDataRole.DisplayRole)[0] == f"{shown(2)[0]:.4g}"
+    assert shown(2, Qt.ItemDataRole.DisplayRole)[0] == f"{shown(2)[0]:#.4g}"
     table.sortByColumn(2, Qt.SortOrder.AscendingOrder)
     table.selectRow(0)
     chosen = np.unravel_index(wanted.distance_vit.argmin(), (6, 2))

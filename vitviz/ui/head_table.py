@@ -98,7 +98,7 @@ class _Numbers(QAbstractTableModel):
             return value
         if math.isnan(value):
             return "–"
-        return str(int(value)) if index.column() < 2 else f"{value:.4g}"
+        return str(int(value)) if index.column() < 2 else f"{value:#.4g}"
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
