@@ -24,6 +24,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, files):
         super().__init__(("127.0.0.1", 0), Answer)
         self.files, self.behave, self.seen = files, "", []
+        self.released = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -53,6 +54,8 @@ class Answer(BaseHTTPRequestHandler):
             self.connection.shutdown(2)  # the line stays dead when the client asks for the rest
             self.close_connection = True
             return None
+        if hub.behave == "silent" and with_body:
+            hub.released.wait(20)
         if hub.behave == "broken":
             return self.send(503, {}, b"", with_body)
         data = hub.files.get(self.path.partition("/resolve/main/")[2])
@@ -99,6 +102,7 @@ def hub(network, monkeypatch, tmp_path):
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client waits between its retries
     yield server
+    server.released.set()
     server.shutdown()
     server.server_close()
 
@@ -156,6 +160,22 @@ def test_the_download_itself_asks_whether_to_go_on(hub):
     with pytest.raises(Cancelled):
         fetch("timm/x", None, progress=lambda share, text: shares.append(share), cancel=lambda: len(shares) > 2)
     assert len(shares) == 3
+
+
+def test_cancelled_while_the_line_is_silent_it_does_not_wait_for_it(hub, network):
+    hub.behave = "silent"
+    asked = []
+
+    def cancel():
+        asked.append(None)
+        return len(asked) > 5 and any(command == "GET" for command, _ in hub.seen)
+
+    with pytest.raises(Cancelled):
+        load_model(NAME, cancel=cancel)
+    assert not hub.released.is_set()  # it was the cancel, not the end of the silence
+    hub.released.set()
+    hub.behave = ""
+    same(load_model(NAME), network)
 
 
 def test_a_repository_with_a_torch_file_only(hub, network, tmp_path):

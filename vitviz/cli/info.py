@@ -3,21 +3,60 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
+
+if TYPE_CHECKING:
+    from vitviz.attention.trace import Trace
+    from vitviz.models.model import Model
 
 
 def parser() -> argparse.ArgumentParser:
     """Its arguments."""
-    made = argparse.ArgumentParser(prog="vitviz info", description="Say what a model is and how it was opened.")
+    made = argparse.ArgumentParser(
+        prog="vitviz info",
+        description="Say what a model is, how it was opened, and which layers attend between tokens. The exit status "
+        "is 1 where none does.",
+    )
     made.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
     model_arguments(made)
     return made
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report; the exit status."""
+    """Print the report, then what one pass shows; a model without attention is an error after its report."""
     model = load(arguments.source, arguments)
     print(model.name)
-    print(model.report)
+    seen = None
+    try:
+        seen = _seen(model)
+    finally:
+        # The report stands whatever the pass says.
+        for topic, text in _layers(seen) if seen is not None else []:
+            model.report.add(topic, text)
+        print(model.report)
     return 0
+
+
+def _seen(model: Model) -> Trace:
+    """One pass over a grey picture; AttentionError where nothing attends between tokens."""
+    import numpy as np
+
+    from vitviz.attention.trace import trace
+    from vitviz.images import Image
+
+    return trace(model, Image.from_array(np.full((64, 64, 3), 128, dtype=np.uint8), name="grey"))
+
+
+def _layers(seen: Trace) -> list[tuple[str, str]]:
+    heads = [layer.num_heads for layer in seen.layers]
+    text = f"{len(heads)}, heads {', '.join(map(str, sorted(set(heads))))}"
+    grids = dict.fromkeys(f"{layer.grid.rows} x {layer.grid.cols}" for layer in seen.layers)
+    lines = [("layers", text), ("grids", ", ".join(grids))]
+    windows = dict.fromkeys(f"{w[0]} x {w[1]}" for layer in seen.layers if (w := layer.window_size) is not None)
+    if windows:
+        lines.append(("windows", ", ".join(windows)))
+    if seen.error is not None:
+        lines.append(("proof", f"max |A v - output| = {seen.error:.1e} over sampled rows of every layer"))
+    return lines + [("not shown", gap) for gap in seen.gaps]

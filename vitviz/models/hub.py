@@ -6,8 +6,10 @@ Only called when the user asked for a hub name; a file that is cached already is
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,9 @@ _NAMES = ("model.safetensors", "pytorch_model.bin")
 _WHOLE = ("model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors", *_NAMES[1:])
 _BESIDE = ("config.json", "preprocessor_config.json")
 _MOST_SHARDS = 64
+# The client reads ten megabytes at a time, which on a slow line is silence for seconds.
+_CHUNK = 2**20
+_ASKED_EVERY, _PATIENCE = 0.05, 0.2  # seconds between two questions whether to go on; for a download to stop
 
 
 def fetch_repository(repository: str, *, progress: Progress, cancel: Callable[[], bool]) -> Path:
@@ -58,7 +63,7 @@ def fetch(repository: str, filename: str | None, *, progress: Progress, cancel: 
 
 
 def _fetch(repository: str, names: tuple[str, ...], *, progress: Progress, cancel: Callable[[], bool]) -> Path:
-    from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import constants, errors, hf_hub_download, try_to_load_from_cache
 
     # Its warnings about retries would stand before our one sentence.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
@@ -68,10 +73,13 @@ def _fetch(repository: str, names: tuple[str, ...], *, progress: Progress, cance
         cached = try_to_load_from_cache(name, candidate, revision=revision or None)
         if isinstance(cached, str):
             return Path(cached)
+    constants.DOWNLOAD_CHUNK_SIZE = min(constants.DOWNLOAD_CHUNK_SIZE, _CHUNK)
     for candidate in names:
+        title = f"{name}/{candidate}"
+        progress(None, f"Asking the hub for {title}")
         try:
-            bar = _bar(f"{name}/{candidate}", progress, cancel)
-            return Path(hf_hub_download(name, candidate, revision=revision or None, tqdm_class=bar))
+            download = functools.partial(hf_hub_download, name, candidate, revision=revision or None)
+            return Path(_cancellable(download, title, progress, cancel))
         except (errors.RepositoryNotFoundError, errors.GatedRepoError) as error:
             raise SourceError(
                 f"The hub has no repository {name} that you may read: check the name, or log in with 'hf auth login'."
@@ -88,6 +96,32 @@ def _fetch(repository: str, names: tuple[str, ...], *, progress: Progress, cance
         except Exception as error:  # the client's own kinds differ between its releases
             raise SourceError(f"The download of {name} failed ({type(error).__name__}): try again later.") from error
     raise _NotThereError(f"The repository {name} holds none of {', '.join(str(n) for n in names)}.")
+
+
+def _cancellable(download: Callable[..., str], title: str, progress: Progress, cancel: Callable[[], bool]) -> str:
+    """What the download returns; Cancelled within a quarter of a second, however long the line is silent."""
+    given_up = threading.Event()
+    ended: list[str | BaseException] = []
+
+    def run() -> None:
+        try:
+            ended.append(download(tqdm_class=_bar(title, progress, lambda: given_up.is_set() or cancel())))
+        except BaseException as error:  # noqa: BLE001  raised again below, in the thread that asked
+            ended.append(error)
+
+    thread = threading.Thread(target=run, name="vitviz-download", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_ASKED_EVERY)
+        if thread.is_alive() and cancel():
+            given_up.set()
+            # A thread that hears nothing from its line ends with the line; it writes to a file that is none yet.
+            thread.join(_PATIENCE)
+            raise Cancelled(f"The download of {title} was cancelled.")
+    (result,) = ended
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def _bar(title: str, progress: Progress, cancel: Callable[[], bool]) -> type[Any]:

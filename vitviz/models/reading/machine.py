@@ -23,6 +23,8 @@ MAX_COPIED = 64 * 2**20
 MAX_NAMES = 2000
 # torch's reader goes through all allowed names at each instruction, so it gets pickles with few of them only.
 TORCH_NAMES = 64
+# Each of its instructions takes it as long as ours, twice; a file of 3000 tensors has about 120,000.
+TORCH_WORK = 150_000
 # The functions that torch itself allows take sizes from the file; it may see these with arguments checked here.
 _CHECKED = ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter")
 _GUARDED = ("torch.", "builtins.", "__builtin__.", "collections.", "_codecs.", "sys.", "os.", "posix.", "nt.")
@@ -72,6 +74,7 @@ def run(
         machine.found.value = machine.stack[-1]
     except _FAULTS as error:
         raise Damaged(f"instructions that make no sense, {type(error).__name__}") from None
+    machine.found.plain &= machine.work <= TORCH_WORK
     machine.found.end = stream.tell()
     return machine.found
 

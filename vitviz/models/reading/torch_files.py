@@ -108,6 +108,8 @@ def _load(
     declared = sum(storage.numel * storage.dtype.itemsize for storage in found.storages.values())
     check_budget(name, declared, budget)
     ignored = tuple(sorted(n for n, what in found.names.items() if isinstance(what, type)))
+    if not found.storages:  # no weights, so that a second reader would find nothing new
+        return found.value, ignored, []
     found.value = None
     if found.plain:
         try:
