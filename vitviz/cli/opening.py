@@ -18,6 +18,7 @@ _EPILOG = """examples:
   vitviz export cat.jpg --model demo --layer all --head mean --out figures
   vitviz ablation cat.jpg --model demo               what each head is worth to the prediction
   vitviz statistics folder --model demo --out heads.csv
+  vitviz faithfulness cat.jpg --model demo           deletion and insertion of the maps of every method
   vitviz info my_folder                              what a checkpoint is
   vitviz save my_weights.pth --num-heads 6 --out my_folder
   vitviz models "vit_*dinov2*"                       the names that timm knows
