@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vitviz.attention.values import Map, Method
+if TYPE_CHECKING:  # the command line reads this table, and must not wait for numpy
+    from vitviz.attention.values import Map, Method
 
 
 @dataclass(frozen=True, slots=True)
