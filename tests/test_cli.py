@@ -214,34 +214,6 @@ def test_models_lists_names_by_pattern(capsys):
     assert {"demo", "demo-swin"} <= set(capsys.readouterr().out.split())
 
 
-def test_info_says_layers_heads_tokens_cost_and_hash(files, capsys):
-    assert cli.main(["info", str(files[1]), "--architecture", ARCHITECTURE, "--norm-eps", "1e-5"]) == 0
-    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines()[1:] if " " in line)
-    assert lines["layers"].strip() == "6, heads 2" and lines["tokens"].strip() == "10 x 10 patches + 1 prefix = 101"
-    assert "GFLOPs" in lines["cost"] and "parameters" in lines["architecture"] and len(lines["hash"].split()[1]) == 64
-    assert "max |A v - output|" in lines["proof"] and "1e-05, said by you" in " ".join(lines.values())
-
-
-@pytest.mark.parametrize("name", ["resnet18", "xcit_nano_12_p16_224"])
-def test_info_of_a_model_without_attention_between_tokens_is_its_report_and_an_error(name, capsys):
-    assert cli.main(["info", name, "--random", "--device", "cpu"]) == 1
-    said = capsys.readouterr()
-    assert "parameters" in said.out and len(said.err.splitlines()) == 1
-    assert "no attention" in said.err
-
-
-def test_save_writes_a_folder_that_info_reads_without_assumptions(files, tmp_path, capsys):
-    out = tmp_path / "saved"
-    given = [str(files[1]), "--architecture", ARCHITECTURE, "--mean", "0.1,0.2,0.3", "--std", "0.5"]
-    assert cli.main(["save", *given, "--out", str(out)]) == 0
-    assert capsys.readouterr().out.strip() == str(out)
-    assert cli.main(["info", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "mean 0.1, 0.2, 0.3, std 0.5, 0.5, 0.5" in said and "assumed" not in said
-    assert cli.main(["save", *given, "--out", str(out)]) == 1
-    assert "not empty" in capsys.readouterr().err
-
-
 def test_info_option_names_versions_devices_and_paths(capsys, config_dir):
     assert cli.main(["--info"]) == 0
     said = capsys.readouterr().out

@@ -20,6 +20,7 @@ _EPILOG = """examples:
   vitviz statistics folder --model demo --out heads.csv
   vitviz faithfulness cat.jpg --model demo           deletion and insertion of the maps of every method
   vitviz compare cat.jpg --patch-size 8,16,32 --out sizes.png
+  vitviz dataset folder --model demo --out heads.parquet
   vitviz info my_folder                              what a checkpoint is
   vitviz save my_weights.pth --num-heads 6 --out my_folder
   vitviz models "vit_*dinov2*"                       the names that timm knows

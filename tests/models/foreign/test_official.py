@@ -1,11 +1,15 @@
 """What timm reads by itself or nearly: its own networks written under the names of the original releases."""
 
+import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 import timm
 import torch
-from formats import build, findings, images, randomise, recognise
+from formats import build, checkpoint_of, findings, images, randomise, recognise
+
+from vitviz.models.foreign import recognise_foreign
 
 VIEW = images(32)
 SIZES = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 4}
@@ -231,6 +235,42 @@ class TestSwin:
         assert found.model_args["img_size"] == 32
         with torch.no_grad():
             same(build(found, img_size=64)(images(64)), module(images(64)))
+
+    @pytest.mark.parametrize(
+        ("options", "path", "image"),
+        [
+            ({"config": {"args": {"window_size": 4}}}, "x.pth", None),
+            ({"folder": {"window_size": 4}}, "x.pth", None),
+            ({"attributes": {"layers.0.blocks.0.attn": {"window_size": (4, 4)}}}, "x.pth", None),
+            ({}, "swinv2_tiny_window4_64.pth", 64),
+            ({"config": {"model_name": "swinv2_tiny_patch2_window4_64_22k"}}, "x.pth", 64),
+        ],
+    )
+    def test_window_of_version_2_is_what_stands_beside_the_weights(self, options, path, image, same):
+        module = self.network("swinv2_tiny_window8_256")
+        checkpoint, network = checkpoint_of(renamed(module), **options)
+        found = recognise_foreign(dataclasses.replace(checkpoint, path=Path(path)), network)
+        assert found.model_args["window_size"] == 4 and findings(found, "window")[0][1] == "found"
+        assert image is None or found.model_args["img_size"] == image
+        with torch.no_grad():
+            same(build(found, img_size=64)(images(64)), module(images(64)))
+
+    def test_window_of_version_2_is_told_by_the_masks_alone(self, same):
+        module = self.network("swinv2_tiny_window8_256")
+        tensors = {k: v for k, v in self.microsoft(module).items() if "relative_position_index" not in k}
+        found = recognise(tensors)
+        assert (found.model_args["window_size"], found.model_args["img_size"]) == (4, 64)
+        with torch.no_grad():
+            same(build(found)(images(64)), module(images(64)))
+
+    def test_window_of_the_pretraining_is_read_from_the_name(self, same):
+        module = randomise(timm.create_model("swinv2_tiny_window8_256", **SWIN, pretrained_window_sizes=(2, 2, 2)))
+        checkpoint, network = checkpoint_of(renamed(module))
+        path = Path("swinv2_tiny_patch2_window2to4_32to64_22kto1k_ft.pth")
+        found = recognise_foreign(dataclasses.replace(checkpoint, path=path), network)
+        assert found.model_args["pretrained_window_sizes"] == (2, 2, 2)
+        with torch.no_grad():
+            same(build(found)(images(64)), module(images(64)))
 
     def test_window_of_version_2_is_assumed(self):
         found = recognise(renamed(self.network("swinv2_tiny_window8_256")))

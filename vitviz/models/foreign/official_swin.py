@@ -13,7 +13,7 @@ from vitviz.models.foreign.conversion import Conversion, Tensors
 from vitviz.models.foreign.huggingface_config import IMAGENET, apply_epsilon, preprocessing_of, read_settings
 from vitviz.models.foreign.huggingface_swin import move_downsampling
 from vitviz.models.foreign.official import take_trunk
-from vitviz.models.foreign.swin_shapes import swin_args
+from vitviz.models.foreign.swin_shapes import stated_window, swin_args
 
 _PATCH = "patch_embed.proj.weight"
 _BLOCK = "layers.0.blocks.0.attn."
@@ -29,7 +29,7 @@ def detect(tensors: Tensors) -> bool:
 
 
 def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
-    """Bring to timm's names; V2's window is told only by the buffers of older files."""
+    """Bring to timm's names; V2's window is told by the buffers of older files, a config or a name."""
     conversion = Conversion("Swin", network)
     take_trunk(conversion)
     second = _BLOCK + "logit_scale" in conversion.tensors
@@ -38,13 +38,21 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.drop(r"^mask_token$|^decoder\.", "only for the pretraining")
     move_downsampling(conversion)
     conversion.rename([(r"^head\.(weight|bias)$", r"head.fc.\1")])
-    args, shapes = swin_args(conversion)
+    beside = stated_window(checkpoint)
+    args, shapes = swin_args(conversion, image=beside.image, window=beside.window, says=beside.says)
     settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-5)
     conversion.note("activation", "gelu, Swin's own", "assumed")
     if second:
         args["pretrained_window_sizes"] = (0,) * len(shapes.depths)
-        conversion.note("window", "position bias taken as trained for this window", "assumed")
+        if beside.trained is not None:
+            window, image = beside.trained
+            grids = (image // (shapes.patch[0] << stage) for stage in range(len(shapes.depths)))
+            args["pretrained_window_sizes"] = tuple(min(window, max(grid, 1)) for grid in grids)
+            trained = args["pretrained_window_sizes"]
+            conversion.note("window", f"position bias trained for windows of {trained}, from {beside.says}", "inferred")
+        else:
+            conversion.note("window", "position bias taken as trained for this window", "assumed")
     preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
     architecture = architecture_of("swinv2" if second else "swin", shapes.embed_dim)
     return conversion.result(architecture, args, preprocessing=preprocessing)

@@ -1,7 +1,8 @@
 """What the tensors of a Swin or Swin V2 tell about its architecture, under timm's names (timm 1.0.31).
 
 Windows: V1's bias table has (2w - 1)^2 rows. V2 computes its bias, so that only buffers of older files
-(`relative_coords_table`, `relative_position_index`) tell; the image only V1's `attn_mask` does, one mask per window.
+(`relative_coords_table`, `relative_position_index`, `attn_mask`) tell, or what stands beside the weights; the image
+only `attn_mask` does, one mask per window.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitviz.errors import ModelError
+from vitviz.models import stated
+from vitviz.models.checkpoint import Checkpoint
 from vitviz.models.foreign.conversion import Conversion, Tensors
 from vitviz.models.foreign.shapes import one_or_two, ratio, shape_of
 
 _BUFFERS = r"relative_position_index$|relative_coords_table$|attn_mask$"
 # Of V2 the usual ones: 8 x 8 windows on 256 pixels.
 _USUAL_WINDOW = 8
+_LARGEST_WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,13 @@ def swin_args(
     args["window_size"] = shapes.window or window or _USUAL_WINDOW
     # The smallest image on which the last stage still fills a window, as 224 = 4 * 7 * 2^3.
     smallest = shapes.patch[0] * args["window_size"] * 2 ** (len(shapes.depths) - 1)
-    if image:
-        conversion.note("image size", f"{one_or_two(image)} px, from {says}")
-    elif shapes.image:
+    if shapes.image:
         conversion.note("image size", f"{shapes.image} px, from the tensors", "inferred")
+    elif image:
+        conversion.note("image size", f"{one_or_two(image)} px, from {says}")
     else:
         conversion.note("image size", f"{smallest} px, on which the last stage is one window", "assumed")
-    args["img_size"] = one_or_two(image) if image else shapes.image or smallest
+    args["img_size"] = shapes.image or (one_or_two(image) if image else smallest)
     return args, shapes
 
 
@@ -147,7 +151,40 @@ def _window(tensors: Tensors, stage: int) -> int | None:
     if index is not None and index.numel():
         side = math.isqrt(math.isqrt(index.numel()))
         return side if side * side * side * side == index.numel() else None
+    mask = next((v for k, v in tensors.items() if re.fullmatch(rf"layers\.{stage}\.blocks\.\d+\.attn_mask", k)), None)
+    if mask is not None and mask.dim() == 3:
+        side = math.isqrt(mask.shape[1])
+        return side if side * side == mask.shape[1] == mask.shape[2] else None
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedWindow:
+    """What stands beside the weights: window and image; the window and image of the pretraining before a larger one."""
+
+    window: int | None = None
+    image: tuple[int, int] | None = None
+    trained: tuple[int, int] | None = None
+    says: str = ""
+
+
+def stated_window(checkpoint: Checkpoint) -> StatedWindow:
+    """The window that the config, the pickled modules, or a name such as swinv2_base_window12to16_192to256 says."""
+    found = stated.said(checkpoint, ("window_size",), (int, tuple))
+    side = found[0] if found is not None and isinstance(found[0], int) else None
+    if found is not None and isinstance(found[0], tuple) and len(set(found[0])) == 1 and isinstance(found[0][0], int):
+        side = found[0][0]
+    if found is not None and side is not None and 1 <= side <= _LARGEST_WINDOW:
+        return StatedWindow(side, says=found[1])
+    names = [(checkpoint.path.name, "the file's name")]
+    named = stated.stated(checkpoint, ("architecture", "arch", "model", "model_name"), str)
+    for text, says in ([named] if named is not None else []) + names:
+        if match := re.search(r"swin.*window(?:(\d{1,2})to)?(\d{1,2})_(?:(\d{2,4})to)?(\d{2,4})", text):
+            before, window, before_image, image = (int(part) if part else 0 for part in match.groups())
+            if 1 <= window <= _LARGEST_WINDOW and 32 <= image <= 8192:
+                trained = (before, before_image) if before and before_image else None
+                return StatedWindow(window, (image, image), trained, says)
+    return StatedWindow()
 
 
 def _image(tensors: Tensors, patch: int, windows: list[int | None]) -> int | None:

@@ -20,7 +20,7 @@ from vitviz.models.foreign.huggingface_config import (
     read_settings,
 )
 from vitviz.models.foreign.shapes import read_shapes, vit_args
-from vitviz.models.foreign.swin_shapes import swin_args
+from vitviz.models.foreign.swin_shapes import stated_window, swin_args
 
 _VIT = (
     (r"^class_token$", "cls_token"),
@@ -87,7 +87,8 @@ def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:
     if second:
         conversion.format = "torchvision Swin V2"
         _split_biases(conversion)
-    args, shapes = swin_args(conversion)
+    beside = stated_window(checkpoint)
+    args, shapes = swin_args(conversion, image=beside.image, window=beside.window, says=beside.says)
     settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-5)
     conversion.note("activation", "gelu, torchvision's own", "assumed")
