@@ -188,3 +188,19 @@ def test_labels_that_would_run_into_each_other_are_left_out(swin):
         steps = [b.pos().x() - a.pos().x() for a, b in pairwise(shown)]
         needed = (swin.atlas.fontMetrics().horizontalAdvance("00") + 4) * view.box.viewPixelSize()[0]
         assert min(steps) >= needed and (min(steps) == pytest.approx(pitch) or min(steps) - pitch < needed)
+
+
+def test_atlas_behind_another_tab_draws_nothing_and_catches_up(qtbot, window):
+    atlas = window.atlas
+    before = atlas.view.image.image.copy()
+    other, heads = (next(d for d in window.docks if d.windowTitle() == title) for title in ("Filters", "Heads"))
+    other.show()
+    other.raise_()
+    qtbot.waitUntil(lambda: not atlas.is_seen())
+    window.store.update(query=Place(62.0, 42.0))
+    QApplication.processEvents()
+    assert np.array_equal(atlas.view.image.image, before)
+    heads.raise_()
+    qtbot.waitUntil(atlas.is_seen)
+    assert not np.array_equal(atlas.view.image.image, before)
+    assert np.array_equal(atlas.view.image.image, atlas._mosaic.draw(window.pane.maps.values, "map"))

@@ -14,6 +14,7 @@ from vitviz.attention.values import HeadMaps, Place
 from vitviz.render.mosaic import Mosaic, table, tiles_for
 from vitviz.render.overlay import Canvas
 from vitviz.render.style import limits_of
+from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.marks import cross_items, frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
@@ -23,7 +24,7 @@ from vitviz.ui.words import layer_text, weight_text
 _LENS = 200  # pixels along the longer side of the enlarged head
 
 
-class AtlasPanel(QWidget):
+class AtlasPanel(LazyPanel):
     """Rows are layers, columns heads; a click chooses, hovering enlarges, a right click switches the head (or, on the
     number of a row, the layer) off or on. `drawn()` after every new drawing, `pointed(layer, head)` when another tile
     is under the mouse, (-1, -1) where there is none."""
@@ -183,6 +184,10 @@ class AtlasPanel(QWidget):
         maps = self._pane.maps
         if maps is None or self._mosaic is None:
             return
+        if not self.is_seen():
+            # Behind another tab it would cost every mouse move a third of a frame for nothing.
+            self._stale = True
+            return
         style = self._pane.store.state.style
         values = maps.values
         if self._order is not None:
@@ -195,6 +200,10 @@ class AtlasPanel(QWidget):
             self.lens.refresh()
         self._say()
         self.drawn.emit()
+
+    def refresh(self) -> None:
+        """Draw what was missed while another tab was in front."""
+        self.draw()
 
     def _say(self) -> None:
         """Under the atlas: the head under the mouse, or what the colours are shared over."""
