@@ -41,6 +41,7 @@ from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
 from vitviz.ui.reach_panel import ReachPanel
 from vitviz.ui.restoring import Restorer, may_be_restored
+from vitviz.ui.rollout_panel import RolloutPanel
 from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings
 from vitviz.ui.shortcuts import ShortcutSheet
@@ -78,7 +79,7 @@ class MainWindow(QMainWindow):
         self._beside = wish.beside if wish else ()
         self._make_panels()
         self.linking = Linking(self.panes, self)
-        self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view,))
+        self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view, self.rollout.view))
         self.comparing = Comparing(self)
         self.costing = Costing(self.panes, self.worker, self)
         self.compare_tabs = CompareTabs(self.panes, self.costing, self.worker)
@@ -128,6 +129,7 @@ class MainWindow(QMainWindow):
         ]
         self._make_weight_panels()
         self._make_cause_panels()
+        self._make_method_panels()
         self.resizeDocks(self.docks[:2], [430, 400], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks[0], self.docks[2]], [330, 500], Qt.Orientation.Horizontal)
 
@@ -159,6 +161,13 @@ class MainWindow(QMainWindow):
             self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
             self.tabifyDockWidget(self.docks[2], self.docks[-1])
         self.docks[2].raise_()
+
+    def _make_method_panels(self) -> None:
+        """Behind the model: the rollout of the query. It does no work before it is shown."""
+        self.rollout = RolloutPanel(self.pane, self.worker)
+        self.docks.append(self._dock("Rollout", self.rollout, Qt.DockWidgetArea.LeftDockWidgetArea))
+        self.tabifyDockWidget(self.docks[1], self.docks[-1])
+        self.docks[1].raise_()
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -309,6 +318,7 @@ class MainWindow(QMainWindow):
         """Show the whole pictures."""
         self.panes.fit()
         self.patches.view.fit()
+        self.rollout.view.fit()
         self.atlas.view.fit()
 
     def set_theme(self, mode: str) -> None:
@@ -321,6 +331,7 @@ class MainWindow(QMainWindow):
         background, foreground = self.theme.canvas_background(), self.theme.canvas_foreground()
         self.panes.set_colors(background)
         self.patches.view.set_colors(background)
+        self.rollout.view.set_colors(background)
         self.compare_tabs.set_colors(background, foreground)
         for panel in (self.atlas, self.ablation, self.bias, self.reach):
             panel.set_colors(background, foreground)

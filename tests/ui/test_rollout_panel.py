@@ -1,0 +1,157 @@
+"""The Rollout panel: every option both ways, live under the mouse, nothing while hidden."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+import vitviz
+from vitviz.attention.values import Place
+from vitviz.ui.rollout_panel import FUSIONS, VARIANTS
+
+
+@pytest.fixture
+def panel(qtbot, window):
+    dock = next(dock for dock in window.docks if dock.windowTitle() == "Rollout")
+    dock.show()
+    dock.raise_()
+    qtbot.waitUntil(lambda: dock.widget().is_seen() and dock.widget().shown is not None, timeout=10000)
+    return dock.widget()
+
+
+def of(panel, opened, **options):
+    return vitviz.rollout(opened.trace, **options).values
+
+
+def choose(qtbot, box, value):
+    index = next(i for i in range(box.count()) if box.itemData(i) == value)
+    box.showPopup()
+    qtbot.keyClick(box.view(), Qt.Key.Key_Home)
+    for _ in range(index):
+        qtbot.keyClick(box.view(), Qt.Key.Key_Down)
+    qtbot.keyClick(box.view(), Qt.Key.Key_Return)
+
+
+def test_hidden_panel_computes_nothing(window):
+    assert not window.rollout.is_seen()
+    window.store.update(fusion="max")
+    QApplication.processEvents()
+    assert window.rollout.shown is None
+
+
+def test_panel_shows_the_rollout_of_the_query_while_the_map_shows_attention(panel, window, opened):
+    np.testing.assert_array_equal(panel.shown.values, of(panel, opened))
+    assert window.pane.map.selection.method == "attention"
+    assert "From CLS · layers 0 to 5" in panel.title.text() and panel.bar.text().startswith("share")
+
+
+def test_panel_follows_the_mouse(qtbot, panel, window, opened, hover):
+    place = Place(*opened.trace.view.to_picture(*opened.trace.layers[0].grid.centre(4, 6)))
+    hover(window.map_view.view, window.map_view.view.position_of(place))
+    qtbot.waitUntil(lambda: panel.shown.query_cell == (4, 6))
+    np.testing.assert_array_equal(panel.shown.values, of(panel, opened, query=(4, 6)))
+
+
+def test_its_own_picture_can_be_hovered_and_clicked(qtbot, panel, window, opened, hover):
+    place = Place(*opened.trace.view.to_picture(*opened.trace.layers[0].grid.centre(2, 3)))
+    hover(panel.view, panel.view.position_of(place))
+    qtbot.waitUntil(lambda: window.pane.map.query_cell == (2, 3))
+    qtbot.mouseClick(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=panel.view.position_of(place).toPoint())
+    assert isinstance(window.store.state.query, Place)
+
+
+@pytest.mark.parametrize("value", [value for _, value in FUSIONS])
+def test_fusion_both_ways(qtbot, panel, window, opened, value):
+    window.store.update(fusion="max" if value != "max" else "min")
+    choose(qtbot, panel.fusion, value)
+    assert window.store.state.options.fusion == value
+    np.testing.assert_array_equal(panel.shown.values, of(panel, opened, fusion=value))
+    window.store.update(fusion="mean")
+    assert panel.fusion.currentData() == "mean"
+
+
+@pytest.mark.parametrize("value", [value for _, value in VARIANTS])
+def test_variant_both_ways(qtbot, panel, window, opened, value):
+    window.store.update(variant="vit-explain" if value != "vit-explain" else "abnar")
+    choose(qtbot, panel.variant, value)
+    assert panel.shown.selection.options.variant == value
+    window.store.update(variant="abnar")
+    assert panel.variant.currentData() == "abnar"
+
+
+@pytest.mark.parametrize(("field", "typed"), [("residual", 0.2), ("discard", 0.75)])
+def test_shares_both_ways(qtbot, panel, window, opened, field, typed):
+    box = getattr(panel, field)
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, str(typed))
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert getattr(window.store.state.options, field) == typed
+    np.testing.assert_array_equal(panel.shown.values, of(panel, opened, **{field: typed}))
+    window.store.update(**{field: 0.35})
+    assert box.value() == 0.35
+
+
+def test_layers_both_ways(qtbot, panel, window, opened):
+    panel.last.setFocus()
+    qtbot.keyClick(panel.last, Qt.Key.Key_PageDown)
+    assert window.store.state.options.last_layer == 0 and panel.last_text.text() == "Up to layer 0"
+    np.testing.assert_array_equal(panel.shown.values, of(panel, opened, last_layer=0))
+    window.store.update(last_layer=4)
+    assert panel.last.value() == 4 and panel.first.maximum() == 4
+    panel.first.setFocus()
+    panel.first.selectAll()
+    qtbot.keyClicks(panel.first, "2")
+    qtbot.keyClick(panel.first, Qt.Key.Key_Return)
+    np.testing.assert_array_equal(panel.shown.values, of(panel, opened, first_layer=2, last_layer=4))
+    assert "layers 2 to 4" in panel.title.text()
+    window.store.update(first_layer=1)
+    assert panel.first.value() == 1
+
+
+def test_play_walks_up_the_layers_from_the_first_again_and_stops(qtbot, panel, window):
+    window.store.update(first_layer=2, last_layer=4)
+    panel.play.click()
+    seen = []
+    for _ in range(4):
+        panel._step()
+        seen.append(window.store.state.options.last_layer)
+    assert seen == [5, 2, 3, 4]
+    panel.play.click()
+    assert not panel._timer.isActive()
+
+
+def test_hiding_the_panel_stops_its_walk(panel, window):
+    panel.play.click()
+    assert panel._timer.isActive()
+    next(dock for dock in window.docks if dock.windowTitle() == "Rollout").hide()
+    assert not panel._timer.isActive()
+
+
+def test_show_large_makes_it_the_method_of_the_map_and_back(qtbot, panel, window):
+    panel.large.click()
+    qtbot.waitUntil(lambda: window.pane.map.selection.method == "rollout")
+    panel.large.click()
+    qtbot.waitUntil(lambda: window.pane.map.selection.method == "attention")
+    window.store.update(method="rollout")
+    assert panel.large.isChecked()
+
+
+def test_colours_follow_the_style_of_the_map(panel, window):
+    before = panel.view.image.image.copy()
+    window.store.update(colormap="inferno")
+    assert (panel.view.image.image != before).any()
+
+
+def test_another_model_is_rolled_out(qtbot, panel, window, ragged):
+    window.store.update(last_layer=5)
+    window.opener.opened.emit(ragged)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.model_name == ragged.model.name, timeout=10000)
+    np.testing.assert_array_equal(panel.shown.values, of(panel, ragged))
+    assert panel.last.maximum() == 3
+
+
+def test_every_control_has_a_tooltip_and_a_name(panel):
+    for name in ("fusion", "variant", "residual", "discard", "first", "last", "play", "large"):
+        widget = getattr(panel, name)
+        assert widget.toolTip() and widget.accessibleName()

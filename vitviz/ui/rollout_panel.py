@@ -1,0 +1,209 @@
+"""The Rollout panel: the rollout of the query, live beside the map, with all its options and a walk up the layers."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Slot
+from PySide6.QtGui import QHideEvent, QWheelEvent
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
+
+from vitviz.attention.values import Map
+from vitviz.render.overlay import Canvas
+from vitviz.render.scale import note_of
+from vitviz.render.style import limits_of
+from vitviz.ui.color_bar import ColorBar
+from vitviz.ui.controls import ChoiceBox
+from vitviz.ui.jobs import Worker
+from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.method_maps import MethodMaps
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import KIND, Pane
+from vitviz.ui.picture_view import PictureView
+from vitviz.ui.store import State, Store
+from vitviz.ui.words import query_text, token_name
+
+_LARGEST, _PLAY_MS = 400, 500
+FUSIONS = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
+VARIANTS = (("Abnar & Zuidema", "abnar"), ("ViT paper's figures", "vit-paper"), ("vit-explain (legacy)", "vit-explain"))
+
+
+class RolloutPanel(LazyPanel):
+    """Follows the query and the options of the store, and changes them; computes nothing while it is hidden."""
+
+    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane, self._store = pane, pane.store
+        self.shown: Map | None = None
+        self._canvas: Canvas | None = None
+        self.maps = MethodMaps(worker, f"{KIND} rollout panel", self)
+        self.view = PictureView(self)
+        self.view.setAccessibleName("Rollout over the picture")
+        self.bar = ColorBar(self)
+        self.title = QLabel(" ")
+        self.title.setTextFormat(Qt.TextFormat.PlainText)
+        self.title.setWordWrap(True)
+        store = self._store
+        self.fusion = ChoiceBox(store, "fusion", FUSIONS, "How the heads of a layer become one")
+        self.variant = ChoiceBox(store, "variant", VARIANTS, "As whom: the definition, or how published pictures came")
+        self.residual = _Share(store, "residual", "Residual ", "Weight of the identity beside attention")
+        self.discard = _Share(store, "discard", "Discard ", "Share of the patches set to 0 in every row, least first")
+        self.discard.setMaximum(0.99)
+        self.first = _FirstLayer(store)
+        self.last = QSlider(Qt.Orientation.Horizontal)
+        self.last.setAccessibleName("Up to layer")
+        self.last.setToolTip("Up to layer: where the query stands")
+        self.last.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.last_text = QLabel()
+        self.last_text.setTextFormat(Qt.TextFormat.PlainText)
+        self.play = _button("Play", "Walk up the layers again and again")
+        self.play.setCheckable(True)
+        self.large = _button("Show large", "Make rollout the method of the map")
+        self.large.setCheckable(True)
+        self._timer = QTimer(self, interval=_PLAY_MS)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(6, 6, 6, 6)
+        grid.setSpacing(4)
+        grid.addWidget(self.title, 0, 0, 1, 2)
+        grid.addWidget(self.view, 1, 0, 1, 2)
+        grid.addWidget(self.bar, 1, 2)
+        grid.addWidget(self.last_text, 2, 0)
+        grid.addWidget(self.last, 2, 1)
+        grid.addWidget(self.play, 2, 2)
+        grid.addWidget(self.first, 3, 0)
+        grid.addWidget(self.fusion, 3, 1)
+        grid.addWidget(self.large, 3, 2)
+        grid.addWidget(self.residual, 4, 0)
+        grid.addWidget(self.variant, 4, 1, 1, 2)
+        grid.addWidget(self.discard, 5, 0)
+        grid.setRowStretch(1, 1)
+        grid.setColumnStretch(1, 1)
+        self.last.valueChanged.connect(lambda value: store.update(last_layer=value))
+        self.play.toggled.connect(lambda on: self._timer.start() if on else self._timer.stop())
+        self.large.clicked.connect(lambda on: store.update(method="rollout" if on else "attention"))
+        self._timer.timeout.connect(self._step)
+        self.maps.ready.connect(self._ready)
+        store.changed.connect(self._changed)
+        pane.traced.connect(self._traced)
+        pane.maps_changed.connect(lambda _: self.touch())
+        pane.restyled.connect(lambda _: self.draw())
+        self._follow(store.state)
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        height, width = opened.image.size
+        self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LARGEST / max(height, width)))
+        self.view.set_extent(height, width)
+        self.shown = None
+        self._follow(self._store.state)
+        self.touch()
+
+    @Slot(object, object)
+    def _changed(self, old: State, new: State) -> None:
+        self._follow(new)
+        # The query is followed by its maps, which come once for many moves of the mouse.
+        if old.options != new.options:
+            self.touch()
+
+    def _follow(self, state: State) -> None:
+        count = len(self._store.reality.heads)
+        last = count - 1 if state.options.last_layer is None else state.options.last_layer
+        with QSignalBlocker(self.last):
+            self.last.setRange(0, max(0, count - 1))
+            self.last.setValue(last)
+        self.last_text.setText(f"Up to layer {max(0, last)}")
+        self.large.setChecked(state.method == "rollout")
+
+    def refresh(self) -> None:
+        """Ask for the rollout of what is chosen now."""
+        opened, state = self._pane.opened, self._store.state
+        if opened is not None:
+            self.maps.ask(opened, state.rollout, hovered=state.query is None)
+
+    @Slot(object)
+    def _ready(self, shown: Map) -> None:
+        self.shown = shown
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the rollout in the style of the map."""
+        shown = self.shown
+        if shown is None or self._canvas is None or not self.is_seen():
+            return
+        style, whole = self._store.state.style, shown.values[None]
+        limits = limits_of(shown.values, style.limits, whole, [whole])
+        self.view.set_pixels(self._canvas.draw(shown, style, limits))
+        scale = "zero" if style.limits in ("layer", "all") else style.limits
+        self.bar.show_scale(style.colormap, limits, note_of(scale), "share")
+        prefix = ", ".join(f"{token_name(k)} {v:.3f}" for k, v in list(shown.prefix_weights.items())[:3])
+        query = query_text(shown.selection.query, shown.query_cell)
+        self.title.setText(f"From {query} · {shown.layer_name}" + (f" · on {prefix}" if prefix else ""))
+
+    @Slot()
+    def _step(self) -> None:
+        options, count = self._store.state.options, max(1, len(self._store.reality.heads))
+        last = count - 1 if options.last_layer is None else options.last_layer
+        self._store.update(last_layer=max(options.first_layer, (last + 1) % count))
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.play.setChecked(False)
+        self.maps.drop()
+
+
+class _Share(QDoubleSpinBox):
+    """An option from 0 to 1."""
+
+    def __init__(self, store: Store, field: str, prefix: str, tip: str) -> None:
+        super().__init__()
+        self._store, self._field = store, field
+        self.setRange(0.0, 1.0)
+        self.setSingleStep(0.05)
+        self.setDecimals(2)
+        self.setPrefix(prefix)
+        self.setKeyboardTracking(False)
+        self.setToolTip(tip)
+        self.setAccessibleName(tip)
+        self.valueChanged.connect(lambda value: store.update(**{field: round(value, 4)}))
+        store.changed.connect(lambda old, new: self.follow(new))
+        self.follow(store.state)
+
+    def follow(self, state: State) -> None:
+        """Show what the store holds."""
+        with QSignalBlocker(self):
+            self.setValue(getattr(state.options, self._field))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class _FirstLayer(QSpinBox):
+    """The layer nearest the picture that is taken in."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self.setPrefix("From layer ")
+        self.setKeyboardTracking(False)
+        self.setToolTip("The layer nearest the picture that is taken in")
+        self.setAccessibleName("First layer")
+        self.valueChanged.connect(lambda value: store.update(first_layer=value))
+        store.changed.connect(lambda old, new: self.follow(new))
+        self.follow(store.state)
+
+    def follow(self, state: State) -> None:
+        """Show what the store holds."""
+        count = len(self._store.reality.heads)
+        last = state.options.last_layer
+        with QSignalBlocker(self):
+            self.setRange(0, max(0, count - 1 if last is None else last))
+            self.setValue(state.options.first_layer)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+def _button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    return button
