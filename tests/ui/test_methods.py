@@ -233,3 +233,28 @@ def test_menu_offers_every_method_with_its_key(window):
     for i, about in enumerate(METHODS.values(), 1):
         (found,) = [a for a in window.actions() if a.text() == about.title and a.shortcut().toString() == f"Ctrl+{i}"]
         assert about.tip in found.toolTip()
+
+
+def test_mass_threshold_by_key_by_number_and_by_box(qtbot, window):
+    box, marked = window.controls.threshold, window.controls.marked
+    assert not marked.isVisible()
+    plain = window.map_view.view.image.image.copy()
+    qtbot.keyClick(window, Qt.Key.Key_T)
+    assert window.store.state.style.threshold == 0.6 and box.value() == 60
+    qtbot.waitUntil(marked.isVisible)
+    contour = window.map_view.view.image.image.copy()
+    assert (contour != plain).any()
+    pick(qtbot, marked, 1)
+    assert window.store.state.style.marked == "mask"
+    assert (window.map_view.view.image.image != contour).any()
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, "80")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert window.store.state.style.threshold == 0.8
+    window.store.update(threshold=0.25, marked="contour")
+    assert box.value() == 25 and marked.currentData() == "contour"
+    qtbot.keyClick(window, Qt.Key.Key_T)
+    qtbot.waitUntil(lambda: not marked.isVisible())
+    assert box.value() == 0
+    assert (window.map_view.view.image.image == plain).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QTabBar
 
 import vitviz
 from vitviz.attention.values import Place
@@ -155,3 +155,8 @@ def test_every_control_has_a_tooltip_and_a_name(panel):
     for name in ("fusion", "variant", "residual", "discard", "first", "last", "play", "large"):
         widget = getattr(panel, name)
         assert widget.toolTip() and widget.accessibleName()
+
+
+def test_the_panel_stands_behind_the_model_in_one_bar_of_tabs(window):
+    bars = [bar for bar in window.findChildren(QTabBar) if "Rollout" in [bar.tabText(i) for i in range(bar.count())]]
+    assert len(bars) == 1 and bars[0].geometry().bottom() < window.statusBar().geometry().top()

@@ -39,6 +39,8 @@ def selection_arguments(parser: argparse.ArgumentParser) -> None:
     add("--colormap", type=colormap, default="viridis", help="viridis, inferno, magma, cividis, gray…")
     add("--opacity", type=fraction, default=0.6, metavar="0..1")
     add("--limits", type=limits, default="map", metavar="map|layer|all|LOW,HIGH", help="ends of the colours")
+    add("--threshold", type=fraction, default=0.0, metavar="0..1", help="mark the patches that hold this share (DINO)")
+    add("--marked", choices=("contour", "mask"), default="contour", help="how they are marked")
     add("--smooth", action="store_true", help="interpolate between the patches")
     add("--no-outline", action="store_true", help="do not outline the query")
     add("--no-window", action="store_true", help="do not draw the window of the query (Swin)")
@@ -102,6 +104,8 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
                 not arguments.no_outline,
                 not arguments.no_window,
                 arguments.partition,
+                arguments.threshold,
+                arguments.marked,
             ),
             figure,
             arguments.format,

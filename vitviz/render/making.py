@@ -24,6 +24,7 @@ from vitviz.render.png import png
 from vitviz.render.raster import pixels_of, refuse_large
 from vitviz.render.style import Limits, limits_of
 from vitviz.render.svg import svg_of
+from vitviz.render.threshold import mass_mask
 
 _MOST_QUERIES = 256
 
@@ -117,17 +118,6 @@ def _ends(limits: Limits, shown: Map, top: float) -> tuple[float, float]:
     if isinstance(limits, tuple):
         return limits
     return (float(shown.values.min()), float(shown.values.max())) if limits == "map" else (0.0, top)
-
-
-def mass_mask(values: np.ndarray, share: float) -> np.ndarray:
-    """The smallest set of patches whose values sum to at least `share` of all: (gh, gw) bool (Caron et al. 2021)."""
-    order = np.argsort(-values, axis=None, kind="stable")
-    sums = np.cumsum(values.reshape(-1)[order], dtype=np.float64)
-    # Rounding must not ask for one patch more.
-    count = int(np.searchsorted(sums, share * sums[-1] * (1 - 1e-7))) + 1
-    mask = np.zeros(values.size, dtype=bool)
-    mask[order[:count]] = True
-    return mask.reshape(values.shape)
 
 
 def mask_pixels(seen: Seen, shown: Map, share: float) -> np.ndarray:

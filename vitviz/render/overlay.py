@@ -10,7 +10,9 @@ from PIL import Image as Pillow
 from vitviz.attention.values import Map
 from vitviz.images import Image, View
 from vitviz.models.layout import Grid
-from vitviz.render.style import Interpolation, Limits, Style, color_indices, color_table, limits_of
+from vitviz.render.spotlight import spotlight
+from vitviz.render.style import Interpolation, Limits, Marked, Style, color_indices, color_table, limits_of
+from vitviz.render.threshold import dim_outside, draw_contour, mass_mask
 from vitviz.render.windows import draw_windows, window_marks
 
 _UNSEEN_DIM = 0.35
@@ -29,6 +31,8 @@ def overlay(
     show_query: bool = True,
     show_window: bool = True,
     show_partition: bool = False,
+    threshold: float = 0.0,
+    marked: Marked = "contour",
 ) -> np.ndarray:
     """Colour a map over its picture.
 
@@ -41,7 +45,9 @@ def overlay(
     Returns:
         (H, W, 3) uint8 of the original picture's size; the part that the model did not see is grey and hatched.
     """
-    style = Style(colormap, opacity, limits or "map", interpolation, show_query, show_window, show_partition)
+    style = Style(
+        colormap, opacity, limits or "map", interpolation, show_query, show_window, show_partition, threshold, marked
+    )
     ends = limits_of(m.values, style.limits, m.values[None], [m.values[None]])
     return np.ascontiguousarray(Canvas(image, m.view).draw(m, style, ends)[..., :3])
 
@@ -73,6 +79,9 @@ class Canvas:
 
     def draw(self, m: Map, style: Style, limits: tuple[float, float]) -> np.ndarray:
         """The picture with the map over it, (height, width, 4) uint8, the fourth channel 255."""
+        options = m.selection.options
+        if options is not None and options.variant == "vit-paper":
+            return self._lit(m, style)
         rows, cols = self.cells(m.grid)
         inside = slice(*_ends(rows)), slice(*_ends(cols))
         total = self._weighted(style.opacity).copy()
@@ -85,6 +94,8 @@ class Canvas:
                 # Widened first and heightened then, so that whole rows are copied.
                 total[inside] += colors[color_indices(m.values, limits)][:, cols[inside[1]]][rows[inside[0]]]
         result = total.view(np.uint8).reshape(*total.shape, 4)
+        if style.threshold > 0:
+            self._mark(result, m, style, rows, cols)
         if m.windows is not None:
             draw_windows(result, window_marks(m, style), lambda row, col: self.corner(m.grid, row, col))
         if style.show_query and m.query_cell is not None:
@@ -100,6 +111,26 @@ class Canvas:
             shares = _words((colors.astype(np.uint16) * _weight(style.opacity) + 127) >> 8)
             total[inside] += shares[:, cols[inside[1]]][rows[inside[0]]]
         return total.view(np.uint8).reshape(*total.shape, 4)
+
+    def _mark(self, pixels: np.ndarray, m: Map, style: Style, rows: np.ndarray, cols: np.ndarray) -> None:
+        """Mark the smallest set of patches that holds a share of the map's mass, in place."""
+        seen = (rows >= 0)[:, None] & (cols >= 0)[None]
+        mask = seen & mass_mask(m.values, style.threshold)[rows][:, cols]
+        if style.marked == "mask":
+            dim_outside(pixels, self.picture(), seen & ~mask)
+        draw_contour(pixels, mask)
+
+    def _lit(self, m: Map, style: Style) -> np.ndarray:
+        """The picture lit by the map over black, as the figures of the ViT paper are."""
+        result = self._weighted(0.0).copy().view(np.uint8).reshape(*self.size, 4)
+        (top, bottom), (left, right) = (_ends(cells) for cells in self.cells(m.grid))
+        if bottom > top and right > left:
+            light = spotlight(m.values, (bottom - top, right - left))[..., None]
+            part = self.picture()[top:bottom, left:right]
+            result[top:bottom, left:right, :3] = np.rint(part * light).astype(np.uint8)
+        if style.show_query and m.query_cell is not None:
+            self._outline(result, m.grid, m.query_cell)
+        return result
 
     def cells(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         """For every drawn row and column the grid's row and column under its middle, -1 outside the view."""

@@ -12,6 +12,7 @@ import numpy as np
 COLORMAPS = ("viridis", "inferno", "magma", "cividis", "gray")
 Limits = Literal["map", "layer", "all"] | tuple[float, float]
 Interpolation = Literal["nearest", "smooth"]
+Marked = Literal["contour", "mask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Style:
         show_query: outline the patch that looks.
         show_window: outline the window that the patch looks within, and hatch what its mask shuts out.
         show_partition: draw all windows of the layer, and dashed those of the next layer.
+        threshold: the smallest set of patches that holds this share of the map's mass is marked (DINO); 0 marks none.
+        marked: how, by its "contour", or as a "mask", with the picture dark around it.
     """
 
     colormap: str = "viridis"
@@ -36,6 +39,8 @@ class Style:
     show_query: bool = True
     show_window: bool = True
     show_partition: bool = False
+    threshold: float = 0.0
+    marked: Marked = "contour"
 
 
 @lru_cache(maxsize=32)

@@ -16,6 +16,7 @@ from vitviz.ui.store import State, Store
 _FUSED = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
 DIRECTIONS = (("Looks at", "from"), ("Is looked at by", "to"))
 SCALES = (("Scale: this map", "map"), ("Scale: its layer", "layer"), ("Scale: all layers", "all"))
+MARKED = (("as a contour", "contour"), ("as a mask", "mask"))
 SMOOTHING = (("Patches", "nearest"), ("Smooth", "smooth"))
 
 
@@ -122,6 +123,36 @@ class OpacitySlider(QSlider):
         self.setToolTip(f"Opacity of the map: {percent} %")
 
 
+class ThresholdBox(QSpinBox):
+    """The share of the map's mass whose smallest set of patches is marked, 0 to 100 %; 0 marks none."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.setRange(0, 100)
+        self.setSingleStep(5)
+        self.setPrefix("Mass ")
+        self.setSuffix(" %")
+        self.setSpecialValueText("Mass: not marked")
+        self.setKeyboardTracking(False)
+        self.setAccessibleName("Mass threshold")
+        self.setToolTip("Mark the smallest set of patches that holds this share of the map (T; DINO)")
+        self.valueChanged.connect(lambda value: store.update(threshold=value / 100))
+        store.changed.connect(lambda old, new: self.follow(new))
+        self.follow(store.state)
+
+    def follow(self, state: State) -> None:
+        """Show what the store holds."""
+        with QSignalBlocker(self):
+            self.setValue(round(state.style.threshold * 100))
+
+    def event(self, event: QEvent) -> bool:
+        # A number takes no letters: they stay the window's shortcuts.
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.text().isalpha():
+            event.ignore()
+            return False
+        return super().event(event)
+
+
 class ViewControls(QToolBar):
     """The controls in a row."""
 
@@ -140,9 +171,13 @@ class ViewControls(QToolBar):
         self.opacity = OpacitySlider(store)
         self.limits = ChoiceBox(store, "limits", SCALES, "What the scale of the colours is shared over")
         self.interpolation = ChoiceBox(store, "interpolation", SMOOTHING, "Show the patches as they are, or smoothed")
+        self.threshold = ThresholdBox(store)
+        self.marked = ChoiceBox(store, "marked", MARKED, "How the patches of the threshold are marked")
         widgets: list[QWidget] = [self.layer, self.head, self.direction, self.colormap, _label(" Opacity ")]
         for widget in (*widgets, self.opacity, self.limits, self.interpolation):
             self.addWidget(widget)
+        self.addWidget(self.threshold)
+        self._marked = self.addWidget(self.marked)
         store.changed.connect(lambda old, new: self._follow(new))
 
     @Slot()
@@ -153,6 +188,7 @@ class ViewControls(QToolBar):
         self._follow(self._store.state)
 
     def _follow(self, state: State) -> None:
+        self._marked.setVisible(state.style.threshold > 0)
         about = METHODS[state.method]
         self.layer.setEnabled(about.of_head)
         self.head.setEnabled(about.of_head)

@@ -118,6 +118,15 @@ class Menus:
             w, "&Outline the query", lambda on: w.store.update(show_query=on), shortcut="O", checked=True
         )
         menu.addAction(self.outline)
+        menu.addAction(
+            action(
+                w,
+                "Mass &threshold",
+                lambda: w.store.update(threshold=0.0 if w.store.state.style.threshold > 0 else 0.6),
+                shortcut="T",
+                tip="Mark the smallest set of patches that holds 60 % of the map, or none",
+            )
+        )
         self.one_window = action(
             w,
             "&Window of the query",

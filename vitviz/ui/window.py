@@ -32,6 +32,7 @@ from vitviz.ui.map_view import MapView
 from vitviz.ui.menus import Menus
 from vitviz.ui.messages import show_error
 from vitviz.ui.method_controls import MethodControls
+from vitviz.ui.methods_panel import MethodsPanel
 from vitviz.ui.model_panel import ModelPanel
 from vitviz.ui.opening import Opened, Opener, Wish
 from vitviz.ui.palette import CommandPalette
@@ -127,9 +128,11 @@ class MainWindow(QMainWindow):
             self._dock("Model", self.model_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
             self._dock("Heads", self.atlas, Qt.DockWidgetArea.RightDockWidgetArea),
         ]
+        # First of all tabs: tabs below another dock that come after the others leave a second, empty bar behind.
+        self._make_rollout_panel()
         self._make_weight_panels()
         self._make_cause_panels()
-        self._make_method_panels()
+        self._make_methods_panel()
         self.resizeDocks(self.docks[:2], [430, 400], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks[0], self.docks[2]], [330, 500], Qt.Orientation.Horizontal)
 
@@ -162,12 +165,19 @@ class MainWindow(QMainWindow):
             self.tabifyDockWidget(self.docks[2], self.docks[-1])
         self.docks[2].raise_()
 
-    def _make_method_panels(self) -> None:
-        """Behind the model: the rollout of the query. It does no work before it is shown."""
+    def _make_rollout_panel(self) -> None:
+        """Behind the model: the rollout of the query. It works only while it is shown."""
         self.rollout = RolloutPanel(self.pane, self.worker)
         self.docks.append(self._dock("Rollout", self.rollout, Qt.DockWidgetArea.LeftDockWidgetArea))
         self.tabifyDockWidget(self.docks[1], self.docks[-1])
         self.docks[1].raise_()
+
+    def _make_methods_panel(self) -> None:
+        """Behind the heads: all methods, and two of them compared. It works only while it is shown."""
+        self.methods = MethodsPanel(self.pane, self.worker)
+        self.docks.append(self._dock("Methods side by side", self.methods, Qt.DockWidgetArea.RightDockWidgetArea))
+        self.tabifyDockWidget(self.docks[2], self.docks[-1])
+        self.docks[2].raise_()
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -290,7 +300,8 @@ class MainWindow(QMainWindow):
         # Qt takes all the room from the middle; the map is to keep about a third.
         docked = [d for d in self.docks if d.isVisible() and not d.isFloating()]
         if event.size().width() < event.oldSize().width() and self.panes.width() < event.size().width() / 3:
-            shares = [round(event.size().width() * (0.24 if d in self.docks[:2] else 0.36)) for d in docked]
+            left = Qt.DockWidgetArea.LeftDockWidgetArea
+            shares = [round(event.size().width() * (0.24 if self.dockWidgetArea(d) == left else 0.36)) for d in docked]
             self.resizeDocks(docked, shares, Qt.Orientation.Horizontal)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -332,6 +343,7 @@ class MainWindow(QMainWindow):
         self.panes.set_colors(background)
         self.patches.view.set_colors(background)
         self.rollout.view.set_colors(background)
+        self.methods.set_colors(background)
         self.compare_tabs.set_colors(background, foreground)
         for panel in (self.atlas, self.ablation, self.bias, self.reach):
             panel.set_colors(background, foreground)

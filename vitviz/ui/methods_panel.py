@@ -1,0 +1,289 @@
+"""Methods side by side: every method small, two of them large, how they differ and how far they agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtGui import QColor, QHideEvent, QIcon, QImage, QPixmap
+from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from vitviz.attention.methods import METHODS, about
+from vitviz.attention.values import Map, Method, Selection
+from vitviz.errors import VitvizError
+from vitviz.render.overlay import Canvas
+from vitviz.render.style import limits_of
+from vitviz.ui.color_bar import ColorBar
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.picture_view import PictureView
+from vitviz.ui.store import State
+from vitviz.ui.targets import TargetBox
+from vitviz.ui.words import query_text
+
+KIND = "methods side by side"
+_LARGEST, _ICON = 360, 84
+Found = Map | str
+
+
+class MethodsPanel(LazyPanel):
+    """Of the pinned query, or of what the output is made from; computes one map after the other while it is seen."""
+
+    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pane, self._store, self._worker = pane, pane.store, worker
+        self._opened: Opened | None = None
+        self._canvas: Canvas | None = None
+        self._number = 0
+        self.found: dict[Selection, Found] = {}
+        self.correlation: float | None = None
+        self.tiles = {name: self._tile(name) for name in METHODS}
+        self.left, self.right = _Side("left", "rollout", self), _Side("right", "relevance", self)
+        self.view = PictureView(self)
+        self.view.setAccessibleName("Difference: left less right")
+        self.bar = ColorBar(self)
+        self.numbers = QLabel(" ")
+        self.numbers.setTextFormat(Qt.TextFormat.PlainText)
+        self.numbers.setWordWrap(True)
+        small = QGridLayout()
+        small.setSpacing(2)
+        for i, tile in enumerate(self.tiles.values()):
+            small.addWidget(tile, i // 3, i % 3)
+        sides, below = QHBoxLayout(), QHBoxLayout()
+        sides.addWidget(self.left, 1)
+        sides.addWidget(self.right, 1)
+        below.addWidget(self.view, 1)
+        below.addWidget(self.bar)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addLayout(small)
+        layout.addLayout(sides, 1)
+        layout.addWidget(self.numbers)
+        layout.addLayout(below, 1)
+        pane.traced.connect(self._traced)
+        pane.restyled.connect(lambda _: self._draw_all())
+        self._store.changed.connect(self._changed)
+        worker.finished.connect(self._finished)
+
+    def _tile(self, name: Method) -> QToolButton:
+        button = QToolButton()
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        button.setText(METHODS[name].title)
+        button.setIconSize(QSize(_ICON, _ICON))
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setAccessibleName(f"{METHODS[name].title}: show on the left")
+        button.setSizePolicy(button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed)
+        button.setMinimumWidth(60)
+        button.clicked.connect(lambda: self.left.choose(name))
+        button.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        button.customContextMenuRequested.connect(lambda _: self.right.choose(name))
+        return button
+
+    @property
+    def query_words(self) -> str:
+        """The token that all maps but those of a class are of."""
+        query = self._store.state.query
+        shown = next((m for m in self.found.values() if isinstance(m, Map) and about(m).of_query), None)
+        return query_text(query, None) if shown is None else query_text(shown.selection.query, shown.query_cell)
+
+    def selection(self, method: Method, target: int | None) -> Selection:
+        """What a method is to show now."""
+        state = self._store.state
+        if method == "attention":
+            return Selection(state.layer, state.head, state.query)
+        if method == "rollout":
+            return replace(state.rollout, query=state.query)
+        return Selection(method=method, target=target)
+
+    def _wanted(self) -> list[Selection]:
+        """The two that are large, then all others."""
+        sides = [self.selection(side.method, side.target) for side in (self.left, self.right)]
+        target = self._store.state.target
+        return list(dict.fromkeys([*sides, *(self.selection(name, target) for name in METHODS)]))
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        self._opened = opened
+        self.found.clear()
+        self._worker.cancel(KIND)
+        height, width = opened.image.size
+        self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LARGEST / max(height, width)))
+        for view in (self.left.view, self.right.view, self.view):
+            view.set_extent(height, width)
+            view.clear()
+        for side in (self.left, self.right):
+            side.targets.offer(opened.trace)
+        self.touch()
+
+    @Slot(object, object)
+    def _changed(self, old: State, new: State) -> None:
+        fields = ("layer", "head", "query", "target", "options")
+        if any(getattr(old, name) != getattr(new, name) for name in fields):
+            self.touch()
+
+    def refresh(self) -> None:
+        """Draw what is known, and ask for the next map that is not."""
+        self._draw_all()
+        opened = self._opened
+        missing = next((each for each in self._wanted() if each not in self.found), None)
+        if opened is None or missing is None:
+            return
+
+        def work(progress: Progress) -> tuple[Opened, Selection, Found]:
+            from vitviz.attention.choosing import chosen_map
+
+            try:
+                return opened, missing, chosen_map(
+                    opened.model, opened.image, opened.trace, missing, progress=progress, cancel=progress.cancelled
+                )  # fmt: skip
+            except VitvizError as error:
+                progress.check()
+                return opened, missing, str(error)
+
+        self._number = self._worker.submit(KIND, work)
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind == KIND and number == self._number and result[0] is self._opened:
+            self.found[result[1]] = result[2]
+            self.touch()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._worker.cancel(KIND)
+        self._stale = True
+
+    def set_colors(self, background: QColor) -> None:
+        """The colour around the pictures."""
+        for view in (self.left.view, self.right.view, self.view):
+            view.set_colors(background)
+
+    def _draw_all(self) -> None:
+        if not self.is_seen() or self._canvas is None:
+            return
+        target = self._store.state.target
+        for name, tile in self.tiles.items():
+            self._draw_tile(tile, name, self.found.get(self.selection(name, target)))
+        pair = [self.found.get(self.selection(side.method, side.target)) for side in (self.left, self.right)]
+        for side, found in zip((self.left, self.right), pair, strict=True):
+            self._draw_side(side, found)
+        self._draw_difference(*pair)
+
+    def pixels(self, shown: Map) -> tuple[np.ndarray, tuple[float, float]]:
+        """A map in the style of the window on its own scale, and the ends of the scale."""
+        assert self._canvas is not None
+        limits = limits_of(shown.values, "map", shown.values[None], [shown.values[None]])
+        return self._canvas.draw(shown, self._store.state.style, limits), limits
+
+    def _draw_tile(self, tile: QToolButton, name: Method, found: Found | None) -> None:
+        tip = f"{METHODS[name].tip}. Click: on the left; right click: on the right"
+        tile.setEnabled(not isinstance(found, str))
+        tile.setToolTip(found if isinstance(found, str) else tip)
+        if not isinstance(found, Map):
+            tile.setIcon(QIcon())
+            return
+        pixels = np.ascontiguousarray(self.pixels(found)[0])
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
+        tile.setIcon(QIcon(QPixmap.fromImage(image)))
+
+    def _draw_side(self, side: _Side, found: Found | None) -> None:
+        side.targets.setVisible(METHODS[side.method].of_class)
+        side.bar.setVisible(isinstance(found, Map))
+        if isinstance(found, Map):
+            pixels, limits = self.pixels(found)
+            side.view.set_pixels(pixels)
+            side.bar.show_scale(self._store.state.style.colormap, limits, "own scale", METHODS[side.method].unit)
+        else:
+            side.view.clear()
+        side.note.setText(found if isinstance(found, str) else "")
+        side.note.setVisible(isinstance(found, str))
+
+    def _draw_difference(self, left: Found | None, right: Found | None) -> None:
+        self.correlation = None
+        if not isinstance(left, Map) or not isinstance(right, Map) or self._opened is None:
+            self.view.clear()
+            self.numbers.setText("Computing…" if None in (left, right) else "There is nothing to compare.")
+            return
+        from vitviz.attention.comparison import difference
+        from vitviz.render.difference import DIVERGING, blended
+
+        found = difference(*(_as_shares(each) for each in (left, right)))
+        self.correlation = found.correlation
+        self.view.set_pixels(blended(self._opened.image, found.values, found.largest))
+        self.bar.show_scale(DIVERGING, (-found.largest, found.largest), "times uniform", "difference")
+        agreed = f"{found.correlation:.3f}" if np.isfinite(found.correlation) else "not defined, a map is constant"
+        self.numbers.setText(
+            f"Spearman ρ = {agreed} · overlap {found.overlap:.3f} · left − right, each divided by its sum · "
+            f"from {self.query_words}"
+        )
+
+
+class _Side(QWidget):
+    """One of the two large maps, with its method and class."""
+
+    def __init__(self, where: str, method: Method, panel: MethodsPanel) -> None:
+        super().__init__(panel)
+        self._panel = panel
+        self.box = QComboBox()
+        self.box.setToolTip(f"Method on the {where}")
+        self.box.setAccessibleName(f"Method on the {where}")
+        self.box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for name, each in METHODS.items():
+            self.box.addItem(each.title, name)
+        self.box.setCurrentIndex(list(METHODS).index(method))
+        self.targets = TargetBox(f"Class on the {where}")
+        self.view = PictureView(self)
+        self.view.setAccessibleName(f"Map on the {where}")
+        self.bar = ColorBar(self)
+        self.note = QLabel()
+        self.note.setTextFormat(Qt.TextFormat.PlainText)
+        self.note.setWordWrap(True)
+        _narrow(self.box)
+        _narrow(self.targets)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(2)
+        grid.addWidget(self.box, 0, 0, 1, 2)
+        grid.addWidget(self.targets, 1, 0, 1, 2)
+        grid.addWidget(self.view, 2, 0)
+        grid.addWidget(self.bar, 2, 1)
+        grid.addWidget(self.note, 3, 0, 1, 2)
+        grid.setRowStretch(2, 1)
+        grid.setColumnStretch(0, 1)
+        for box in (self.box, self.targets):
+            box.activated.connect(lambda _: panel.touch())
+
+    @property
+    def method(self) -> Method:
+        """The chosen method."""
+        found: Method = self.box.currentData()
+        return found
+
+    @property
+    def target(self) -> int | None:
+        """The chosen class."""
+        found: int | None = self.targets.currentData()
+        return found
+
+    def choose(self, method: Method) -> None:
+        """Show another method here."""
+        self.box.setCurrentIndex(list(METHODS).index(method))
+        self._panel.touch()
+
+
+def _narrow(box: QComboBox) -> None:
+    """Let a box be narrower than its longest entry."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(7)
+    box.setMinimumWidth(70)
+
+
+def _as_shares(shown: Map) -> Map:
+    """A map whose values sum to 1, so that methods of different units can be subtracted."""
+    total = float(shown.values.sum())
+    return replace(shown, values=shown.values / total if total > 0 else np.full_like(shown.values, 1 / shown.grid.size))
