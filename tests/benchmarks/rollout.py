@@ -1,7 +1,7 @@
-"""What rollout costs beside the forward pass and beside the dense way: seconds and peak memory in one run.
+"""What rollout and relevance cost beside the forward pass and beside the dense way: seconds and peak memory.
 
-The dense way keeps all heads of all layers and multiplies whole matrices, as public scripts do. Every way runs in a
-process of its own, whose peak memory is read from the kernel; seconds are medians.
+The dense ways keep all heads of all layers (for relevance their gradients too) and multiply whole matrices, as public
+scripts do. Every way runs in a process of its own, whose peak memory is read from the kernel; seconds are medians.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import subprocess
 import sys
 import time
 
-WAYS = ("forward", "trace", "rollout", "rollout max, discard 0.9", "by the gradient of V", "dense")
+WAYS = (
+    "forward", "trace", "rollout", "rollout max, discard 0.9", "by the gradient of V", "dense", "relevance",
+    "relevance, dense",
+)  # fmt: skip
 _DENSE_BYTES = 6 * 2**30
 
 
@@ -50,20 +53,45 @@ def dense(trace):
     return result[0]
 
 
+def dense_relevance(model, view):
+    """Relevance with every matrix and its gradient kept."""
+    import torch
+
+    kept = []
+
+    def keep(module, args, output):
+        output.retain_grad()
+        kept.append(output)
+
+    handles = []
+    for block in model.module.blocks:
+        block.attn.fused_attn = False
+        handles.append(block.attn.attn_drop.register_forward_hook(keep))
+    with torch.enable_grad():
+        model.module(view.clone().requires_grad_())[0].max().backward()
+    for handle in handles:
+        handle.remove()
+    result = torch.eye(kept[0].shape[-1])
+    for weights in kept:
+        result = result + (weights.detach() * weights.grad)[0].clamp(min=0).mean(0) @ result
+    return result[0]
+
+
 def measured(name, size, way, rounds):
     import numpy as np
     import torch
 
     import vitviz
 
-    torch.set_grad_enabled(way == "by the gradient of V")
+    torch.set_grad_enabled(way in ("by the gradient of V", "relevance, dense"))
     model = vitviz.load_model(name, pretrained=False, image_size=size, crop="squash", device="cpu")
     for parameter in model.module.parameters():
         parameter.requires_grad_(False)
     pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     image = vitviz.Image.from_array(pixels)
     view = model.preprocess(image)
-    trace = None if way in ("forward", "trace") else vitviz.trace(model, image)
+    traced = way not in ("forward", "trace", "relevance", "relevance, dense")
+    trace = vitviz.trace(model, image) if traced else None
     work = {
         "forward": lambda: model.module(view),
         "trace": lambda: vitviz.trace(model, image),
@@ -71,11 +99,14 @@ def measured(name, size, way, rounds):
         "rollout max, discard 0.9": lambda: vitviz.rollout(trace, query="cls", fusion="max", discard=0.9),
         "by the gradient of V": lambda: by_gradient(trace),
         "dense": lambda: dense(trace),
+        "relevance": lambda: vitviz.relevance(model, image),
+        "relevance, dense": lambda: dense_relevance(model, view),
     }[way]
     tokens = (size // 16) ** 2 + 1
     before = peak_mib()
-    if way == "dense" and 12 * 12 * tokens**2 * 4 > _DENSE_BYTES:
-        return {"tokens": tokens, "seconds": None, "mib": 12 * 12 * tokens**2 * 4 / 2**20}
+    matrices = 12 * 12 * tokens**2 * 4 * (2 if way.startswith("relevance") else 1)
+    if way.endswith("dense") and matrices > _DENSE_BYTES:
+        return {"tokens": tokens, "seconds": None, "mib": matrices / 2**20}
     seconds = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -88,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="vit_base_patch16_224")
     parser.add_argument("--sizes", nargs="+", type=int, default=[224, 384, 512, 1024])
+    parser.add_argument("--ways", nargs="+", default=WAYS, help="some of them, the forward pass first")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--one", nargs=2, metavar=("SIZE", "WAY"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -98,7 +130,7 @@ def main():
     print("|---|---|---|---|---|")
     for size in arguments.sizes:
         base = None
-        for way in WAYS:
+        for way in arguments.ways:
             command = [sys.executable, __file__, "--model", arguments.model, "--rounds", str(arguments.rounds)]
             found = subprocess.run([*command, "--one", str(size), way], check=True, capture_output=True, text=True)
             found = json.loads(found.stdout.splitlines()[-1])
@@ -107,7 +139,10 @@ def main():
                 print(f"| {found['tokens']} | {way} | not run | | {found['mib']:.0f} for the matrices alone |")
             else:
                 ratio = found["seconds"] / base
-                print(f"| {found['tokens']} | {way} | {found['seconds']:.3f} | {ratio:.2f} | {found['mib']:.0f} |")
+                print(
+                    f"| {found['tokens']} | {way} | {found['seconds']:.3f} | {ratio:.2f} | {found['mib']:.0f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 import vitviz
 from vitviz.attention.comparison import spearman
 from vitviz.attention.methods import METHODS
+from vitviz.errors import AttentionError
 
 
 def bring_up(qtbot, window):
@@ -98,15 +99,32 @@ def test_pinned_query_layer_and_options_are_followed(qtbot, panel, window, opene
     np.testing.assert_array_equal(shown(panel, panel.left).values, expected.values)
 
 
-def test_method_that_a_model_has_not_says_why(qtbot, panel, window, ragged):
-    window.opener.opened.emit(ragged)
-    done(qtbot, panel)
-    assert not panel.tiles["relevance"].isEnabled() and "windows" in panel.tiles["relevance"].toolTip()
-    assert "windows" in panel.right.note.text() and panel.right.note.isVisible()
-    assert panel.numbers.text() == "There is nothing to compare."
+def test_method_that_a_model_has_not_says_why(qtbot, window, monkeypatch):
+    from vitviz.attention import choosing
+
+    real = choosing.relevance
+
+    def refuse(model, image, target, method, **kwargs):
+        if method == "relevance":
+            raise AttentionError("It is not defined for this model: choose rollout.")
+        return real(model, image, target, method, **kwargs)
+
+    monkeypatch.setattr(choosing, "relevance", refuse)
+    panel = bring_up(qtbot, window)
+    assert not panel.tiles["relevance"].isEnabled() and "not defined" in panel.tiles["relevance"].toolTip()
+    assert "not defined" in panel.right.note.text() and panel.right.note.isVisible()
+    assert panel.numbers.text() == "There is nothing to compare." and not panel.bar.isVisible()
     panel.right.choose("token grad-cam")
     done(qtbot, panel)
-    assert panel.correlation is not None and not panel.right.note.isVisible()
+    assert panel.correlation is not None and not panel.right.note.isVisible() and panel.bar.isVisible()
+
+
+def test_maps_on_grids_of_different_fineness_are_compared(qtbot, panel, window, ragged):
+    window.opener.opened.emit(ragged)
+    panel.right.choose("token grad-cam")
+    done(qtbot, panel)
+    assert shown(panel, panel.left).grid != shown(panel, panel.right).grid
+    assert -1 <= panel.correlation <= 1
 
 
 def test_hiding_the_panel_gives_its_work_up_and_it_goes_on_when_shown(qtbot, window):

@@ -157,6 +157,18 @@ def test_every_control_has_a_tooltip_and_a_name(panel):
         assert widget.toolTip() and widget.accessibleName()
 
 
-def test_the_panel_stands_behind_the_model_in_one_bar_of_tabs(window):
-    bars = [bar for bar in window.findChildren(QTabBar) if "Rollout" in [bar.tabText(i) for i in range(bar.count())]]
-    assert len(bars) == 1 and bars[0].geometry().bottom() < window.statusBar().geometry().top()
+def bars_of(window):
+    return [bar for bar in window.findChildren(QTabBar) if bar.isVisible() and bar.parent() is window]
+
+
+def test_no_bar_of_tabs_is_left_behind_by_a_layout(qtbot, window):
+    for _ in range(2):
+        qtbot.waitUntil(lambda: len(bars_of(window)) == 2)
+        texts = [[bar.tabText(i) for i in range(bar.count())] for bar in bars_of(window)]
+        assert sorted(len(text) for text in texts)[0] == 2 and ["Model", "Rollout"] in texts
+        assert all(bar.geometry().bottom() < window.statusBar().geometry().top() for bar in bars_of(window))
+        window.reset_layout()
+    qtbot.waitUntil(lambda: len(bars_of(window)) == 2)
+    bar = next(bar for bar in bars_of(window) if bar.tabText(0) == "Model")
+    bar.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: window.rollout.is_seen())

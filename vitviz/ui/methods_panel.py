@@ -78,6 +78,7 @@ class MethodsPanel(LazyPanel):
         button.setAccessibleName(f"{METHODS[name].title}: show on the left")
         button.setSizePolicy(button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed)
         button.setMinimumWidth(60)
+        button.setFixedHeight(_ICON + 30)
         button.clicked.connect(lambda: self.left.choose(name))
         button.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         button.customContextMenuRequested.connect(lambda _: self.right.choose(name))
@@ -207,6 +208,7 @@ class MethodsPanel(LazyPanel):
         self.correlation = None
         if not isinstance(left, Map) or not isinstance(right, Map) or self._opened is None:
             self.view.clear()
+            self.bar.hide()
             self.numbers.setText("Computing…" if None in (left, right) else "There is nothing to compare.")
             return
         from vitviz.attention.comparison import difference
@@ -215,6 +217,7 @@ class MethodsPanel(LazyPanel):
         found = difference(*(_as_shares(each) for each in (left, right)))
         self.correlation = found.correlation
         self.view.set_pixels(blended(self._opened.image, found.values, found.largest))
+        self.bar.show()
         self.bar.show_scale(DIVERGING, (-found.largest, found.largest), "times uniform", "difference")
         agreed = f"{found.correlation:.3f}" if np.isfinite(found.correlation) else "not defined, a map is constant"
         self.numbers.setText(

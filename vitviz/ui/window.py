@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, cast
 
-from PySide6.QtCore import QByteArray, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMessageBox, QToolBar, QWidget
 
@@ -49,6 +49,7 @@ from vitviz.ui.shortcuts import ShortcutSheet
 from vitviz.ui.sources import Sources
 from vitviz.ui.status import Status
 from vitviz.ui.store import State, Store
+from vitviz.ui.tab_bars import hide_strays
 from vitviz.ui.theme import Theme
 from vitviz.ui.token_docks import TokenDocks
 from vitviz.ui.weight_panels import WeightPanels
@@ -71,6 +72,8 @@ class MainWindow(QMainWindow):
         interpolation: Interpolation = "smooth" if value.interpolation == "smooth" else "nearest"
         colormap = value.colormap if value.colormap in COLORMAPS else COLORMAPS[0]
         self.worker = Worker(self)
+        self._tidy = QTimer(self, singleShot=True, interval=0)
+        self._tidy.timeout.connect(lambda: hide_strays(self))
         state = State(style=Style(colormap, value.opacity, "map", interpolation))
         self.panes = Panes(self.worker, state, self)
         self.setCentralWidget(self.panes)
@@ -128,7 +131,6 @@ class MainWindow(QMainWindow):
             self._dock("Model", self.model_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
             self._dock("Heads", self.atlas, Qt.DockWidgetArea.RightDockWidgetArea),
         ]
-        # First of all tabs: tabs below another dock that come after the others leave a second, empty bar behind.
         self._make_rollout_panel()
         self._make_weight_panels()
         self._make_cause_panels()
@@ -304,6 +306,12 @@ class MainWindow(QMainWindow):
             shares = [round(event.size().width() * (0.24 if self.dockWidgetArea(d) == left else 0.36)) for d in docked]
             self.resizeDocks(docked, shares, Qt.Orientation.Horizontal)
 
+    def event(self, event: QEvent) -> bool:
+        handled = super().event(event)
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize, QEvent.Type.Show):
+            self._tidy.start()
+        return handled
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_paths(event.mimeData()):
             event.acceptProposedAction()
@@ -356,6 +364,7 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Put the panels back where they were at first."""
         self.restoreState(self._default_layout)
+        self._tidy.start()
 
     def show_reach(self) -> None:
         """What can this token see: its receptive field grows, layer after layer."""
