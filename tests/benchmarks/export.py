@@ -1,7 +1,8 @@
 """How fast many pictures are exported, beside the plain model on the same pictures that are ready in memory.
 
 Prints a table: pictures a second of the plain model in eval and inference mode, of `export_many` from files to files
-(reading, preprocessing, capture, drawing, PNG, fsync), and their ratio, medians over alternating rounds.
+(reading, preprocessing, capture, drawing, PNG, fsync), and their ratio, medians over alternating rounds. The last ratio
+is of the processor's time for a picture: what is left where all cores are busy, whatever else the machine does.
 """
 
 import argparse
@@ -30,28 +31,28 @@ def pictures(folder: Path, count: int, size: tuple[int, int]) -> None:
         PIL.Image.fromarray(small).resize(size[::-1], PIL.Image.Resampling.BICUBIC).save(folder / f"{i:04d}.jpg")
 
 
-def plain(model: vitviz.Model, views: list[torch.Tensor], batch: int) -> float:
-    """Pictures a second of the model alone."""
-    start = time.perf_counter()
+def plain(model: vitviz.Model, views: list[torch.Tensor], batch: int) -> tuple[float, float]:
+    """Pictures a second of the model alone, and seconds of the processor for each."""
+    start, cpu = time.perf_counter(), time.process_time()
     with torch.inference_mode():
         for i in range(0, len(views), batch):
             model.module(torch.cat(views[i : i + batch]).to(model.device.name))
     if model.device.name.startswith("cuda"):
         torch.cuda.synchronize()
-    return len(views) / (time.perf_counter() - start)
+    return len(views) / (time.perf_counter() - start), (time.process_time() - cpu) / len(views)
 
 
-def exported(model: vitviz.Model, folder: Path, batch: int) -> float:
-    """Pictures a second from files to figures."""
+def exported(model: vitviz.Model, folder: Path, batch: int) -> tuple[float, float]:
+    """Pictures a second from files to figures, and seconds of the processor for each."""
     out = Path(tempfile.mkdtemp())
     try:
         items = items_of([folder], out)
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         outcomes = list(export_many(model, items, Job(lambda seen: [Plan()], "benchmark", out, batch, resume=False)))
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         assert not [each.problem for each in outcomes if each.problem]
         assert len(list(out.rglob("*.png"))) == len(items)
-        return len(items) / seconds
+        return len(items) / seconds, cpu / len(items)
     finally:
         shutil.rmtree(out)
 
@@ -66,7 +67,8 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     print(f"{torch.get_num_threads()} threads, batch {given.batch}, {given.pictures} pictures of {tuple(given.size)}")
-    print("| model | plain pictures/s | exported pictures/s | ratio | of the rounds |\n|---|---|---|---|---|")
+    print("| model | plain pictures/s | exported pictures/s | ratio | of the rounds | CPU s plain | exported | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pictures(folder, given.pictures, tuple(given.size))
@@ -78,10 +80,13 @@ def main() -> int:
             rounds = [
                 (plain(model, views, given.batch), exported(model, folder, given.batch)) for _ in range(given.rounds)
             ]
-            ratios = [b / a for a, b in rounds]
-            one, two = (statistics.median(r[i] for r in rounds) for i in (0, 1))
+            ratios = [b[0] / a[0] for a, b in rounds]
+            one, two, cpu, more = (statistics.median(r[i][j] for r in rounds) for j in (0, 1) for i in (0, 1))
             span = f"{min(ratios):.2f} to {max(ratios):.2f}"
-            print(f"| {source} | {one:.2f} | {two:.2f} | {statistics.median(ratios):.2f} | {span} |", flush=True)
+            times = f"{cpu:.3f} | {more:.3f} | {cpu / more:.2f}"
+            print(
+                f"| {source} | {one:.2f} | {two:.2f} | {statistics.median(ratios):.2f} | {span} | {times} |", flush=True
+            )
     return 0
 
 

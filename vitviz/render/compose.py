@@ -84,6 +84,8 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
     bar = None
     if figure.color_bar:
         text = _label(figure, tiles[0].shown, "each" if scale == "map" else scale)
+        if len({t.shown.selection.method for t in tiles}) > 1 and not figure.label:
+            text = "each in its own unit and on its own scale"
         bar = Bar(tiles[0].limits, figure, text, None if shared else ("smallest", "largest"))
     gap = size / 3
     whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
