@@ -15,6 +15,7 @@ from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.picture_view import PictureView
 
 _MARGIN = 44.0  # screen pixels at the left and top for a title and a line of numbers
+_ROOMY = 170.0  # screen pixels below which a picture has numbers but no titles, so that something is left of it
 _LETTER = 13.0  # screen pixels that a line of numbers takes
 
 
@@ -64,9 +65,11 @@ class AxedView(PictureView):
         rows, cols = self._axes
         if not rows or not cols:
             return
+        titled = min(self.width(), self.height()) >= _ROOMY
+        margin = _MARGIN if titled else _MARGIN - 1.6 * _LETTER
         # As many numbers as there is room for when the whole is shown; zooming in does not bring more.
-        room = max(0.1, min((self.width() - 2 * _MARGIN) / width, (self.height() - 2 * _MARGIN) / height))
-        self.set_extent(height, width, margin=_MARGIN / room)
+        room = max(0.1, min((self.width() - 1.2 * margin) / width, (self.height() - 1.2 * margin) / height))
+        self.set_extent(height, width, margin=margin / room)
         near, far = -3.0 / room, -(_MARGIN - 1.6 * _LETTER) / room
         for axis, marks in enumerate((rows, cols)):
             pitch = (marks[1][0] - marks[0][0]) * room if len(marks) > 1 else 100.0
@@ -74,6 +77,8 @@ class AxedView(PictureView):
             for at, text in marks[::every]:
                 x, y = (near, at) if axis == 0 else (at, near)
                 self._write(text, x, y, (1.0, 0.5) if axis == 0 else (0.5, 1.0))
+        if not titled:
+            return
         self._write(self._titles[1], width / 2, far, (0.5, 1.0))
         self._write(self._titles[0], far, height / 2, (0.5, 1.0), angle=90)
 

@@ -122,6 +122,7 @@ class ResolutionPanel(LazyPanel):
         for widget in (self.maps, self.table, self.verdict, self.buttons):
             widget.hide()
         self._filler.show()
+        self.text.show()
 
     def refresh(self) -> None:
         """Offer sizes for another model; what was compared is another picture's or another model's."""
@@ -198,6 +199,7 @@ class ResolutionPanel(LazyPanel):
         for widget in (self.maps, self.table, self.verdict, self.buttons):
             widget.show()
         self._filler.hide()
+        self.text.hide()  # has been read, and the maps need its room
         self._units = [_unit(each.patches) for each in self.found]
         for each, view, title in zip(self.found, self.views, self.titles, strict=True):
             rows, cols = each.patches.shape[:2]
