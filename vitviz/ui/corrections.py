@@ -152,7 +152,7 @@ class CorrectionDialog(QDialog):
         self._note(form, "A text file with one name a line, or a JSON list or object.")
         others = known.said("activation", "norms", "pooling", "patches", "attention scale")
         if others:
-            self._note(form, others, "Also assumed")
+            self._note(form, others, "Also said")
         self.patch_box.setEnabled(known.patch_size is not None)
         self.heads_box.setEnabled(known.num_heads is not None)
 
