@@ -11,14 +11,14 @@ from vitviz.errors import ModelError
 @pytest.mark.parametrize(
     ("name", "prefix"),
     [("class token", 1), ("distilled", 2), ("registers beside", 4), ("no class token", 0), ("patches only", 1),
-     ("eva02", 1), ("naflex", 4)],
+     ("eva02", 1), ("naflex", 4), ("naflex, keeps shape", 4), ("separate", 4)],
 )  # fmt: skip
 def test_embedding_plus_position_is_what_the_first_layer_gets(kind, picture, name, prefix):
     from vitviz.embeddings.tables import absolute_table
 
     model = kind(name)
     found = patch_tokens(model, picture)
-    assert found.grid == (4, 6) and len(found.prefix_tokens) == prefix
+    assert found.grid == (4, 6) and len(found.prefix_tokens) == prefix and found.note == ""
     assert found.tokens.shape == (24 + prefix, model.module.embed_dim)
     assert found.tokens[prefix:] == pytest.approx(found.embedded + found.position, abs=1e-5)
     assert found.position == pytest.approx(absolute_table(model).patches.reshape(24, -1), abs=1e-5)

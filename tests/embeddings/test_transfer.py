@@ -77,6 +77,12 @@ def test_other_families_go_to_another_size_too(kind, picture, name):
     assert all(t.patches.shape[:2] == (3, 7) for t in found[1:])
 
 
+def test_hybrid_goes_to_another_size_by_the_stride_of_its_whole_stem(make, picture):
+    model = make("vit_tiny_r_s16_p8_224", (64, 96), img_size=(64, 96), embed_dim=32, depth=1, num_heads=2)
+    found = transfers(model, picture, (96, 160))
+    assert [t.patches.shape[:2] for t in found] == [(2, 3), (3, 5), (3, 5), (3, 5)]
+
+
 def test_size_that_is_no_multiple_of_the_patch_is_refused(tiny_vit, picture):
     with pytest.raises(ModelError, match="choose multiples of the patch"):
         transfers(tiny_vit, picture, (100, 96))

@@ -57,7 +57,8 @@ def patch_tokens(model: Model, image: Image) -> PatchTokens:
     before = norm if isinstance(norm, nn.Module) and not isinstance(norm, nn.Identity) else layer
 
     def embedded(_: nn.Module, __: Any, output: Any) -> None:
-        seen["embedded"] = output[0] if isinstance(output, tuple) else output
+        # A copy: NaFlexViT adds its positions in place.
+        seen["embedded"] = (output[0] if isinstance(output, tuple) else output).clone()
 
     def entered(_: nn.Module, inputs: Any) -> None:
         seen["tokens"] = inputs[0]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vitviz.embeddings.tables import Table, absolute_table
 from vitviz.errors import Cancelled, ModelError
 from vitviz.images import Image, model_input
-from vitviz.models.model import Model, patch_size_of
+from vitviz.models.model import Model
 
 Way = Literal["bicubic", "bilinear", "naive"]
 WAYS: tuple[Way, ...] = ("bicubic", "bilinear", "naive")
@@ -76,11 +76,12 @@ def transfers(
     table = absolute_table(model)
     if table is None:
         raise ModelError(f"{model.name} adds no position embedding that would have to be carried over.")
-    patch = model.patch_size or patch_size_of(model.module)
-    if patch is None or any(side % p or side < p for side, p in zip(size, patch, strict=True)):
+    # Of a hybrid this is more than what its patch embedding calls a patch.
+    patch = tuple(side // count for side, count in zip(model.preprocessing.input_size, table.grid, strict=True))
+    if any(side % p or side < p for side, p in zip(size, patch, strict=True)):
         raise ModelError(
-            f"A view of {size[0]} x {size[1]} px can't be cut into whole patches of "
-            f"{'unknown size' if patch is None else f'{patch[0]} x {patch[1]} px'}: choose multiples of the patch."
+            f"A view of {size[0]} x {size[1]} px can't be cut into whole patches of {patch[0]} x {patch[1]} px: choose "
+            "multiples of the patch."
         )
     grid = size[0] // patch[0], size[1] // patch[1]
     progress(0.0, f"Predicting at {model.preprocessing.input_size[1]} px")

@@ -130,17 +130,14 @@ class ResolutionPanel(LazyPanel):
         if opened is None or opened is self._opened:
             self._follow()
             return
-        from vitviz.models.model import patch_size_of
-
         self._opened = opened
         self._clear()
         model = opened.model
-        patch, (height, width) = model.patch_size or patch_size_of(model.module), model.preprocessing.input_size
+        grid, (height, width) = opened.trace.layers[0].query_grid, model.preprocessing.input_size
+        patch = height // grid.rows, width // grid.cols
         self._sizes = []
         for factor in _FACTORS:
-            if patch is None:
-                break
-            rows, cols = round(height / patch[0] * factor), round(width / patch[1] * factor)
+            rows, cols = round(grid.rows * factor), round(grid.cols * factor)
             size = rows * patch[0], cols * patch[1]
             if min(rows, cols) >= 2 and size not in self._sizes and size != (height, width):
                 self._sizes.append(size)
