@@ -47,3 +47,27 @@ def test_published_rows_are_found_by_layers_width_and_heads() -> None:
     assert row is not None
     assert (row.name, row.parameters) == ("ViT-B/16", "86M")
     assert published_row(12, 768, 16) is None
+
+
+def test_counting_leaves_the_module_as_it_is_for_other_threads():
+    """Counted beside passes of another thread, which must find weights and no meta tensors."""
+    import threading
+
+    module, view, stop, wrong = timm.create_model("test_vit").eval(), torch.zeros(1, 3, 160, 160), threading.Event(), []
+    before = [p.data_ptr() for p in module.parameters()]
+
+    def passes():
+        while not stop.is_set():
+            try:
+                with torch.inference_mode():
+                    module(view)
+            except RuntimeError as error:
+                wrong.append(error)
+
+    thread = threading.Thread(target=passes)
+    thread.start()
+    counted = {count_flops(module, (160, 160)) for _ in range(10)}
+    stop.set()
+    thread.join()
+    assert wrong == [] and len(counted) == 1 and None not in counted
+    assert [p.data_ptr() for p in module.parameters()] == before

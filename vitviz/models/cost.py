@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,17 +61,15 @@ def flops_of(module: nn.Module, view_size: tuple[int, int], channels: int = 3) -
     Counted by torch's own counter on the meta device, so that nothing is computed and fused attention is counted as
     the products that it stands for; None where the network can't run there.
     """
-    meta = {
-        name: tensor.to("meta")
-        for name, tensor in (*module.named_parameters(), *module.named_buffers())
-        if isinstance(tensor, Tensor)
-    }
-    dtype = next((tensor.dtype for tensor in meta.values() if tensor.is_floating_point()), torch.float32)
+    # A twin without weights: the module itself may be looked into by another thread meanwhile.
+    meta: dict[int, Any] = {id(p): nn.Parameter(p.to("meta"), requires_grad=False) for p in module.parameters()}
+    meta |= {id(b): b.to("meta") for b in module.buffers() if isinstance(b, Tensor)}
+    dtype = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
     view = torch.empty(1, channels, *view_size, device="meta", dtype=dtype)
     counter = FlopCounterMode(display=False)
     try:
         with torch.no_grad(), counter:
-            torch.func.functional_call(module, meta, (view,))
+            copy.deepcopy(module, meta)(view)
     except (RuntimeError, NotImplementedError, TypeError, ValueError, AssertionError):
         return None
     total: int = counter.get_total_flops()
