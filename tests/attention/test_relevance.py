@@ -354,3 +354,12 @@ def test_progress_says_the_memory_first_and_goes_forth_and_back(built, picture):
     assert told[0][0] == 0.0 and size_text(graph_bytes(model)) in told[0][1]
     fractions = [fraction for fraction, _ in told]
     assert fractions == sorted(fractions) and any("Back through layer 0" in text for _, text in told)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("method", GRADIENT_METHODS)
+def test_gradients_are_had_where_the_caller_wants_none_of_its_own(mode, method, built, picture):
+    model, _ = built(BY_KEY["vit"])
+    expected = vitviz.relevance(model, picture, 1, method).values
+    with mode():
+        np.testing.assert_array_equal(vitviz.relevance(model, picture, 1, method).values, expected)

@@ -61,7 +61,7 @@ def graded_pass(
 
     The caller freezes the parameters (see `frozen`), so that only what the gradient passes through is kept.
     """
-    view = view.detach().requires_grad_()
+    view = view.clone().detach().requires_grad_()
     with torch.enable_grad(), watched(module, progress, cancel) as stack:
         size = view.shape[-2], view.shape[-1]
         mode = _Graded(stack.frames, size, lambda call: progress(stack.fraction, call.frame.name), tap)

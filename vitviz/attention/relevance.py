@@ -76,7 +76,7 @@ def relevance(
             walk.take(call, rows, weights, gradient)
 
     try:
-        with frozen(model.module), _altered(model, seen):
+        with torch.inference_mode(False), torch.enable_grad(), frozen(model.module), _altered(model, seen):
             graph = graded_pass(
                 model.module, view, tap, progress=lambda f, name: progress(0.5 * f, f"{name} · {room}"), cancel=cancel
             )
