@@ -191,3 +191,19 @@ def test_export_asks_where(qtbot, panel, run, monkeypatch, tmp_path):
     assert [suggestion.rsplit(".", 1)[1] for suggestion, _ in asked] == ["csv", "png"]
     asked[0][1]([tmp_path / "a.csv"])
     assert (tmp_path / "a.csv").exists()
+
+
+def test_a_map_that_explains_a_class_is_judged_by_that_class(qtbot, window, opened, panel, run):
+    target = int(np.argsort(-opened.trace.logits)[3])
+    window.store.update(method="relevance", target=target)
+    qtbot.waitUntil(lambda: window.pane.map.selection.target == target, timeout=20000)
+    assert panel.target.currentData() == target
+    judged = run()
+    assert judged.found.target == target and next(iter(judged.found.curves)) == "Relevance"
+
+
+def test_numbers_of_the_axes_are_the_probabilities(panel, run):
+    run()
+    for plot in panel.plots.plots.values():
+        axis = plot.getPlotItem().getAxis("left")
+        assert axis.autoSIPrefixScale == 1.0 and "x0.001" not in axis.labelString()

@@ -82,6 +82,7 @@ class CurvePlots(QWidget):
             item.clear()
             item.setTitle(title, color=self._foreground, size="9pt")
             for axis in ("left", "bottom"):
+                item.getAxis(axis).enableAutoSIPrefix(False)
                 item.getAxis(axis).setPen(self._foreground)
                 item.getAxis(axis).setTextPen(self._foreground)
             item.setLabel("bottom", below)

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from vitviz.atomic import slug, write_bytes
+from vitviz.attention.values import Map
 from vitviz.errors import FileError
 from vitviz.ui import files
 from vitviz.ui.curve_plots import CurvePlots, color_of
@@ -98,6 +99,7 @@ class TruthPanel(QWidget):
         self.run.setEnabled(False)
         self.table.currentCellChanged.connect(lambda row, *_: self._emphasise(row))
         pane.traced.connect(self._traced)
+        pane.map_changed.connect(self._explained)
         worker.progressed.connect(self._progressed)
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
@@ -145,6 +147,14 @@ class TruthPanel(QWidget):
         self.target.offer(opened.trace, self._pane.store.state.target)
         self.run.setEnabled(self.target.count() > 1)
         self._show()
+
+    @Slot(object)
+    def _explained(self, shown: Map) -> None:
+        """A map that explains a class is judged by that class."""
+        target = shown.selection.target
+        index = next((i for i in range(self.target.count()) if self.target.itemData(i) == target), -1)
+        if target is not None and index >= 0:
+            self.target.setCurrentIndex(index)
 
     @Slot()
     def cancel(self) -> None:
