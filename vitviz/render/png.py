@@ -13,13 +13,15 @@ from PIL import PngImagePlugin
 KEYWORD = "vitviz"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_CHUNKS = 10_000
+# A fifth of the time of zlib's usual level for a sixth more bytes: at 6 the PNG takes half as long as a ViT-S.
+_LEVEL = 2
 
 
 def png(pixels: np.ndarray, text: str | None = None, *, dpi: int | None = None) -> bytes:
     """(H, W, 3) or (H, W) uint8 -> PNG, with `text` in an iTXt chunk of the keyword "vitviz"."""
     data = io.BytesIO()
     options = {} if dpi is None else {"dpi": (dpi, dpi)}
-    Pillow.fromarray(pixels).save(data, format="PNG", optimize=False, pnginfo=info(text), **options)
+    Pillow.fromarray(pixels).save(data, format="PNG", compress_level=_LEVEL, pnginfo=info(text), **options)
     return data.getvalue()
 
 
