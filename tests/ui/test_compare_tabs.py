@@ -139,3 +139,14 @@ def test_export_is_offered_with_two_panes_only(window):
     assert not window.comparing.export.isEnabled()
     window.comparing.add.trigger()
     assert window.comparing.export.isEnabled()
+
+
+def test_model_with_heads_off_is_measured_too(qtbot, two):
+    from vitviz.attention.values import Ablation
+
+    first = two.panes.columns[0]
+    plain = first.pane.opened
+    first.store.update(ablation=Ablation(frozenset({(0, 1)})))
+    qtbot.waitUntil(lambda: first.pane.opened is not plain and not two.worker.is_busy(), timeout=20000)
+    qtbot.waitUntil(lambda: all(two.costing.costs()) and not two.worker.is_busy(), timeout=20000)
+    assert two.costing.costs()[0].tokens == 101

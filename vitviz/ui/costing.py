@@ -30,7 +30,10 @@ class Costing(QObject):
         self._known: dict[int, tuple[Opened, Cost | Exception]] = {}
         self._asked: dict[int, Opened] = {}
         self._watched = False
-        for signal in (panes.opened, panes.added, panes.removed):
+        for column in panes:
+            column.pane.traced.connect(self._look)
+        panes.added.connect(lambda column: column.pane.traced.connect(self._look))
+        for signal in (panes.added, panes.removed):
             signal.connect(self._look)
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
