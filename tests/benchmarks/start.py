@@ -34,7 +34,7 @@ def at_first_paint(self):
     begin(self)
 windows.Sources.begin = at_first_paint
 def look():
-    if made and made[0].map_view.view.image.image is not None:
+    if made and made[0].pane.map is not None:
         told["maps"] = time.time() - began
         made[0].close()
 timer = QTimer()
