@@ -262,18 +262,18 @@ def test_zoom_of_one_picture_is_that_of_the_other(window):
 
 
 def test_layout_is_saved_and_comes_back(qtbot, window):
-    window.docks[0].close()
-    window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, window.docks[1])
+    window.docks["Patches"].close()
+    window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, window.docks["Model"])
     window.close()
     again = create()
     again.first_paint = 0.0
     qtbot.addWidget(again)
     again.show()
-    assert not again.docks[0].isVisible()
-    assert again.dockWidgetArea(again.docks[1]) == Qt.DockWidgetArea.BottomDockWidgetArea
+    assert not again.docks["Patches"].isVisible()
+    assert again.dockWidgetArea(again.docks["Model"]) == Qt.DockWidgetArea.BottomDockWidgetArea
     again.reset_layout()
-    assert again.docks[0].isVisible()
-    assert again.dockWidgetArea(again.docks[1]) == Qt.DockWidgetArea.LeftDockWidgetArea
+    assert again.docks["Patches"].isVisible()
+    assert again.dockWidgetArea(again.docks["Model"]) == Qt.DockWidgetArea.LeftDockWidgetArea
 
 
 def test_style_is_remembered(qtbot, window):
@@ -298,7 +298,7 @@ def test_damaged_settings_do_not_stop_the_window(qtbot, config_dir, content, ope
     window.opener.opened.emit(opened)
     QApplication.processEvents()
     assert window.map_view.view.image.image is not None
-    assert window.docks[0].isVisible()
+    assert window.docks["Patches"].isVisible()
 
 
 def test_tiny_window_still_shows_the_map_and_takes_clicks(qtbot, window):

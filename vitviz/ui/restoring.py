@@ -68,7 +68,7 @@ class Restorer(QObject):
             current=panes.columns.index(panes.current_column),
             links=w.linking.links,
             geometry=base64.b64encode(bytes(w.saveGeometry().data())).decode("ascii"),
-            layout=base64.b64encode(bytes(w.saveState().data())).decode("ascii"),
+            layout=base64.b64encode(w.docks.save()).decode("ascii"),
             theme=cast(Any, w.settings.value.theme),
         )
 
@@ -170,7 +170,7 @@ class Restorer(QObject):
         if session.geometry:
             w.restoreGeometry(QByteArray.fromBase64(session.geometry.encode()))
         if session.layout:
-            w.restoreState(QByteArray.fromBase64(session.layout.encode()))
+            w.docks.restore(base64.b64decode(session.layout))
         while len(panes) > len(session.panes):
             panes.close_column(panes.columns[-1])
         while len(panes) < len(session.panes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtCore import QObject, Slot
 
 from vitviz.ui.lens_panel import LensPanel
 from vitviz.ui.statistics_panel import StatisticsPanel
@@ -22,18 +22,13 @@ class TokenDocks(QObject):
         self.statistics.plot.pointed.connect(window.atlas.point_at)
         window.atlas.pointed.connect(self.statistics.plot.point_at)
         window.status.cancel_asked.connect(self.statistics.numbers.cancel)
-        heads = window.docks[2]
         self.features = TokensPanel(window.pane, window.worker)
         self.lens = LensPanel(window.pane, window.worker)
         window.status.cancel_asked.connect(self.lens.cancel)
         for view in (self.features.view, self.lens.view):
             window.browsing.join(view)
         for title, panel in (("Statistics", self.statistics), ("Tokens", self.features), ("Logit lens", self.lens)):
-            dock = window._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea)
-            window.tabifyDockWidget(heads, dock)
-            window.docks.append(dock)
-            window.menus.panels.addAction(dock.toggleViewAction())
-        heads.raise_()
+            window.docks.add(title, panel)
         window.theme.changed.connect(self._recolor)
         self._recolor()
 

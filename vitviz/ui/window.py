@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from PySide6.QtCore import QByteArray, QEvent, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QMessageBox, QToolBar, QWidget
+from PySide6.QtWidgets import QMainWindow, QMessageBox, QToolBar
 
 from vitviz import __version__
 from vitviz.attention.values import Place
@@ -23,6 +23,7 @@ from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
 from vitviz.ui.controls import ViewControls
 from vitviz.ui.costing import Costing
+from vitviz.ui.docks import Docks
 from vitviz.ui.export_folder import FolderExporter
 from vitviz.ui.exporting import Exporter
 from vitviz.ui.files import MODEL_KINDS, dropped_paths, kind_of
@@ -49,7 +50,6 @@ from vitviz.ui.shortcuts import ShortcutSheet
 from vitviz.ui.sources import Sources
 from vitviz.ui.status import Status
 from vitviz.ui.store import State, Store
-from vitviz.ui.tab_bars import hide_strays
 from vitviz.ui.theme import Theme
 from vitviz.ui.token_docks import TokenDocks
 from vitviz.ui.weight_panels import WeightPanels
@@ -72,8 +72,6 @@ class MainWindow(QMainWindow):
         interpolation: Interpolation = "smooth" if value.interpolation == "smooth" else "nearest"
         colormap = value.colormap if value.colormap in COLORMAPS else COLORMAPS[0]
         self.worker = Worker(self)
-        self._tidy = QTimer(self, singleShot=True, interval=0)
-        self._tidy.timeout.connect(lambda: hide_strays(self))
         state = State(style=Style(colormap, value.opacity, "map", interpolation))
         self.panes = Panes(self.worker, state, self)
         self.setCentralWidget(self.panes)
@@ -97,9 +95,10 @@ class MainWindow(QMainWindow):
         self._connect()
         self._recolor()
         self.tokens = TokenDocks(self)
-        self._default_layout = self.saveState()
+        self.docks.fill(self.menus.panels)
+        self.docks.keep_first()
         self.restoreGeometry(QByteArray(value.geometry))
-        self.restoreState(QByteArray(value.dock_state))
+        self.docks.restore(value.dock_state)
 
     @property
     def map_view(self) -> MapView:
@@ -114,90 +113,48 @@ class MainWindow(QMainWindow):
     @Slot()
     def _give_room(self, *_: object) -> None:
         """Two panes need the middle more than the docks do."""
-        docked = [d for d in self.docks if d.isVisible() and not d.isFloating()]
         if len(self.panes) == 2 and self.panes.width() < self.width() * 0.55:
-            right = Qt.DockWidgetArea.RightDockWidgetArea
-            shares = [round(self.width() * (0.24 if self.dockWidgetArea(d) == right else 0.17)) for d in docked]
-            self.resizeDocks(docked, shares, Qt.Orientation.Horizontal)
+            self.docks.share(0.17, 0.24)
 
     def _make_panels(self) -> None:
-        self.patches, self.atlas, self.model_panel = (
-            PatchesPanel(self.pane),
-            AtlasPanel(self.pane),
-            ModelPanel(self.pane),
-        )
-        self.docks = [
-            self._dock("Patches", self.patches, Qt.DockWidgetArea.LeftDockWidgetArea),
-            self._dock("Model", self.model_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
-            self._dock("Heads", self.atlas, Qt.DockWidgetArea.RightDockWidgetArea),
-        ]
-        self._make_rollout_panel()
-        self._make_weight_panels()
-        self._make_cause_panels()
-        self._make_methods_panel()
-        self.resizeDocks(self.docks[:2], [430, 400], Qt.Orientation.Vertical)
-        self.resizeDocks([self.docks[0], self.docks[2]], [330, 500], Qt.Orientation.Horizontal)
-
-    def _make_weight_panels(self) -> None:
-        """Behind the heads: what the weights say with no picture. They do no work before they are shown."""
-        self.weights = WeightPanels(self.pane, self.worker, self.theme, self)
-        self.bias = BiasPanel(self.pane, self.worker, self.settings)
-        self.reach = ReachPanel(self.pane, self.worker)
-        heads = self.docks[2]
-        panels = (("Receptive field", self.reach), ("Relative bias", self.bias))
-        for title, panel in (*self.weights.docked, *panels):
-            self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
-            self.tabifyDockWidget(heads, self.docks[-1])
-        bias = self.docks[-1]
-        self.weights.bias_asked.connect(bias.show)
-        self.weights.bias_asked.connect(bias.raise_)
-        self.weights.told.connect(lambda text: self.statusBar().showMessage(text, 8000))
-        heads.raise_()
-
-    def _make_cause_panels(self) -> None:
-        """Behind the heads: what changes when something is taken away. They run only when asked to."""
+        """All but the first three do no work before they are seen."""
         from vitviz.ui.truth_panel import TruthPanel
 
-        self.ablation = AblationPanel(self.pane, self.worker)
-        self.truth = TruthPanel(self.pane, self.worker)
-        self.truth.told.connect(lambda text: self.statusBar().showMessage(text, 8000))
+        pane, worker = self.pane, self.worker
+        self.docks = Docks(self)
+        self.patches, self.atlas, self.model_panel = PatchesPanel(pane), AtlasPanel(pane), ModelPanel(pane)
+        self.weights = WeightPanels(pane, worker, self.theme, self)
+        self.bias, self.reach = BiasPanel(pane, worker, self.settings), ReachPanel(pane, worker)
+        self.ablation, self.truth = AblationPanel(pane, worker), TruthPanel(pane, worker)
+        self.rollout, self.methods = RolloutPanel(pane, worker), MethodsPanel(pane, worker)
+        for title, panel in (
+            ("Patches", self.patches),
+            ("Model", self.model_panel),
+            ("Heads", self.atlas),
+            ("Rollout", self.rollout),
+            *self.weights.docked,
+            ("Receptive field", self.reach),
+            ("Relative bias", self.bias),
+            ("Ablation", self.ablation),
+            ("Is it true?", self.truth),
+            ("Methods side by side", self.methods),
+        ):
+            self.docks.add(title, panel)
+        self.weights.bias_asked.connect(lambda: self.docks.show("Relative bias"))
         self.truth.follow(self.theme)
-        for title, panel in (("Ablation", self.ablation), ("Is it true?", self.truth)):
-            self.docks.append(self._dock(title, panel, Qt.DockWidgetArea.RightDockWidgetArea))
-            self.tabifyDockWidget(self.docks[2], self.docks[-1])
-        self.docks[2].raise_()
-
-    def _make_rollout_panel(self) -> None:
-        """Behind the model: the rollout of the query. It works only while it is shown."""
-        self.rollout = RolloutPanel(self.pane, self.worker)
-        self.docks.append(self._dock("Rollout", self.rollout, Qt.DockWidgetArea.LeftDockWidgetArea))
-        self.tabifyDockWidget(self.docks[1], self.docks[-1])
-        self.docks[1].raise_()
-
-    def _make_methods_panel(self) -> None:
-        """Behind the heads: all methods, and two of them compared. It works only while it is shown."""
-        self.methods = MethodsPanel(self.pane, self.worker)
-        self.docks.append(self._dock("Methods side by side", self.methods, Qt.DockWidgetArea.RightDockWidgetArea))
-        self.tabifyDockWidget(self.docks[2], self.docks[-1])
-        self.docks[2].raise_()
-
-    def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(f"dock-{title.lower()}")
-        dock.setWidget(widget)
-        self.addDockWidget(area, dock)
-        return dock
+        upright = [self.docks["Patches"], self.docks["Model"]]
+        self.resizeDocks(upright, [430, 400], Qt.Orientation.Vertical)
+        self.docks.share(0.23, 0.35)
 
     def _make_bars(self) -> None:
         self.menus = Menus(self)
-        for dock in self.docks:
-            self.menus.panels.addAction(dock.toggleViewAction())
         bar = QToolBar("Files", self)
         bar.setObjectName("files")
         bar.addAction(self.menus.open_picture)
         bar.addWidget(self.menus.model_button())
         bar.addAction(self.menus.export)
         bar.addWidget(self.comparing.button())
+        bar.addWidget(self.docks.button(self.menus.panels))
         self.controls = ViewControls(self.store, self)
         self.method_controls = MethodControls(self.store, self.pane, self)
         self.addToolBar(bar)
@@ -235,6 +192,8 @@ class MainWindow(QMainWindow):
             self.restorer,
             self.folder_exporter,
             self.bias,
+            self.truth,
+            self.weights,
         ):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 
@@ -300,16 +259,13 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         # Qt takes all the room from the middle; the map is to keep about a third.
-        docked = [d for d in self.docks if d.isVisible() and not d.isFloating()]
         if event.size().width() < event.oldSize().width() and self.panes.width() < event.size().width() / 3:
-            left = Qt.DockWidgetArea.LeftDockWidgetArea
-            shares = [round(event.size().width() * (0.24 if self.dockWidgetArea(d) == left else 0.36)) for d in docked]
-            self.resizeDocks(docked, shares, Qt.Orientation.Horizontal)
+            self.docks.share(0.24, 0.36)
 
     def event(self, event: QEvent) -> bool:
         handled = super().event(event)
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize, QEvent.Type.Show):
-            self._tidy.start()
+            self.docks.tidy()
         return handled
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -363,14 +319,11 @@ class MainWindow(QMainWindow):
 
     def reset_layout(self) -> None:
         """Put the panels back where they were at first."""
-        self.restoreState(self._default_layout)
-        self._tidy.start()
+        self.docks.reset()
 
     def show_reach(self) -> None:
         """What can this token see: its receptive field grows, layer after layer."""
-        dock = next(dock for dock in self.docks if dock.widget() is self.reach)
-        dock.show()
-        dock.raise_()
+        self.docks.show("Receptive field")
         self.reach.start()
 
     def show_palette(self) -> None:
@@ -394,7 +347,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.browsing.play(False)
-        self.settings.update(geometry=bytes(self.saveGeometry().data()), dock_state=bytes(self.saveState().data()))
+        self.settings.update(geometry=bytes(self.saveGeometry().data()), dock_state=self.docks.save())
         self.settings.flush()
         self.autosave.close()
         self.hide()
