@@ -7,21 +7,18 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QImage, QPainterPath, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QPainterPath, QResizeEvent
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from vitviz.attention.values import HeadMaps, Place
+from vitviz.attention.values import Place
 from vitviz.render.mosaic import Mosaic, table, tiles_for
-from vitviz.render.overlay import Canvas
-from vitviz.render.style import limits_of
 from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.magnifier import Magnifier
 from vitviz.ui.marks import cross_items, frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.words import layer_text, weight_text
-
-_LENS = 200  # pixels along the longer side of the enlarged head
 
 
 class AtlasPanel(LazyPanel):
@@ -50,7 +47,7 @@ class AtlasPanel(LazyPanel):
         self._hint = frame_item(self.view.box, (255, 200, 60), 2.5)
         self.caption = QLabel(" ")
         self.caption.setTextFormat(Qt.TextFormat.PlainText)
-        self.lens = _Lens(self)
+        self.lens = Magnifier(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.view, 1)
@@ -109,7 +106,7 @@ class AtlasPanel(LazyPanel):
         self._cross_out()
         side = max(height, width)
         self.view.set_extent(height, width, margin=0.11 * side, left=(0.22 if self._titled else 0.11) * side)
-        self.lens.canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LENS / max(opened.image.size)))
+        self.lens.look_at(opened)
 
     @property
     def _titled(self) -> bool:
@@ -294,57 +291,3 @@ class AtlasPanel(LazyPanel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.view.fit()
-
-
-class _Lens(QFrame):
-    """One head enlarged over the picture, beside the mouse."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._panel = parent
-        self.canvas: Canvas | None = None
-        self._shown: tuple[Pane, int, int] | None = None
-        self.setFrameShape(QFrame.Shape.Box)
-        self.setAutoFillBackground(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._picture = QLabel(self)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
-        layout.addWidget(self._picture)
-        self.hide()
-
-    def show_head(self, pane: Pane, layer: int, head: int, at: QPoint) -> None:
-        self._shown = pane, layer, head
-        self.refresh()
-        self.adjustSize()
-        parent = self._panel
-        x = at.x() + 24 if at.x() + 24 + self.width() < parent.width() else at.x() - 24 - self.width()
-        y = min(max(0, at.y() - self.height() // 2), max(0, parent.height() - self.height()))
-        self.move(max(0, x), y)
-        self.show()
-        self.raise_()
-
-    def refresh(self) -> None:
-        if self._shown is None or self.canvas is None:
-            return
-        pane, layer, head = self._shown
-        pixels = _drawn(pane, pane.maps, layer, head, self.canvas)
-        if pixels is not None:
-            height, width = pixels.shape[:2]
-            image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
-            self._picture.setPixmap(QPixmap.fromImage(image))
-
-
-def _drawn(pane: Pane, maps: HeadMaps | None, layer: int, head: int, canvas: Canvas) -> np.ndarray | None:
-    from vitviz.attention.maps import map_of
-    from vitviz.attention.values import Selection
-
-    if maps is None or pane.opened is None or layer >= len(maps.values):
-        return None
-    query = maps.query
-    prefix = pane.opened.trace.layers[layer].prefix_tokens
-    if isinstance(query, str) and query not in (*prefix, "mean"):
-        return None
-    one = map_of(pane.opened.trace, Selection(layer, head, query, maps.direction), maps)
-    style = pane.store.state.style
-    return canvas.draw(one, style, limits_of(one.values, style.limits, maps.values[layer], maps.values))

@@ -12,12 +12,13 @@ from PySide6.QtCore import QByteArray, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox
 
-from vitviz.errors import FileError, ImageError
-from vitviz.images import Image, read_image
+from vitviz.errors import FileError
+from vitviz.images import Image
 from vitviz.ui import files
 from vitviz.ui.jobs import Progress
 from vitviz.ui.messages import show_error
 from vitviz.ui.opening import ModelWish, Opened
+from vitviz.ui.recipes import needs_network, picture_of, source_of, state_of
 from vitviz.ui.sessions import SUFFIX, PaneView, Session, read_session, write_session
 from vitviz.ui.store import State
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from vitviz.ui.window import MainWindow
 
 KIND = "restore"
-DEMOS = ("demo", "demo-swin")
 
 
 class Restorer(QObject):
@@ -148,7 +148,7 @@ class Restorer(QObject):
         """Show the view of a recipe in the current pane."""
         value, column = self._window.settings.value, self._window.panes.current_column
         shown = column.pane.opened
-        wish = ModelWish(source=_source(recipe), device=value.device, **recipe.options)
+        wish = ModelWish(source=source_of(recipe), device=value.device, **recipe.options)
         if shown is not None and recipe.model_hash is not None and shown.model.sha256 == recipe.model_hash:
             now = replace(shown.wish.model, device=wish.device)
             if replace(now, source=wish.source, labels=None) == wish:
@@ -263,76 +263,5 @@ class Restorer(QObject):
         self.told.emit("The lines of Python are on the clipboard.")
 
 
-def state_of(state: State, recipe: Recipe) -> State:
-    """A pane's state for the view of a recipe; what that says nothing of stays."""
-    chosen = recipe.plan.selection
-    named = {f.name for f in fields(chosen)} & {f.name for f in fields(State)}
-    found = {name: getattr(chosen, name) for name in named}
-    found = {k: v for k, v in found.items() if not (k == "options" and v is None)}
-    style, scale = recipe.plan.style, recipe.plan.scale
-    limits = style.limits if scale == "fixed" else scale
-    return replace(state, **found, style=replace(style, limits=limits), ablation=recipe.ablation, hover=None)
-
-
-def picture_of(recipe: Recipe, shown: Image | None, recent: list[Path]) -> Path | Image:
-    """The picture of a recipe: what is shown, where the recipe says, beside the figure, among the recent ones.
-
-    FileError says what is missing. Every candidate is told by its hash.
-    """
-    wanted, name, told = recipe.picture["sha256"], recipe.picture["name"], recipe.picture["path"]
-    if shown is not None and shown.sha256 == wanted:
-        return shown.path or shown
-    from vitviz.ui import samples
-
-    local = [Path(told)] if told and not str(told).startswith(("\\\\", "//")) else []
-    beside = [recipe.path.parent / Path(name).name] if Path(name).name else []
-    others = [path for path in [*recent, *samples.pictures()] if path.name == name]
-    differs = False
-    for path in [*local, *beside, *others]:
-        try:
-            if not path.is_file():
-                continue
-            if read_image(path).sha256 == wanted:
-                return path
-            differs = True
-        except (ImageError, OSError, ValueError):
-            continue
-    what = "there is another picture of that name" if differs else "it is not where it was"
-    raise FileError(
-        f"The picture of this figure, {name} (sha256 {wanted[:12]}), was not found: {what}. "
-        "Open that picture first, then drop the figure again."
-    )
-
-
-def _source(recipe: Recipe) -> str:
-    """The model's file beside the figure where the recipe knows but its name."""
-    source = recipe.source
-    beside = recipe.path.parent / source
-    if source not in DEMOS and "/" not in source and not Path(source).exists() and beside.exists():
-        return str(beside)
-    return source
-
-
-def needs_network(wish: ModelWish) -> bool:
-    """Whether a model is named by what may have to be fetched."""
-    return wish.pretrained and wish.source not in DEMOS and not Path(wish.source).expanduser().exists()
-
-
 def _gone(path: Path) -> str:
     return f"The picture of this session is no longer at {path}: put it back, then open the session again."
-
-
-def may_be_restored(path: Path) -> bool:
-    """Whether a file is a session, a recipe, or a figure with one: its name tells, of a PNG its first kilobytes."""
-    try:
-        if path.suffix.lower() == ".json":
-            return path.is_file()
-        beside = path.with_name(f"{path.name}.json")
-        if path.suffix.lower() in (".svg", ".pdf", ".gif", ".npz", ".safetensors"):
-            return beside.is_file()
-        if path.suffix.lower() != ".png" or not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return b"iTXtvitviz\0" in file.read(4096)
-    except OSError:
-        return False

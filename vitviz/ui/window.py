@@ -42,7 +42,8 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
 from vitviz.ui.reach_panel import ReachPanel
-from vitviz.ui.restoring import Restorer, may_be_restored
+from vitviz.ui.recipes import may_be_restored
+from vitviz.ui.restoring import Restorer
 from vitviz.ui.rollout_panel import RolloutPanel
 from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings

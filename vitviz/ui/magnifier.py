@@ -1,0 +1,76 @@
+"""One head of the atlas enlarged over the picture, beside the mouse."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+
+from vitviz.attention.values import HeadMaps
+from vitviz.render.overlay import Canvas
+from vitviz.render.style import limits_of
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+
+_SIDE = 200  # pixels along the longer side of the enlarged head
+
+
+class Magnifier(QFrame):
+    """Lies over its parent beside the mouse, out of the way of its edges."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._panel = parent
+        self._canvas: Canvas | None = None
+        self._shown: tuple[Pane, int, int] | None = None
+        self.setFrameShape(QFrame.Shape.Box)
+        self.setAutoFillBackground(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._picture = QLabel(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(self._picture)
+        self.hide()
+
+    def look_at(self, opened: Opened) -> None:
+        """Draw over the picture of what was opened."""
+        self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _SIDE / max(opened.image.size)))
+
+    def show_head(self, pane: Pane, layer: int, head: int, at: QPoint) -> None:
+        """Show a head's map beside a point of the parent."""
+        self._shown = pane, layer, head
+        self.refresh()
+        self.adjustSize()
+        parent = self._panel
+        x = at.x() + 24 if at.x() + 24 + self.width() < parent.width() else at.x() - 24 - self.width()
+        y = min(max(0, at.y() - self.height() // 2), max(0, parent.height() - self.height()))
+        self.move(max(0, x), y)
+        self.show()
+        self.raise_()
+
+    def refresh(self) -> None:
+        """Draw the head again, after the maps or the style changed."""
+        if self._shown is None or self._canvas is None:
+            return
+        pane, layer, head = self._shown
+        pixels = _drawn(pane, pane.maps, layer, head, self._canvas)
+        if pixels is not None:
+            height, width = pixels.shape[:2]
+            image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
+            self._picture.setPixmap(QPixmap.fromImage(image))
+
+
+def _drawn(pane: Pane, maps: HeadMaps | None, layer: int, head: int, canvas: Canvas) -> np.ndarray | None:
+    from vitviz.attention.maps import map_of
+    from vitviz.attention.values import Selection
+
+    if maps is None or pane.opened is None or layer >= len(maps.values):
+        return None
+    query = maps.query
+    prefix = pane.opened.trace.layers[layer].prefix_tokens
+    if isinstance(query, str) and query not in (*prefix, "mean"):
+        return None
+    one = map_of(pane.opened.trace, Selection(layer, head, query, maps.direction), maps)
+    style = pane.store.state.style
+    return canvas.draw(one, style, limits_of(one.values, style.limits, maps.values[layer], maps.values))
