@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the names; the exit status."""
     import timm
 
-    from vitviz.models.source import DEMOS
+    from vitviz.models.names import DEMOS
 
     pattern = arguments.pattern if "*" in arguments.pattern else f"*{arguments.pattern}*"
     names = timm.list_models(pattern, pretrained=not arguments.all)

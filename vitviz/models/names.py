@@ -16,6 +16,7 @@ from typing import Any
 from vitviz import resources
 from vitviz.errors import FileError
 
+DEMOS = ("demo", "demo-swin")  # they come with the program
 INDEX = "architectures/index.json.gz"
 
 

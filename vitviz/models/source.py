@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from vitviz import resources
 from vitviz.errors import SourceError
 from vitviz.models import saved
+from vitviz.models.names import DEMOS
 from vitviz.models.reading.folders import MAX_JSON, SUFFIXES
 
 if TYPE_CHECKING:
     from vitviz.models.unknown.plain_vit import PlainConfig
 
-DEMOS = ("demo", "demo-swin")
 _WEIGHTS = ("model.", "pytorch_model.")
 # Arguments that a config may hand to the architecture; anything else in a folder is refused, not passed on.
 _MODEL_ARGS = (

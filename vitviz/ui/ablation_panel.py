@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QRectF, Qt, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from vitviz.attention.values import AblateTo, Place
 from vitviz.render.style import color_table
@@ -19,6 +19,7 @@ from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.run_button import RunButton
 from vitviz.ui.targets import TargetBox
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ class AblationPanel(QWidget):
 
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pane, self._worker = pane, worker
-        self._number = -1
+        self._pane = pane
         self._foreground = QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
         self.changes: Changes | None = None
@@ -55,12 +55,10 @@ class AblationPanel(QWidget):
             self.instead.addItem(title, value)
         self.instead.setToolTip("What a head gives instead of its output")
         self.instead.setAccessibleName("What a head gives instead of its output")
-        self.run = QPushButton("Run")
-        self.run.setToolTip("Switch every head off, one at a time: a pass for each layer, its heads in one batch")
+        tip = "Switch every head off, one at a time: a pass for each layer, its heads in one batch"
+        self.run = RunButton(worker, KIND, tip)
+        self.progress = self.run.progress
         self.run.clicked.connect(self.toggle)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
         self.view = PictureView(self)
         self.view.setAccessibleName("Change of the logit: rows are layers, columns are heads")
         self._frame = frame_item(self.view.box, (20, 20, 20), 2.5)
@@ -82,23 +80,20 @@ class AblationPanel(QWidget):
         layout.addWidget(self.caption)
         self.setMinimumWidth(260)
         self.bar.hide()
-        self.progress.hide()
-        self.run.setEnabled(False)
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._say)
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self._traced)
         pane.store.changed.connect(self._mark)
-        worker.progressed.connect(self._progressed)
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
-        worker.cancelled.connect(self._cancelled)
+        self.run.ended.connect(self._say)
+        self.run.done.connect(self._done)
+        self.run.failed.connect(self.caption.setText)
         self._say()
 
     @property
     def running(self) -> bool:
         """Whether a run is under way."""
-        return self._number >= 0
+        return self.run.running
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours of the panel."""
@@ -134,46 +129,18 @@ class AblationPanel(QWidget):
             values = head_ablation(model, image, target, to=to, seen=seen, progress=progress, cancel=progress.cancelled)
             return Changes(values, seen, target, to)
 
-        self._number = self._worker.submit(KIND, work)
-        self.run.setText("Cancel")
-        self.progress.setValue(0)
-        self.progress.show()
-
-    @Slot(int, str, float, str)
-    def _progressed(self, number: int, kind: str, fraction: float, text: str) -> None:
-        if number == self._number:
-            self.progress.setValue(round(1000 * max(fraction, 0.0)))
+        self.run.start(work)
 
     @Slot()
     def cancel(self) -> None:
         """Give up what runs."""
-        self._worker.cancel(KIND)
+        self.run.cancel()
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if number != self._number:
-            return
-        self._end()
-        if self._pane.opened is not None and result.trace is self._pane.opened.trace:
-            self.changes = result
+    @Slot(object)
+    def _done(self, changes: Changes) -> None:
+        if self._pane.opened is not None and changes.trace is self._pane.opened.trace:
+            self.changes = changes
             self._draw()
-
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if number == self._number:
-            self._end()
-            self.caption.setText(str(error))
-
-    @Slot(int, str)
-    def _cancelled(self, number: int, kind: str) -> None:
-        if number == self._number:
-            self._end()
-
-    def _end(self) -> None:
-        self._number = -1
-        self.run.setText("Run")
-        self.progress.hide()
-        self._say()
 
     def _draw(self) -> None:
         changes = self.changes

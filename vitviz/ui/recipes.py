@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from vitviz.errors import FileError, ImageError
 from vitviz.images import Image, read_image
+from vitviz.models.names import DEMOS
 from vitviz.ui.opening import ModelWish
 from vitviz.ui.store import State
 
 if TYPE_CHECKING:
     from vitviz.render.reading import Recipe
-
-DEMOS = ("demo", "demo-swin")
 
 
 def state_of(state: State, recipe: Recipe) -> State:

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QIODevice, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QMenu,
-    QProgressBar,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.atomic import slug, write_bytes
 from vitviz.attention.values import Map
 from vitviz.errors import FileError
 from vitviz.ui import files
-from vitviz.ui.curve_plots import CurvePlots, color_of
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
+from vitviz.ui.run_button import RunButton
 from vitviz.ui.targets import TargetBox
 from vitviz.ui.theme import Theme
+from vitviz.ui.truth_sheet import TruthSheet
 
 if TYPE_CHECKING:
     from vitviz.attention.faithfulness import Faithfulness
@@ -42,13 +28,6 @@ if TYPE_CHECKING:
 KIND = "faithfulness"
 REMOVALS = (("patches turn grey", "grey"), ("patches are blurred", "blurred"))
 SCORES = (("probability", "probability"), ("logit", "logit"))
-_COLUMNS = ("Order of the patches", "Deletion", "Insertion", "Gain")
-_TIPS = (
-    "Whose map says which patch counts most",
-    "Area under the curve of deletion: small is true",
-    "Area under the curve of insertion: large is true",
-    "Insertion minus deletion: 0 for a random order, large is true",
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,14 +47,14 @@ class TruthPanel(QWidget):
 
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pane, self._worker = pane, worker
-        self._number = -1
+        self._pane = pane
         self.judged: Judged | None = None
         self.target = TargetBox("The class that should fall and rise")
         self.removal = _box(REMOVALS, "What a patch becomes that is taken away")
         self.score = _box(SCORES, "What the curves are of")
-        self.run = QPushButton("Run")
-        self.run.setToolTip("Take the patches away in the order of each method, and ask the model meanwhile")
+        tip = "Take the patches away in the order of each method, and ask the model meanwhile"
+        self.run = RunButton(worker, KIND, tip)
+        self.progress = self.run.progress
         self.run.clicked.connect(self.toggle)
         self.save = QToolButton()
         self.save.setText("Export")
@@ -85,32 +64,19 @@ class TruthPanel(QWidget):
         menu.addAction("Numbers as CSV…", lambda: self._ask("csv"))
         menu.addAction("Picture as PNG…", lambda: self._ask("png"))
         self.save.setMenu(menu)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
-        self.progress.hide()
-        self.sheet = QWidget()
-        self.plots = CurvePlots(self.sheet)
-        self.table = _table()
+        self.sheet = TruthSheet()
+        self.plots, self.table = self.sheet.plots, self.sheet.table
         self.caption = QLabel()
         self.caption.setTextFormat(Qt.TextFormat.PlainText)
         self.caption.setWordWrap(True)
         self._lay_out()
-        self.run.setEnabled(False)
-        self.table.currentCellChanged.connect(lambda row, *_: self._emphasise(row))
         pane.traced.connect(self._traced)
         pane.map_changed.connect(self._explained)
-        worker.progressed.connect(self._progressed)
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
-        worker.cancelled.connect(self._cancelled)
+        self.run.done.connect(self._done)
+        self.run.failed.connect(self.caption.setText)
         self._show()
 
     def _lay_out(self) -> None:
-        inner = self._inner = QVBoxLayout(self.sheet)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.addWidget(self.plots, 1)
-        inner.addWidget(self.table)
         first, second = QHBoxLayout(), QHBoxLayout()
         first.addWidget(self.target, 1)
         first.addWidget(self.run)
@@ -129,7 +95,7 @@ class TruthPanel(QWidget):
     @property
     def running(self) -> bool:
         """Whether a run is under way."""
-        return self._number >= 0
+        return self.run.running
 
     def follow(self, theme: Theme) -> None:
         """Take the colours of a theme, now and when it changes."""
@@ -159,7 +125,7 @@ class TruthPanel(QWidget):
     @Slot()
     def cancel(self) -> None:
         """Give up what runs."""
-        self._worker.cancel(KIND)
+        self.run.cancel()
 
     @Slot()
     def toggle(self) -> None:
@@ -191,63 +157,18 @@ class TruthPanel(QWidget):
             )  # fmt: skip
             return Judged(found, seen, gaps, image.name)
 
-        self._number = self._worker.submit(KIND, work)
-        self.run.setText("Cancel")
-        self.progress.setValue(0)
-        self.progress.show()
+        self.run.start(work)
 
-    @Slot(int, str, float, str)
-    def _progressed(self, number: int, kind: str, fraction: float, text: str) -> None:
-        if number == self._number:
-            self.progress.setValue(round(1000 * max(fraction, 0.0)))
-
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if number != self._number:
-            return
-        self._end()
-        if self._pane.opened is not None and result.trace is self._pane.opened.trace:
-            self.judged = result
+    @Slot(object)
+    def _done(self, judged: Judged) -> None:
+        if self._pane.opened is not None and judged.trace is self._pane.opened.trace:
+            self.judged = judged
             self._show()
-
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if number == self._number:
-            self._end()
-            self.caption.setText(str(error))
-
-    @Slot(int, str)
-    def _cancelled(self, number: int, kind: str) -> None:
-        if number == self._number:
-            self._end()
-
-    def _end(self) -> None:
-        self._number = -1
-        self.run.setText("Run")
-        self.progress.hide()
 
     def _show(self) -> None:
         judged = self.judged
-        self.plots.show_curves(judged.found if judged else None)
+        self.sheet.show_found(judged.found if judged else None)
         self.save.setEnabled(judged is not None)
-        rows = judged.found.rows() if judged else []
-        self.table.setVisible(bool(rows))
-        self.table.setRowCount(len(rows))
-        best = [min((r[1] for r in rows), default=0.0), *(max((r[i] for r in rows), default=0.0) for i in (2, 3))]
-        for i, (name, *areas) in enumerate(rows):
-            first = QTableWidgetItem(_swatch(color_of(i, name)), name)
-            first.setToolTip(name)
-            self.table.setItem(i, 0, first)
-            for column, (value, top) in enumerate(zip(areas, best, strict=True), 1):
-                item = QTableWidgetItem(f"{round(value, 3) + 0.0:.3f}")
-                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                if value == top:
-                    font = item.font()
-                    font.setBold(True)
-                    item.setFont(font)
-                self.table.setItem(i, column, item)
-        line = self.table.verticalHeader().defaultSectionSize()
-        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + line * len(rows) + 4)
         self.caption.setText(self._words())
         self.caption.setToolTip("\n".join(judged.gaps) if judged else "")
 
@@ -261,10 +182,6 @@ class TruthPanel(QWidget):
         if opened is not None and self.target.count() < 2:
             return "This model has no classes, so nothing can fall or rise."
         return "Does the shown map say what the model looks at? Run takes its patches away and watches the class."
-
-    def _emphasise(self, row: int) -> None:
-        item = self.table.item(row, 0)
-        self.plots.emphasise(item.text() if item is not None else None)
 
     def _ask(self, kind: str) -> None:
         judged = self.judged
@@ -286,24 +203,11 @@ class TruthPanel(QWidget):
                 write_bytes(path, self.judged.found.csv().encode())
             else:
                 path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
-                write_bytes(path, self.picture())
+                write_bytes(path, self.sheet.picture())
         except FileError as error:
             self.caption.setText(str(error))
             return
         self.told.emit(f"Written: {path}")
-
-    def picture(self) -> bytes:
-        """Plots and table as a PNG, two pixels for one of the screen."""
-        image = QImage(self.sheet.size() * 2, QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(2.0)
-        image.fill(self.palette().window().color())
-        self.table.clearSelection()
-        self._inner.activate()
-        self.sheet.render(image)
-        buffer = QBuffer()
-        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        image.save(buffer, "PNG")  # type: ignore[call-overload]
-        return bytes(buffer.data().data())
 
 
 def _box(choices: tuple[tuple[str, str], ...], tip: str) -> QComboBox:
@@ -313,29 +217,3 @@ def _box(choices: tuple[tuple[str, str], ...], tip: str) -> QComboBox:
     box.setToolTip(tip)
     box.setAccessibleName(tip)
     return box
-
-
-def _table() -> QTableWidget:
-    table = QTableWidget(0, len(_COLUMNS))
-    for i, (title, tip) in enumerate(zip(_COLUMNS, _TIPS, strict=True)):
-        head = QTableWidgetItem(title)
-        head.setToolTip(tip)
-        table.setHorizontalHeaderItem(i, head)
-    table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(24)
-    table.setShowGrid(False)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    table.setIconSize(QSize(14, 10))
-    table.setAccessibleName("Areas under the curves")
-    return table
-
-
-def _swatch(color: QColor) -> QIcon:
-    pixels = QPixmap(14, 10)
-    pixels.fill(color)
-    return QIcon(pixels)

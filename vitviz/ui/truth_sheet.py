@@ -1,0 +1,101 @@
+"""Curves and areas of faithfulness on one sheet, on the screen and as a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QBuffer, QIODevice, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+
+from vitviz.ui.curve_plots import CurvePlots, color_of
+
+if TYPE_CHECKING:
+    from vitviz.attention.faithfulness import Faithfulness
+
+_COLUMNS = ("Order of the patches", "Deletion", "Insertion", "Gain")
+_TIPS = (
+    "Whose map says which patch counts most",
+    "Area under the curve of deletion: small is true",
+    "Area under the curve of insertion: large is true",
+    "Insertion minus deletion: 0 for a random order, large is true",
+)
+
+
+class TruthSheet(QWidget):
+    """The plots above the table of areas; the curve of the row that is chosen is drawn stronger."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.plots = CurvePlots(self)
+        self.table = _table()
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(self.plots, 1)
+        self._layout.addWidget(self.table)
+        self.table.currentCellChanged.connect(lambda row, *_: self._emphasise(row))
+
+    def show_found(self, found: Faithfulness | None) -> None:
+        """Show what came of a run, or nothing."""
+        self.plots.show_curves(found)
+        rows = found.rows() if found else []
+        self.table.setVisible(bool(rows))
+        self.table.setRowCount(len(rows))
+        best = [min((r[1] for r in rows), default=0.0), *(max((r[i] for r in rows), default=0.0) for i in (2, 3))]
+        for i, (name, *areas) in enumerate(rows):
+            first = QTableWidgetItem(_swatch(color_of(i, name)), name)
+            first.setToolTip(name)
+            self.table.setItem(i, 0, first)
+            for column, (value, top) in enumerate(zip(areas, best, strict=True), 1):
+                item = QTableWidgetItem(f"{round(value, 3) + 0.0:.3f}")
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                if value == top:
+                    font = item.font()
+                    font.setBold(True)
+                    item.setFont(font)
+                self.table.setItem(i, column, item)
+        line = self.table.verticalHeader().defaultSectionSize()
+        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + line * len(rows) + 4)
+
+    def _emphasise(self, row: int) -> None:
+        item = self.table.item(row, 0)
+        self.plots.emphasise(item.text() if item is not None else None)
+
+    def picture(self) -> bytes:
+        """The sheet as a PNG, two pixels for one of the screen."""
+        image = QImage(self.size() * 2, QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(2.0)
+        image.fill(self.palette().window().color())
+        self.table.clearSelection()
+        self._layout.activate()
+        self.render(image)
+        buffer = QBuffer()
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+        image.save(buffer, "PNG")  # type: ignore[call-overload]
+        return bytes(buffer.data().data())
+
+
+def _table() -> QTableWidget:
+    table = QTableWidget(0, len(_COLUMNS))
+    for i, (title, tip) in enumerate(zip(_COLUMNS, _TIPS, strict=True)):
+        head = QTableWidgetItem(title)
+        head.setToolTip(tip)
+        table.setHorizontalHeaderItem(i, head)
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(24)
+    table.setShowGrid(False)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    table.setIconSize(QSize(14, 10))
+    table.setAccessibleName("Areas under the curves")
+    return table
+
+
+def _swatch(color: QColor) -> QIcon:
+    pixels = QPixmap(14, 10)
+    pixels.fill(color)
+    return QIcon(pixels)
