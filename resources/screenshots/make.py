@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -17,7 +18,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
     os.environ["QT_QPA_PLATFORM"] = arguments.platform
-    os.environ["VITVIZ_CONFIG_DIR"] = tempfile.mkdtemp(prefix="vitviz-screenshots-")
 
     from PySide6.QtCore import QEventLoop, QTimer
     from PySide6.QtTest import QTest
@@ -29,7 +29,8 @@ def main() -> None:
 
     app = application()
 
-    def shoot(name: str, wish: Wish, prepare: Callable[..., None], theme: str = "light") -> None:
+    def shoot(name: str, wish: Wish, prepare: Callable[[Any], None], theme: str = "light") -> None:
+        os.environ["VITVIZ_CONFIG_DIR"] = tempfile.mkdtemp(prefix="vitviz-screenshots-")  # each as on the first day
         window = create(wish)
         window.set_theme(theme)
         window.resize(1440, 900)
@@ -47,17 +48,45 @@ def main() -> None:
 
     pictures = {path.stem: path for path in samples.pictures()}
 
-    def ring(window: object) -> None:
-        window.store.update(layer=5, head=1)  # type: ignore[attr-defined]
-        window.store.update(query=Place(0.52 * 512, 0.56 * 512))  # type: ignore[attr-defined]
+    def idle(window: Any) -> None:
+        for _ in range(600):
+            QTest.qWait(50)
+            if not window.worker.is_busy():
+                return
 
-    def shifted(window: object) -> None:
-        window.store.update(layer=5, head=5)  # type: ignore[attr-defined]
-        window.store.update(query=Place(0.45 * 512, 0.45 * 512))  # type: ignore[attr-defined]
+    def ring(window: Any) -> None:
+        window.store.update(layer=5, head=1)
+        window.store.update(query=Place(0.52 * 512, 0.56 * 512))
+
+    def shifted(window: Any) -> None:
+        window.store.update(layer=5, head=5)
+        window.store.update(query=Place(0.82 * 512, 0.62 * 512))
+
+    def patch_sizes(window: Any) -> None:
+        window.comparing.compare_patch_sizes()
+        idle(window)
+        window.panes.set_current(window.panes.columns[0])
+        window.store.update(query=Place(0.28 * 512, 0.3 * 512))
+        idle(window)
+
+    def explained(window: Any) -> None:
+        window.store.update(method="relevance")
+        window.docks.show("Methods side by side")
+        window.docks.show("Rollout")
+        idle(window)
+
+    def weights(window: Any) -> None:
+        window.docks.show("Positions")
+        window.store.update(layer=3, query=Place(0.3 * 512, 0.3 * 512))
+        idle(window)
 
     first = samples.pictures()[0]
+    two = pictures.get("triangle_and_disc", first)
     shoot("window.png", Wish(first, ModelWish("demo")), ring)
-    shoot("swin.png", Wish(pictures.get("triangle_and_disc", first), ModelWish("demo-swin")), shifted, "dark")
+    shoot("swin.png", Wish(two, ModelWish("demo-swin")), shifted, "dark")
+    shoot("compare.png", Wish(first, ModelWish("demo")), patch_sizes)
+    shoot("methods.png", Wish(first, ModelWish("demo")), explained)
+    shoot("positions.png", Wish(two, ModelWish("demo")), weights, "dark")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from vitviz.attention.methods import about
 from vitviz.attention.values import Place
@@ -14,6 +14,7 @@ from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
 from vitviz.ui.ablation_badge import AblationBadge
 from vitviz.ui.color_bar import ColorBar
+from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.marks import cross_item, cross_path, frame_item, grid_path, set_frame
 from vitviz.ui.opening import LARGEST
 from vitviz.ui.pane import Pane
@@ -35,14 +36,11 @@ class MapView(QWidget):
         super().__init__(parent)
         self._pane = pane
         self.canvas: Canvas | None = None
-        self.title = QLabel("Drop a picture or a checkpoint here, or take a sample from the File menu")
-        self.title.setTextFormat(Qt.TextFormat.PlainText)
+        self.title = ElidedLabel("Drop a picture or a checkpoint here, or take a sample from the File menu")
         self.title.setObjectName("map-title")
-        self.note = QLabel(" ")
-        self.note.setTextFormat(Qt.TextFormat.PlainText)
+        self.note = ElidedLabel(" ")
         self.note.setObjectName("map-note")
-        self.window_note = QLabel(" ")
-        self.window_note.setTextFormat(Qt.TextFormat.PlainText)
+        self.window_note = ElidedLabel(" ")
         self.window_note.setObjectName("map-window")
         self.window_note.hide()
         self.view = PictureView(self)

@@ -60,16 +60,17 @@ class StatisticsPanel(LazyPanel):
         self.tabs.addTab(self.table, "Table")
         self.note = _label()
         self.reading = _label()
-        first, second = QHBoxLayout(), QHBoxLayout()
-        first.addWidget(self.quantity, 1)
-        first.addWidget(self.sort)
-        for button in (self.picture, self.folder, self.export):
-            second.addWidget(button)
-        second.addStretch(1)
+        # Two rows, so that the docks leave room for panes in a small window.
+        rows = QHBoxLayout(), QHBoxLayout()
+        for row, left, right in ((rows[0], self.picture, self.folder), (rows[1], self.sort, self.export)):
+            row.addWidget(left)
+            row.addStretch(1)
+            row.addWidget(right)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(first)
-        layout.addLayout(second)
+        layout.addWidget(self.quantity)
+        for row in rows:
+            layout.addLayout(row)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.reading)
         layout.addWidget(self.note)

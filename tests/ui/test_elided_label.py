@@ -1,0 +1,23 @@
+"""Words that give way to a narrow pane keep their whole text in `text()` and in the tooltip."""
+
+from vitviz.ui.elided_label import ElidedLabel
+
+
+def test_a_narrow_label_ends_in_an_ellipsis_and_its_tooltip_has_all(qtbot):
+    label = ElidedLabel("Relevance for <b>ring</b> · from CLS, from the first layer to the last")
+    qtbot.addWidget(label)
+    label.resize(120, 20)
+    label.show()
+    assert label.shown_text().endswith("…") and len(label.shown_text()) < len(label.text())
+    assert label.toolTip() == "Relevance for &lt;b&gt;ring&lt;/b&gt; · from CLS, from the first layer to the last"
+    label.resize(900, 20)
+    assert label.shown_text() == label.text() and label.toolTip() == ""
+    label.resize(120, 20)
+    label.setText("Layer 1")
+    assert label.shown_text() == "Layer 1" and label.toolTip() == ""
+
+
+def test_it_asks_for_no_room_for_its_words(qtbot):
+    label = ElidedLabel("a title that is much longer than a pane of four is wide")
+    qtbot.addWidget(label)
+    assert label.minimumSizeHint().width() <= 40
