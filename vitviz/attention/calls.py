@@ -94,6 +94,30 @@ def _products(q: Tensor, k: Tensor) -> Tensor:
     return q @ k.mT
 
 
+def rows_of(call: Call, batch: int, heads: Tensor | None, queries: Tensor | None) -> Tensor:
+    """Rows of one entry of the batch, (heads, n, Nk) float32; of all heads or all queries with None."""
+    if call.probabilities is not None:
+        block = picked(call.probabilities[batch], heads)
+        return (block if queries is None else block.index_select(-2, queries)).float()
+    assert call.q is not None and call.k is not None
+    q, k = picked(call.q[batch], heads), picked(call.k[batch], heads)
+    bias = call.bias.rows(batch, heads, queries) if call.bias else None
+    if queries is not None:
+        q = q.index_select(-2, queries)
+    positions = queries if queries is not None else torch.arange(q.shape[-2], device=q.device)
+    return attend(q, k, call.scale, bias, positions if call.causal else None)
+
+
+def picked(tensor: Tensor, heads: Tensor | None) -> Tensor:
+    """These heads (n,) of a tensor (H, ...), or all with None."""
+    return tensor if heads is None else tensor.index_select(0, heads)
+
+
+def normalised(rows: Tensor) -> Tensor:
+    """Rows (..., n) divided by their sums. One of zeros stays: what lies wholly on padding has nothing left."""
+    return rows / rows.sum(-1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+
+
 def additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """A mask of nn.MultiheadAttention, where True means hidden, as numbers to add to the scores."""
     if mask is None or mask.dtype != torch.bool:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vitviz.attention.bias import added
-from vitviz.attention.calls import Call, attend
+from vitviz.attention.calls import Call, picked, rows_of
+from vitviz.attention.windowed import WindowedCall
 from vitviz.models.layout import Grid, Windows
 
 Kind = Literal["global", "window", "pool", "pooled keys"]
@@ -63,7 +63,7 @@ class Layer:
     title: str = ""
     is_convolved: bool = False
     error: float | None = None
-    _places: tuple[Tensor, Tensor, Tensor] | None = field(default=None, repr=False)
+    _within: WindowedCall | None = field(default=None, repr=False)
     _margins: tuple[Tensor | None, Tensor] | None = field(default=None, repr=False)
 
     @property
@@ -123,15 +123,14 @@ class Layer:
         taken away and the row normalised (see `padding`).
         """
         if self.windows is None:
-            return self._block(0, heads, queries)
-        weights, tokens = self._in_window(heads, queries)
-        spread = self._spread(weights, tokens)
-        return _normalised(spread)
+            return rows_of(self.call, 0, heads, queries)
+        return self._windowed(self.windows).rows(heads, queries)
 
     @property
     def window_tokens(self) -> Tensor:
         """The token at every place of every window, (windows, places), -1 on padding."""
-        return self._window_places()[0]
+        assert self.windows is not None
+        return self._windowed(self.windows).tokens
 
     @property
     def is_masked(self) -> bool:
@@ -153,29 +152,23 @@ class Layer:
         if self.windows is None:
             count = self.num_heads if heads is None else len(heads)
             return torch.zeros(count, len(queries), device=self.device)
-        weights, tokens = self._in_window(heads, queries)
-        return (weights * (tokens < 0)).sum(-1)
+        return self._windowed(self.windows).padding(heads, queries)
 
     @torch.inference_mode()
     def column(self, heads: Tensor | None, key: int) -> Tensor:
         """How much every token looks at token `key`: (heads, num_queries)."""
         if self.windows is not None:
-            index, window, place = self._window_places()
-            inside = self._block(int(window[key]), heads, None)
-            real = index[window[key]] >= 0
-            kept = inside * real
-            column = _normalised(kept)[..., place[key]]
-            return self._spread(column.unsqueeze(1), index[window[key]].unsqueeze(0)).squeeze(1)
+            return self._windowed(self.windows).column(heads, key)
         if self.call.probabilities is not None:
-            return _pick(self.call.probabilities[0], heads)[..., key].float()
-        lse = _pick(self._margin_sums()[0], heads)
+            return picked(self.call.probabilities[0], heads)[..., key].float()
+        lse = picked(self._margin_sums()[0], heads)
         scores = self._scores_to(heads, key)
         return (scores - lse).exp()
 
     @torch.inference_mode()
     def mean_row(self, heads: Tensor | None = None) -> Tensor:
         """The mean over all patches as queries, (heads, num_keys); computed in chunks, once."""
-        return _pick(self._margin_sums()[1], heads)
+        return picked(self._margin_sums()[1], heads)
 
     @torch.inference_mode()
     def blocks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -185,104 +178,45 @@ class Layer:
         of -1 is padding: as a key it has weight 0, as a query its row means nothing. The query of a pool is no token.
         """
         if self.windows is not None:
-            index, _, _ = self._window_places()
-            count, places = index.shape
-            step = max(1, _CHUNK_BYTES // (4 * self.num_heads * places * places))
-            for start in range(0, count, step):
-                tokens = index[start : start + step]
-                inside = self.window_blocks(start, start + step) * (tokens >= 0)[:, None, None, :]
-                yield tokens, tokens, _normalised(inside)
+            for tokens, inside in self._windowed(self.windows).blocks(_CHUNK_BYTES):
+                yield tokens, tokens, inside
             return
         keys = torch.arange(self.num_keys, device=self.device).unsqueeze(0)
         step = max(1, _CHUNK_BYTES // (4 * self.num_heads * self.num_keys))
         for start in range(0, self.num_queries, step):
             rows = torch.arange(start, min(start + step, self.num_queries), device=self.device)
-            yield rows.unsqueeze(0), keys, self._block(0, None, rows).unsqueeze(0)
-
-    def _block(self, batch: int, heads: Tensor | None, queries: Tensor | None) -> Tensor:
-        call = self.call
-        if call.probabilities is not None:
-            block = _pick(call.probabilities[batch], heads)
-            return (block if queries is None else block.index_select(-2, queries)).float()
-        assert call.q is not None and call.k is not None
-        q, k = _pick(call.q[batch], heads), _pick(call.k[batch], heads)
-        bias = call.bias.rows(batch, heads, queries) if call.bias else None
-        if queries is not None:
-            q = q.index_select(-2, queries)
-        positions = queries if queries is not None else torch.arange(q.shape[-2], device=q.device)
-        return attend(q, k, call.scale, bias, positions if call.causal else None)
+            yield rows.unsqueeze(0), keys, rows_of(self.call, 0, None, rows).unsqueeze(0)
 
     def _scores_to(self, heads: Tensor | None, key: int) -> Tensor:
         call = self.call
         assert call.q is not None and call.k is not None
-        q, k = _pick(call.q[0], heads), _pick(call.k[0], heads)
+        q, k = picked(call.q[0], heads), picked(call.k[0], heads)
         scores = ((q.float() * call.scale) @ k[:, key].float().unsqueeze(-1)).squeeze(-1)
         scores = added(scores, call.bias.column(heads, key) if call.bias else None)
         if call.causal:
             scores = scores.masked_fill(torch.arange(scores.shape[-1], device=scores.device) < key, -torch.inf)
         return scores
 
-    def _window_places(self) -> tuple[Tensor, Tensor, Tensor]:
-        """(windows, places) token or -1; and for every token its window and its place in it."""
-        if self._places is None:
-            assert self.windows is not None
-            index = self.windows.index()
-            window, place = np.nonzero(index >= 0)
-            where = np.zeros((2, self.grid.size), dtype=np.int64)
-            where[:, index[window, place]] = window, place
-            self._places = tuple(torch.tensor(a, device=self.device) for a in (index, *where))  # type: ignore[assignment]
-        assert self._places is not None
-        return self._places
+    def window_blocks(self, start: int, end: int) -> Tensor:
+        """The whole attention of windows start..end: (windows, heads, places, places)."""
+        assert self.windows is not None
+        return self._windowed(self.windows).whole(start, end)
 
-    def _in_window(self, heads: Tensor | None, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows inside the windows of the queries (heads, n, places), and the tokens at these places (n, places)."""
-        index, window, place = self._window_places()
-        blocks, places = window[queries], place[queries]
-        call = self.call
-        if call.probabilities is not None:
-            weights = call.probabilities[blocks, :, places].transpose(0, 1)
-            return _pick(weights, heads).float(), index[blocks]
-        assert call.q is not None and call.k is not None
-        q = call.q[blocks, :, places].unsqueeze(-2)
-        bias = call.bias.places(blocks, places, call.q.shape[0]) if call.bias else None
-        weights = attend(q, call.k[blocks], call.scale, bias).squeeze(-2).transpose(0, 1)
-        return _pick(weights, heads), index[blocks]
-
-    def _spread(self, weights: Tensor, tokens: Tensor) -> Tensor:
-        """Weights at places (heads, n, places) -> weights at tokens (heads, n, tokens); padding is dropped."""
-        target = weights.new_zeros(*weights.shape[:2], self.grid.size + 1)
-        index = torch.where(tokens < 0, self.grid.size, tokens).expand_as(weights)
-        return target.scatter_add_(-1, index, weights)[..., :-1]
+    def _windowed(self, windows: Windows) -> WindowedCall:
+        """The call in tokens of the grid, prepared when it is first asked."""
+        if self._within is None:
+            self._within = WindowedCall(self.call, windows, self.grid.size, self.device)
+        return self._within
 
     def _margin_sums(self) -> tuple[Tensor, Tensor]:
         """(log of each row's normaliser (H, Nq), mean row over the patches (H, num_keys)), one chunked pass."""
         if self._margins is None:
-            self._margins = self._window_margins() if self.windows is not None else self._global_margins()
+            if self.windows is not None:
+                self._margins = None, self._windowed(self.windows).mean_row(_CHUNK_BYTES)
+            else:
+                self._margins = self._global_margins()
         lse, mean = self._margins
         return lse if lse is not None else mean, mean
-
-    def _window_margins(self) -> tuple[Tensor | None, Tensor]:
-        index, _, _ = self._window_places()
-        count, places = index.shape
-        total = torch.zeros(self.num_heads, self.grid.size + 1, device=self.device)
-        step = max(1, _CHUNK_BYTES // (4 * self.num_heads * places * places))
-        for start in range(0, count, step):
-            tokens = index[start : start + step]
-            real = tokens >= 0
-            inside = self.window_blocks(start, start + step) * real[:, None, None, :]
-            inside = _normalised(inside)
-            summed = (inside * real[:, None, :, None]).sum(2).transpose(0, 1).flatten(1)
-            total.index_add_(1, torch.where(real, tokens, self.grid.size).flatten(), summed)
-        return None, total[:, :-1] / self.grid.size
-
-    def window_blocks(self, start: int, end: int) -> Tensor:
-        """The whole attention of windows start..end: (windows, heads, places, places)."""
-        call = self.call
-        if call.probabilities is not None:
-            return call.probabilities[start:end].float()
-        assert call.q is not None and call.k is not None
-        bias = call.bias.windows(start, end) if call.bias else None
-        return attend(call.q[start:end], call.k[start:end], call.scale, bias)
 
     def _global_margins(self) -> tuple[Tensor | None, Tensor]:
         call, first = self.call, 0 if self.kind == "pool" else self.num_prefix_tokens
@@ -311,12 +245,3 @@ class Layer:
                 shares = (rows >= first) / sums.mT  # (heads, 1, rows)
                 total[heads] += (shares @ powers).squeeze(1)
         return lse, total / max(count - first, 1)
-
-
-def _normalised(weights: Tensor) -> Tensor:
-    # A row that lies wholly on padding has nothing left: it stays 0, where dividing would make it NaN.
-    return weights / weights.sum(-1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
-
-
-def _pick(tensor: Tensor, heads: Tensor | None) -> Tensor:
-    return tensor if heads is None else tensor.index_select(0, heads)

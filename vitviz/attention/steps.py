@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vitviz.attention.calls import normalised
 from vitviz.attention.layer import Layer
 from vitviz.attention.values import RolloutOptions
 from vitviz.attention.window_steps import pull_windows
@@ -45,13 +46,13 @@ def fuse(block: Tensor, prefix: int, options: RolloutOptions) -> Tensor:
         fused = block.mean(0)
     else:
         fused = block.amax(0) if options.fusion == "max" else block.amin(0)
-        fused = _normalised(fused)
+        fused = normalised(fused)
     patches = fused[:, prefix:]
     count = min(int(options.discard * patches.shape[-1]), patches.shape[-1] - 1)
     if count > 0:
         least = patches.kthvalue(count + 1, -1, keepdim=True).values
         fused = torch.cat([fused[:, :prefix], patches * (patches >= least)], -1)
-        fused = _normalised(fused)
+        fused = normalised(fused)
     return fused
 
 
@@ -110,8 +111,3 @@ def _looking(row: Tensor) -> Tensor:
 def _step(layer: Layer, heads: int, device: torch.device) -> int:
     room = _CPU_BYTES * max(1, heads // 2) if device.type == "cpu" else _GPU_BYTES
     return max(1, room // (4 * heads * layer.num_keys))
-
-
-def _normalised(rows: Tensor) -> Tensor:
-    # The least weight of all heads may be 0 everywhere: such a row stays 0.
-    return rows / rows.sum(-1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vitviz.attention.calls import normalised
 from vitviz.attention.layer import Layer
 from vitviz.attention.values import RolloutOptions
 
@@ -44,20 +45,16 @@ def fuse_windows(blocks: Tensor, real: Tensor, options: RolloutOptions) -> Tenso
     Args:
         real: (n, M) bool, False on padding.
     """
-    blocks = _normalised(blocks * real[:, None, None, :])
+    blocks = normalised(blocks * real[:, None, None, :])
     if options.fusion == "mean":
         fused = blocks.mean(1)
     else:
-        fused = _normalised(blocks.amax(1) if options.fusion == "max" else blocks.amin(1))
+        fused = normalised(blocks.amax(1) if options.fusion == "max" else blocks.amin(1))
     counts = real.sum(1)
     gone = torch.minimum((options.discard * counts.double()).long(), counts - 1)
     if bool((gone > 0).any()):
         # Padding sorts before the weights, so the least weight that stays lies that many places further on.
         ordered = fused.masked_fill(~real[:, None, :], -1.0).sort(-1).values
         at = (gone + real.shape[1] - counts)[:, None, None].expand(-1, real.shape[1], 1)
-        fused = _normalised(fused * (fused >= ordered.gather(-1, at)) * real[:, None, :])
+        fused = normalised(fused * (fused >= ordered.gather(-1, at)) * real[:, None, :])
     return fused
-
-
-def _normalised(rows: Tensor) -> Tensor:
-    return rows / rows.sum(-1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
