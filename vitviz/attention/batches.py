@@ -23,6 +23,7 @@ def traces(
     images: Sequence[Image],
     *,
     views: Sequence[Tensor] | None = None,
+    features: bool = False,
     cancel: Callable[[], bool] = lambda: False,
 ) -> list[Trace]:
     """One trace for each picture, from one pass; from a pass for each where a batch can't be taken apart.
@@ -31,18 +32,19 @@ def traces(
         model: as load_model gives it.
         images: pictures as read_image gives them.
         views: what `model.preprocess` makes of each, where that has been done.
+        features: keep the tokens that every block gives on, too.
         cancel: asked at every module; True raises Cancelled.
 
     Raises the errors of `trace`.
     """
     if len(images) == 1 and views is None:
-        return [trace(model, images[0], cancel=cancel)]
+        return [trace(model, images[0], features=features, cancel=cancel)]
     given = [model.preprocess(image) for image in images] if views is None else list(views)
     try:
         dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
         start = time.perf_counter()
         batch = torch.cat(given).to(device=model.device.name, dtype=dtype)
-        captured = capture(model.module, batch, cancel=cancel)
+        captured = capture(model.module, batch, features=features, cancel=cancel)
         seconds = (time.perf_counter() - start) / len(images)
         parts = [_part(captured, i, len(images)) for i in range(len(images))]
         return [trace_of(model, image, part, seconds) for image, part in zip(images, parts, strict=True)]
@@ -51,7 +53,7 @@ def traces(
     except (RuntimeError, ValueError, TypeError, AssertionError):
         # No memory for so many at once, or a network that knows one picture only. What is wrong with the
         # model itself is said by a pass of its own.
-        return [trace(model, image, cancel=cancel) for image in images]
+        return [trace(model, image, features=features, cancel=cancel) for image in images]
 
 
 def _part(captured: Captured, index: int, count: int) -> Captured:
