@@ -121,7 +121,7 @@ def short(monkeypatch, picture):
 
 
 def outcome(qtbot, worker, opener, picture, **fields):
-    with qtbot.waitSignal(worker.busy, check_params_cb=lambda busy: not busy, timeout=10000):
+    with qtbot.waitSignal(worker.busy, check_params_cb=lambda busy: not busy, timeout=60000):
         opener.open(picture=picture, model=ModelWish("large", device="cuda:0", **fields))
 
 
