@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from vitviz.attention.values import Place
 from vitviz.render import recipe as recipes
 from vitviz.render.reading import read_recipe
-from vitviz.ui.export_dialog import ExportDialog, recalled
+from vitviz.ui.export_choices import recalled
+from vitviz.ui.export_dialog import ExportDialog
 from vitviz.ui.exporting import PREVIEW
 from vitviz.ui.files import image_to_array
 from vitviz.ui.messages import ErrorBox
@@ -177,6 +178,7 @@ def test_preview_is_the_file(qtbot, window, dialog, tmp_path):
 
 def test_figure_is_that_of_when_the_dialog_was_opened(qtbot, window, dialog, tmp_path):
     before = window.map_view.view.image.image[..., :3].copy()
+    choose(dialog.extent, "alone")
     window.store.update(layer=1, query=Place(20.0, 20.0))
     settle()
     path, _ = written(qtbot, window, dialog, tmp_path / "figure.png")
@@ -207,6 +209,81 @@ def test_content_that_a_format_has_not_can_not_be_chosen(qtbot, window, dialog):
     assert not dialog.over.model().item(dialog.over.findData("heads")).isEnabled()
     dialog.format.setCurrentIndex(dialog.format.findData("gif"))
     assert dialog.over.currentData() == "layers"
+    previewed(qtbot, window)
+
+
+def choose(box, value):
+    box.setCurrentIndex(box.findData(value))
+
+
+def test_map_under_the_mouse_is_named_exported_and_kept_on_the_screen(qtbot, window, tmp_path, hover):
+    window.settings.update(export_folder=str(tmp_path))
+    view = window.map_view.view
+    hover(view, view.position_of(Place(62.0, 42.0)))
+    cell = window.pane.map.query_cell
+    assert cell is not None
+    before = view.image.image[..., :3].copy()
+    window.browsing.play(True)
+    window.menus.export.trigger()
+    (dialog,) = [each for each in window.findChildren(ExportDialog) if each.isVisible()]
+    subject = dialog.subject.text()
+    assert subject.startswith(f"Layer 5 · mean of heads · attention from patch ({cell[0]}, {cell[1]}) · ")
+    assert window.pane.map.model_name in subject and subject.endswith(window.pane.map.image_name)
+    view.left.emit()  # as Qt does when a dialog comes over the picture
+    hover(view, view.position_of(Place(20.0, 20.0)))
+    window.store.update(hover=None)  # as panels without pixels do
+    settle()
+    assert not window.browsing._timer.isActive()
+    assert np.array_equal(view.image.image[..., :3], before) and window.pane.map.query_cell == cell
+    choose(dialog.extent, "alone")
+    path, _ = written(qtbot, window, dialog, tmp_path / "figure.png")
+    assert np.array_equal(np.asarray(PIL.Image.open(path)), before)
+    dialog.close()
+    settle()
+    assert window.pane.map.query_cell is None
+    hover(view, view.position_of(Place(80.0, 50.0)))
+    assert window.pane.map.query_cell not in (None, cell)
+
+
+@pytest.mark.parametrize(
+    ("kind", "over", "words"),
+    [("png", "heads", "All heads of all layers · attention from patch"), ("gif", "heads", "All heads of layer 3 · att"),
+     ("png", "layers", "All layers · head 1 · attention from patch"), ("png", "methods", "All methods · from patch"),
+     ("npz", "queries", "Layer 3 · head 1 · attention from every patch")],
+)  # fmt: skip
+def test_subject_says_what_the_file_is_of(qtbot, window, dialog, kind, over, words):
+    choose(dialog.format, kind)
+    choose(dialog.over, over)
+    previewed(qtbot, window)
+    assert dialog.subject.text().startswith(words)
+
+
+def test_first_figure_has_a_colour_bar_and_says_that_a_recipe_will_be_written(window, dialog):
+    figure = dialog.plan().figure
+    assert figure.color_bar and figure.width == 85.0 and not figure.bare
+    assert "will lie beside" in dialog.note.text()
+
+
+def test_what_changes_nothing_can_not_be_set(qtbot, window, dialog):
+    around = (dialog.title, dialog.bar, dialog.grid, dialog.label, dialog.letters, dialog.theme, dialog.dpi)
+    assert all(widget.isEnabled() for widget in around)
+    dialog.title.setText("A title")
+    choose(dialog.extent, "alone")
+    assert not any(widget.isEnabled() for widget in around) and dialog.scale.isEnabled()
+    assert dialog.plan().figure.bare
+    choose(dialog.format, "svg")
+    assert dialog.dpi.isEnabled()
+    choose(dialog.format, "png")
+    choose(dialog.extent, "one column")
+    assert dialog.plan().figure.title == "A title" and dialog.plan().figure.color_bar
+    dialog.bar.setChecked(False)
+    assert not dialog.label.isEnabled() and dialog.letters.isEnabled()
+    dialog.title.clear()
+    assert not dialog.letters.isEnabled()
+    choose(dialog.extent, "own")
+    choose(dialog.over, "heads")
+    assert dialog.extent.currentData() == "two columns"
+    assert not dialog.extent.model().item(dialog.extent.findData("alone")).isEnabled()
     previewed(qtbot, window)
 
 
@@ -241,7 +318,7 @@ def test_figure_that_is_too_large_is_said_in_the_dialog(qtbot, window, dialog):
 
 
 def test_copy_of_the_dialog_has_the_pixels_of_the_file(qtbot, window, dialog):
-    dialog.bar.setChecked(True)
+    choose(dialog.extent, "own")
     previewed(qtbot, window)
     with qtbot.waitSignal(window.exporter.told):
         dialog.copy.click()

@@ -32,7 +32,7 @@ class Browsing(QObject):
         super().__init__(parent)
         self._panes, self._linking = panes, linking
         self._store = panes.current.store
-        self._docked = docked
+        self._docked, self._held = docked, False
         self._timer = QTimer(self)
         self._timer.setInterval(_PLAY_MS)
         self._timer.timeout.connect(self._play_step)
@@ -85,7 +85,20 @@ class Browsing(QObject):
         """The panes that a place in one of them speaks to."""
         return list(self._panes) if self._linking.links.cursor else [column]
 
+    @Slot(bool)
+    def hold(self, on: bool) -> None:
+        """Let what is shown stay as it is, wherever the mouse goes; then follow it again."""
+        if on:
+            self.play(False)
+        self._held = on
+        for column in self._panes:
+            column.store.hold(on)
+        if not on:
+            self._left()  # where the mouse is by now, its next move says
+
     def _hovered(self, place: Place, column: PaneColumn) -> None:
+        if self._held:
+            return
         asked = self._asked(column)
         for each in self._panes:
             self._point(each, place if each in asked else None, under_mouse=each is column)
@@ -107,6 +120,8 @@ class Browsing(QObject):
 
     @Slot()
     def _left(self) -> None:
+        if self._held:
+            return
         for column in self._panes:
             column.store.update(hover=None)
             column.map_view.mark(None)

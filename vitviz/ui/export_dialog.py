@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,24 +25,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vitviz.render.codec import from_json, to_json
 from vitviz.render.figure import WIDTHS, Figure
 from vitviz.render.plan import MOVING, NUMBERS, Plan
+from vitviz.ui.elided_label import ElidedLabel
+from vitviz.ui.export_choices import FORMATS, OVERS, SIZES, begun
 
 if TYPE_CHECKING:
     from vitviz.render.preview import Preview
 
-FORMATS = (
-    ("PNG picture", "png"), ("SVG drawing", "svg"), ("PDF document", "pdf"), ("Mask, black and white PNG", "mask"),
-    ("Animated GIF", "gif"), ("Animated PNG", "apng"), ("Numbers, NPZ", "npz"),
-    ("Numbers, safetensors", "safetensors"),
-)  # fmt: skip
-OVERS = (
-    ("The shown map", "map"), ("All heads", "heads"), ("All layers", "layers"), ("All patches as queries", "queries"),
-    ("All methods", "methods"),
-)  # fmt: skip
-SIZES = (("The picture's own pixels", "own"), ("One column of a paper, 85 mm", "one column"),
-         ("Two columns, 174 mm", "two columns"), ("Another width", "other"))  # fmt: skip
 _DELAY = 120  # milliseconds without a change before the preview is drawn again
 
 
@@ -52,23 +41,27 @@ class ExportDialog(QDialog):
 
     `preview_wanted(Plan)` soon after every change, `export_asked(Plan)` and `copy_asked(Plan)` by its buttons. What was
     chosen comes back as `Plan.figure`, `format` and `over`; selection and style are those it was opened with.
+    `subject` says in one line what the file of a plan is of.
     """
 
     preview_wanted = Signal(object)
     export_asked = Signal(object)
     copy_asked = Signal(object)
 
-    def __init__(self, parent: QWidget, plan: Plan, remembered: str = "") -> None:
+    def __init__(
+        self, parent: QWidget, plan: Plan, remembered: str = "", *, subject: Callable[[Plan], str] | None = None
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export figure")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(980, 640)
-        self._plan = recalled(plan, remembered)
+        self._plan, self._subject = begun(plan, remembered), subject
         self._pixels: np.ndarray | None = None
         self._soon = QTimer(self, singleShot=True, interval=_DELAY)
         self._soon.timeout.connect(self._want)
         self._make()
         self._show(self._plan)
+        self.subject.setText(subject(self._plan) if subject else "")
         self._changed()
 
     def _make(self) -> None:
@@ -84,6 +77,8 @@ class ExportDialog(QDialog):
         self.mass.setSingleStep(0.05)
         self.title, self.label = QLineEdit(), QLineEdit()
         self.title.setPlaceholderText("none")
+        self.subject = ElidedLabel()
+        self.subject.setAccessibleName("What is exported")
         self.label.setPlaceholderText("what the values are")
         self.bar, self.grid, self.labels = QCheckBox("Colour bar"), QCheckBox("Patch grid"), QCheckBox("Names of tiles")
         self.theme = _box((("Light", "light"), ("Dark", "dark")))
@@ -129,6 +124,7 @@ class ExportDialog(QDialog):
         top.addWidget(left)
         top.addLayout(right, 1)
         layout = QVBoxLayout(self)
+        layout.addWidget(self.subject)
         layout.addLayout(top, 1)
         layout.addWidget(self.buttons)
         for box in (self.format, self.over, self.extent, self.theme):
@@ -145,6 +141,8 @@ class ExportDialog(QDialog):
         """Fill the controls from a plan."""
         figure = plan.figure
         size = next((name for name, mm in WIDTHS.items() if figure.width == mm), "other" if figure.width else "own")
+        if figure.bare:
+            size = "alone"
         for box, value in ((self.format, plan.format), (self.over, plan.over), (self.extent, size)):
             box.setCurrentIndex(max(0, box.findData(value)))
         self.theme.setCurrentIndex(max(0, self.theme.findData(figure.theme)))
@@ -156,18 +154,23 @@ class ExportDialog(QDialog):
         self.mass.setValue(plan.mass)
         self.title.setText(figure.title)
         self.label.setText(figure.label)
-        for check, on in ((self.bar, figure.color_bar), (self.grid, figure.grid), (self.labels, figure.labels)):
+        for check, on in (
+            (self.bar, figure.color_bar or figure.bare),
+            (self.grid, figure.grid),
+            (self.labels, figure.labels),
+        ):
             check.setChecked(on)
 
     def plan(self) -> Plan:
         """What the controls say; ValueError, with a sentence, where that is nothing that can be made."""
         size = self.extent.currentData()
-        width = {"own": None, "other": self.width_box.value()}.get(size, WIDTHS.get(size))
+        width = self.width_box.value() if size == "other" else WIDTHS.get(size)
+        around = size != "alone"
         figure = Figure(
-            title=self.title.text().strip(),
-            label=self.label.text().strip(),
-            color_bar=self.bar.isChecked(),
-            grid=self.grid.isChecked(),
+            title=self.title.text().strip() if around else "",
+            label=self.label.text().strip() if around else "",
+            color_bar=self.bar.isChecked() and around,
+            grid=self.grid.isChecked() and around,
             labels=self.labels.isChecked(),
             font_size=self.letters.value(),
             width=width,
@@ -194,24 +197,45 @@ class ExportDialog(QDialog):
         for i in range(self.over.count()):
             model.item(i).setEnabled(self.over.itemData(i) in legal)
         drawn = kind not in (*NUMBERS, "mask")
-        sheet = self.over.currentData() != "map" and kind not in MOVING
+        many = self.over.currentData() != "map"
+        sheet = many and kind not in MOVING
+        self._refuse_pixels(sheet)
+        size = self.extent.currentData()
         seen = {
-            "size": drawn, "width": drawn and self.extent.currentData() == "other",
-            "scale": drawn and self.extent.currentData() == "own" and not sheet, "dpi": drawn, "title": drawn,
-            "label": drawn and self.bar.isChecked(), "font": drawn, "theme": drawn, "seconds": kind in MOVING,
+            "size": drawn, "width": drawn and size == "other", "scale": drawn and size in ("own", "alone"),
+            "dpi": drawn, "title": drawn, "label": drawn, "font": drawn, "theme": drawn, "seconds": kind in MOVING,
             "mass": kind == "mask",
         }  # fmt: skip
         for name, visible in seen.items():
             self._form.setRowVisible(self._rows[name], visible)
         for check in (self.bar, self.grid, self.labels):
-            self._form.setRowVisible(check, drawn and (check is not self.labels or self.over.currentData() != "map"))
+            self._form.setRowVisible(check, drawn and (check is not self.labels or many))
+        # What would change nothing in the file can't be set.
+        around, bar = size != "alone", size != "alone" and self.bar.isChecked()
+        lettered = bar or (around and bool(self.title.text().strip())) or (many and self.labels.isChecked())
+        for widget, has_effect in (
+            (self.title, around), (self.bar, around), (self.grid, around), (self.label, bar), (self.letters, lettered),
+            (self.theme, around or lettered), (self.dpi, around or lettered or kind in ("svg", "pdf")),
+        ):  # fmt: skip
+            widget.setEnabled(has_effect)
         self.copy.setEnabled(kind not in NUMBERS)
         self._soon.start()
+
+    def _refuse_pixels(self, sheet: bool) -> None:
+        """A sheet of many has a width of its own, whatever the picture's pixels are."""
+        if sheet and self.extent.currentData() in ("own", "alone"):
+            with QSignalBlocker(self.extent):
+                self.extent.setCurrentIndex(self.extent.findData("two columns"))
+        model: Any = self.extent.model()
+        for size in ("own", "alone"):
+            model.item(self.extent.findData(size)).setEnabled(not sheet)
 
     @Slot()
     def _want(self) -> None:
         try:
-            self.preview_wanted.emit(self.plan())
+            plan = self.plan()
+            self.subject.setText(self._subject(plan) if self._subject else "")
+            self.preview_wanted.emit(plan)
         except ValueError as error:
             self.fail(str(error))
 
@@ -226,9 +250,9 @@ class ExportDialog(QDialog):
         self._pixels = preview.pixels
         if preview.pixels is None:
             self.picture.setText(preview.text)
-            self.note.setText("Numbers, with names and units; the recipe lies beside them.")
+            self.note.setText("Numbers, with names and units; the recipe will lie beside them.")
             return
-        self.note.setText(f"{preview.text}; the recipe lies beside it.")
+        self.note.setText(f"{preview.text}; the recipe will lie beside it.")
         self._fit()
 
     def fail(self, sentence: str) -> None:
@@ -257,24 +281,6 @@ class ExportDialog(QDialog):
     def done(self, result: int) -> None:
         self._soon.stop()
         super().done(result)
-
-
-def remembered(plan: Plan) -> str:
-    """What of a plan is kept for the next time, as JSON: all but selection, style and words of one figure."""
-    kept = to_json(replace(plan, figure=replace(plan.figure, title="", label="")))
-    return json.dumps({k: kept[k] for k in ("figure", "format", "over", "seconds", "mass")})
-
-
-def recalled(plan: Plan, text: str) -> Plan:
-    """The plan with what was kept; as it is where that can't be read."""
-    try:
-        kept = json.loads(text) if text else {}
-        fields = {k: v for k, v in kept.items() if k in ("figure", "format", "over", "seconds", "mass")}
-        found = from_json(Plan, fields)
-    except (ValueError, AttributeError, RecursionError):
-        return plan
-    names = ("figure", "format", "over", "seconds", "mass")
-    return replace(plan, **{name: getattr(found, name) for name in names}) if fields else plan
 
 
 def _box(choices: Sequence[tuple[str, str]]) -> QComboBox:

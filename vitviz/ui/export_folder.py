@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from vitviz.ui import files
-from vitviz.ui.export_dialog import recalled
+from vitviz.ui.export_choices import recalled
 from vitviz.ui.exporting import Exporter
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.messages import show_error

@@ -12,12 +12,14 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QWidget
 
 from vitviz.ui import files
-from vitviz.ui.export_dialog import ExportDialog, remembered
+from vitviz.ui.export_choices import remembered
+from vitviz.ui.export_dialog import ExportDialog
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.map_view import MapView
 from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
+from vitviz.ui.words import figure_text
 
 if TYPE_CHECKING:
     from vitviz.render.plan import Plan, Seen
@@ -27,9 +29,14 @@ KIND, PREVIEW, COPY = "export", "preview", "copy figure"
 
 
 class Exporter(QObject):
-    """Writes figures in the worker. `exported(Path)` when one is there, `told(str)` with a word for the status bar."""
+    """Writes figures in the worker.
+
+    `exported(Path)` when one is there, `told(str)` with a word for the status bar, `asking(bool)` when the dialog comes
+    and goes: as long as it is there, what it speaks of is to stay on the screen.
+    """
 
     exported = Signal(object)
+    asking = Signal(bool)
     told = Signal(str)
 
     def __init__(self, window: QWidget, pane: Pane, view: MapView, worker: Worker, settings: Settings) -> None:
@@ -42,14 +49,28 @@ class Exporter(QObject):
 
     def ask(self) -> None:
         """Ask how the shown figure is to be written; it stays the one that is shown now."""
-        plan, seen = self.plan(), self.seen()
-        if seen is None or self._pane.map is None:
-            return
         if self._dialog is not None:
             self._dialog.raise_()
             return
-        shown = self._pane.map
-        dialog = self._dialog = ExportDialog(self._window, plan, self._settings.value.export_plan)
+        if self._pane.map is None:
+            return
+        # With the dialog over it the picture loses the mouse, and with that its query.
+        self.asking.emit(True)
+        self._pane.settle()
+        plan, seen, shown = self.plan(), self.seen(), self._pane.map
+        if seen is None:
+            self.asking.emit(False)
+            return
+        target = shown.selection.target
+        label = seen.trace.label(target) if target is not None else ""
+        altered = f" · {seen.trace.ablation.words}" if seen.trace.ablation else ""
+        of = f"{shown.model_name}{altered} · {shown.image_name}"
+        dialog = self._dialog = ExportDialog(
+            self._window,
+            plan,
+            self._settings.value.export_plan,
+            subject=lambda asked: f"{figure_text(shown, asked, label)} · {of}",
+        )
         dialog.preview_wanted.connect(lambda asked: self._preview(asked, seen))
         dialog.copy_asked.connect(lambda asked: self._copy(asked, seen))
         dialog.export_asked.connect(lambda asked: self._ask_path(asked, seen))
@@ -161,6 +182,7 @@ class Exporter(QObject):
                 self.told.emit("This figure can't be made, so its choices were not kept.")
         self._dialog = None
         self._worker.cancel(PREVIEW)
+        self.asking.emit(False)
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: object) -> None:

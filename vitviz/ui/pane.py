@@ -75,6 +75,12 @@ class Pane(QObject):
         """Give up the maps that are being made."""
         self._worker.cancel(self._kind)
 
+    def settle(self) -> None:
+        """Show now what the last move of the mouse asks for, where that needs no worker."""
+        if self._soon.isActive():
+            self._soon.stop()
+            self._ask()
+
     def limits(self) -> tuple[float, float]:
         """The values at the two ends of the shown map's colours."""
         if self.map is None or self.maps is None:

@@ -114,6 +114,7 @@ class Store(QObject):
         self._reality = Reality()
         self._past: list[State] = []
         self._last_fields: frozenset[str] = frozenset()
+        self._held = False
 
     @property
     def state(self) -> State:
@@ -127,6 +128,10 @@ class Store(QObject):
 
     def update(self, **fields: Any) -> None:
         """Change some fields of the state; fields of Style and RolloutOptions may be given by their own names."""
+        if self._held:
+            fields.pop("hover", None)
+            if not fields:
+                return
         style = {k: fields.pop(k) for k in list(fields) if k in Style.__dataclass_fields__}
         if style:
             fields["style"] = replace(self._state.style, **style)
@@ -141,6 +146,10 @@ class Store(QObject):
                 self._past = [*self._past[-_HISTORY:], replace(self._state, hover=None)]
             self._last_fields = changed
         self._set(new)
+
+    def hold(self, on: bool) -> None:
+        """Keep the place under the mouse as it is, wherever the mouse goes, until this is off again."""
+        self._held = on
 
     def face(self, reality: Reality) -> None:
         """Another trace is shown: keep what is still legal of the state."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vitviz.attention.methods import about
 from vitviz.attention.values import Head, Map, Query
+from vitviz.render.plan import MOVING, Plan
 
 NAMES = {"cls": "CLS", "dist": "DIST", "mean": "MEAN"}
 
@@ -53,6 +54,27 @@ def map_text(shown: Map, label: str = "") -> str:
     if chosen.method == "rollout":
         return f"{title} from {query} · {shown.layer_name} · {head_text(chosen.head)}"
     return f"{title} for {label or f'class {chosen.target}'} · from {query}"
+
+
+def figure_text(shown: Map, plan: Plan, label: str = "") -> str:
+    """What a file of a plan is of, as a title; `shown` is the map that it was asked for at."""
+    chosen, query = shown.selection, query_text(shown.selection.query, shown.query_cell)
+    if plan.over == "map":
+        return map_text(shown, label)
+    if plan.over == "methods":
+        return f"All methods · from {query}"
+    # A method of its own layers is the same in all of them: then the method's own words say it.
+    layer = layer_text(chosen.layer, shown.layer_title)
+    if plan.over == "queries":
+        if chosen.method != "attention":
+            return f"{about(shown).title} from every patch"
+        return f"{layer} · {head_text(chosen.head)} · attention {chosen.direction} every patch"
+    if plan.over == "layers":
+        what = f"All layers · {head_text(chosen.head)}"
+    else:
+        what = f"All heads of {layer.lower()}" if plan.format in MOVING else "All heads of all layers"
+    how = f"attention {chosen.direction}" if chosen.method == "attention" else f"{about(shown).title} from"
+    return f"{what} · {how} {query}"
 
 
 def query_text(query: Query | None, cell: tuple[int, int] | None) -> str:
