@@ -18,7 +18,7 @@ def panel(qtbot, window):
     dock.show()
     dock.raise_()
     QApplication.processEvents()
-    return window.ablation
+    return window.analysis.ablation
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ def show(qtbot, window):
     dock.show()
     dock.raise_()
     QApplication.processEvents()
-    qtbot.waitUntil(lambda: window.bias.is_seen() and not window.worker.is_busy(), timeout=20000)
-    return window.bias
+    qtbot.waitUntil(lambda: window.analysis.bias.is_seen() and not window.worker.is_busy(), timeout=20000)
+    return window.analysis.bias
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def swin(bare_window, tiny_swin, picture):
 
 
 def test_hidden_at_first_and_idle(swin):
-    assert not swin.bias.is_seen() and swin.bias.table is None and not swin.worker.is_busy()
+    assert not swin.analysis.bias.is_seen() and swin.analysis.bias.table is None and not swin.worker.is_busy()
 
 
 def test_shows_the_tables_of_the_chosen_layer_and_frames_the_head(qtbot, swin, tiny_swin):

@@ -36,7 +36,7 @@ def shown(panel, side):
 def test_hidden_panel_computes_nothing(window):
     window.store.update(fusion="max")
     QApplication.processEvents()
-    assert window.methods.found == {} and not window.methods.is_seen()
+    assert window.analysis.methods.found == {} and not window.analysis.methods.is_seen()
 
 
 def test_every_method_is_shown_small(panel):
@@ -131,7 +131,7 @@ def test_hiding_the_panel_gives_its_work_up_and_it_goes_on_when_shown(qtbot, win
     dock = next(dock for dock in window.docks if dock.windowTitle() == "Methods side by side")
     dock.show()
     dock.raise_()
-    qtbot.waitUntil(lambda: window.methods.is_seen())
+    qtbot.waitUntil(lambda: window.analysis.methods.is_seen())
     dock.hide()
     qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20000)
     bring_up(qtbot, window)

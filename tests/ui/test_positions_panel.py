@@ -141,7 +141,7 @@ def test_another_model_brings_its_own_positions_and_none_says_why(qtbot, panel, 
     assert "No position embedding: it adds a bias to its attention" in panel.text.text()
     assert not panel.mosaic.isVisible() and not panel.chips.buttons
     qtbot.mouseClick(panel.bias_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.bias.is_seen() and not panel.is_seen(), timeout=20_000)
+    qtbot.waitUntil(lambda: window.analysis.bias.is_seen() and not panel.is_seen(), timeout=20_000)
     bring_up(qtbot, window, "Positions")
     model = make("eva02_tiny_patch14_224", (56, 84), img_size=(56, 84), embed_dim=64, depth=2, num_heads=2)
     open_model(qtbot, window, picture, model)

@@ -21,8 +21,8 @@ def swin(bare_window, tiny_swin, picture):
 
 def settle(qtbot, window):
     QApplication.processEvents()
-    qtbot.waitUntil(lambda: window.reach.found is not None and not window.worker.is_busy(), timeout=20000)
-    return window.reach
+    qtbot.waitUntil(lambda: window.analysis.reach.found is not None and not window.worker.is_busy(), timeout=20000)
+    return window.analysis.reach
 
 
 def shown(qtbot, window):
@@ -35,7 +35,7 @@ def shown(qtbot, window):
 def test_idle_while_hidden(qtbot, swin):
     swin.store.update(query=Place(20, 20))
     QApplication.processEvents()
-    assert not swin.reach.is_seen() and swin.reach.found is None and not swin.worker.is_busy()
+    assert not swin.analysis.reach.is_seen() and swin.analysis.reach.found is None and not swin.worker.is_busy()
 
 
 def test_the_button_shows_it_and_lets_it_grow_and_hiding_stops_it(qtbot, swin):
@@ -53,7 +53,7 @@ def test_the_key_shows_it_too(qtbot, swin):
     swin.activateWindow()
     qtbot.keyClick(swin, Qt.Key.Key_S)
     assert settle(qtbot, swin).is_seen()
-    swin.reach.play.setChecked(False)
+    swin.analysis.reach.play.setChecked(False)
 
 
 def test_words_and_pixels_are_those_of_the_place_and_layer(qtbot, swin, picture):

@@ -33,10 +33,10 @@ def choose(qtbot, box, value):
 
 
 def test_hidden_panel_computes_nothing(window):
-    assert not window.rollout.is_seen()
+    assert not window.analysis.rollout.is_seen()
     window.store.update(fusion="max")
     QApplication.processEvents()
-    assert window.rollout.shown is None
+    assert window.analysis.rollout.shown is None
 
 
 def test_panel_shows_the_rollout_of_the_query_while_the_map_shows_attention(panel, window, opened):
@@ -171,4 +171,4 @@ def test_no_bar_of_tabs_is_left_behind_by_a_layout(qtbot, window):
     qtbot.waitUntil(lambda: len(bars_of(window)) == 2)
     bar = next(bar for bar in bars_of(window) if bar.tabText(0) == "Model")
     bar.setCurrentIndex(1)
-    qtbot.waitUntil(lambda: window.rollout.is_seen())
+    qtbot.waitUntil(lambda: window.analysis.rollout.is_seen())

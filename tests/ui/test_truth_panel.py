@@ -16,11 +16,11 @@ from vitviz.attention.faithfulness import RANDOM
 @pytest.fixture
 def panel(qtbot, window):
     """The panel on the screen, in front of the atlas."""
-    dock = next(d for d in window.docks if d.widget() is window.truth)
+    dock = next(d for d in window.docks if d.widget() is window.analysis.truth)
     dock.show()
     dock.raise_()
     QApplication.processEvents()
-    return window.truth
+    return window.analysis.truth
 
 
 @pytest.fixture

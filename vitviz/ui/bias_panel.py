@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QRectF, Signal, Slot
 from PySide6.QtGui import QColor, QPainterPath
 from PySide6.QtWidgets import QGraphicsPathItem, QGridLayout, QLabel, QPushButton, QWidget
 
@@ -17,6 +17,7 @@ from vitviz.render.bias import LABEL, BiasTable, mosaic_of
 from vitviz.ui import files
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.messages import show_error
@@ -229,9 +230,7 @@ class BiasPanel(LazyPanel):
 
 
 def _label(bold: bool = False) -> QLabel:
-    label = QLabel(" ")
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(bold)
+    label = plain_label(wrap=bold)
     font = label.font()
     font.setBold(bold)
     label.setFont(font)

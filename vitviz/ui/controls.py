@@ -7,10 +7,11 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Slot
 from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QSpinBox, QToolBar, QWidget
+from PySide6.QtWidgets import QComboBox, QSlider, QSpinBox, QToolBar, QWidget
 
 from vitviz.attention.methods import METHODS
 from vitviz.render.style import COLORMAPS, color_table
+from vitviz.ui.labels import plain_label
 from vitviz.ui.store import State, Store
 
 _FUSED = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
@@ -173,7 +174,7 @@ class ViewControls(QToolBar):
         self.interpolation = ChoiceBox(store, "interpolation", SMOOTHING, "Show the patches as they are, or smoothed")
         self.threshold = ThresholdBox(store)
         self.marked = ChoiceBox(store, "marked", MARKED, "How the patches of the threshold are marked")
-        widgets: list[QWidget] = [self.layer, self.head, self.direction, self.colormap, _label(" Opacity ")]
+        widgets: list[QWidget] = [self.layer, self.head, self.direction, self.colormap, plain_label(" Opacity ")]
         for widget in (*widgets, self.opacity, self.limits, self.interpolation):
             self.addWidget(widget)
         self.addWidget(self.threshold)
@@ -206,9 +207,3 @@ def colormap_icon(name: str) -> QIcon:
     strip = color_table(name)[None].repeat(12, axis=0).copy()
     image = QImage(strip.data, 256, 12, 3 * 256, QImage.Format.Format_RGB888)
     return QIcon(QPixmap.fromImage(image).scaled(48, 12))
-
-
-def _label(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label

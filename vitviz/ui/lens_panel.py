@@ -8,12 +8,13 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.render.overlay import Canvas
 from vitviz.ui.head_plot import Plot
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
@@ -42,7 +43,7 @@ class LensPanel(LazyPanel):
         self._number = -1
         self.found: LogitLens | None = None
         self.classes: list[int] = []  # those with a colour of their own, in its order
-        self.title, self.note, self.reading = _label(), _label(), _label()
+        self.title, self.note, self.reading = plain_label(wrap=True), plain_label(wrap=True), plain_label(wrap=True)
         self.view = PictureView(self)
         self.view.setAccessibleName("The class that every patch is read as")
         self.legend = Legend(self)
@@ -276,10 +277,3 @@ class Legend(QWidget):
             text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, box.width() - side - 10)
             painter.drawText(box.adjusted(side + 4, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
-
-
-def _label() -> QLabel:
-    label = QLabel(" ")
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    return label

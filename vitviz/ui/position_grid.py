@@ -15,6 +15,7 @@ from vitviz.render.mosaic import Tiles
 from vitviz.render.style import color_table
 from vitviz.ui.axed_view import AxedView
 from vitviz.ui.weight_figures import Make
+from vitviz.ui.words import position_text
 
 if TYPE_CHECKING:
     from vitviz.embeddings.positions import Positions
@@ -43,6 +44,24 @@ class MadeGrid:
         """The rows and columns of the positions that have a map."""
         rows, cols = ([self.step // 2 + i * self.step for i in range(n)] for n in self.values.shape[:2])
         return rows, cols
+
+
+def reading(
+    shown: Positions,
+    layer: int,
+    head: int | str,
+    made: MadeGrid | None,
+    position: tuple[int, int] | str,
+    value: tuple[tuple[int, int], float] | None,
+) -> str:
+    """What is shown in words: whose similarity, and its `value` with one patch where the mouse is over one."""
+    words = position_text(position)
+    if shown.per_head:
+        words += f" · layer {layer}, {f'head {head}' if isinstance(head, int) else 'mean of heads'}"
+    if value is not None:
+        (row, col), similarity = value
+        return f"{words} with ({row}, {col}): {similarity:.3f}"
+    return words + (f" · every {made.step}th row and column" if made is not None and made.step > 1 else "")
 
 
 def make_grid(positions: Positions, layer: int, head: int | str) -> MadeGrid:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
@@ -16,22 +16,20 @@ from vitviz.models.layout import Grid
 from vitviz.ui.axed_view import AxedView
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
-from vitviz.ui.position_grid import GridOfGrids, MadeGrid, figure_of, make_grid, quantity
+from vitviz.ui.position_choices import PositionChoices
+from vitviz.ui.position_grid import GridOfGrids, figure_of, make_grid, quantity, reading
 from vitviz.ui.store import State
-from vitviz.ui.token_chips import TokenChips
 from vitviz.ui.weight_figures import FigureButtons, Make
-from vitviz.ui.words import position_text
 
 if TYPE_CHECKING:
     from vitviz.embeddings.positions import Positions
 
 KIND, MOSAIC = "positions", "positions grid"
-SCALES = (("Scale: −1 to 1", "whole"), ("Scale: smallest to largest", "own"))
-_NAMES = {"learned": "Learned", "separate": "Rows and columns", "sin-cos": "Sin-cos", "rotary": "Rotary"}
 
 
 class PositionsPanel(LazyPanel):
@@ -53,16 +51,10 @@ class PositionsPanel(LazyPanel):
         self._position: tuple[int, int] | str | None = None
         self._asked: tuple[object, ...] = ()
         self.values: np.ndarray | None = None
-        self.text = _label(wrap=True)
-        self.caption = _label()
-        self.kinds, self.scales = QComboBox(), QComboBox()
-        self.kinds.setAccessibleName("Which of the network's position embeddings")
-        self.kinds.setToolTip("This network has more than one position embedding: which one is shown")
-        self.scales.setAccessibleName("Scale of the colours")
-        self.scales.setToolTip("Scale of the colours: that of any cosine, or from the smallest to the largest value")
-        for title, value in SCALES:
-            self.scales.addItem(title, value)
-        self.chips = TokenChips("The row of the position embedding that {} gets", self)
+        self.text = plain_label(wrap=True)
+        self.caption = plain_label()
+        self.choices = PositionChoices(self)
+        self.kinds, self.scales, self.chips = self.choices.kinds, self.choices.scales, self.choices.chips
         self.single = AxedView("Similarity of the query's position with every patch", parent=self)
         self.mosaic = GridOfGrids(self)
         self.bar = ColorBar(self)
@@ -73,8 +65,8 @@ class PositionsPanel(LazyPanel):
         self.buttons = FigureButtons(worker, self._figure, "positions", self)
         self._filler = QWidget()
         self._lay_out()
-        self.kinds.activated.connect(self._chosen_kind)
-        self.scales.activated.connect(self._redraw)
+        self.choices.kind_chosen.connect(self._chosen_kind)
+        self.choices.scale_chosen.connect(self._redraw)
         for view in (self.single, self.mosaic):
             view.hovered.connect(lambda place, view=view: self._hovered(view, place))
             view.left.connect(self._link.leave)
@@ -87,11 +79,6 @@ class PositionsPanel(LazyPanel):
         self.set_colors(QColor("#1b1b1b"), QColor("#e4e4e4"))
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.addWidget(self.kinds)
-        top.addWidget(self.chips)
-        top.addStretch(1)
-        top.addWidget(self.scales)
         above = QWidget()
         row = QHBoxLayout(above)
         row.setContentsMargins(0, 0, 0, 0)
@@ -108,7 +95,7 @@ class PositionsPanel(LazyPanel):
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.text)
         layout.addWidget(self.bias_button, 0, Qt.AlignmentFlag.AlignLeft)
-        layout.addLayout(top)
+        layout.addWidget(self.choices)
         layout.addWidget(self.split, 1)
         layout.addWidget(self._filler, 1)
         layout.addLayout(below)
@@ -122,7 +109,7 @@ class PositionsPanel(LazyPanel):
     @property
     def shown(self) -> Positions | None:
         """The position embedding that is shown."""
-        index = max(0, self.kinds.currentIndex())
+        index = self.choices.index
         return self.found[index] if index < len(self.found) else None
 
     def refresh(self) -> None:
@@ -157,18 +144,15 @@ class PositionsPanel(LazyPanel):
         if kind == KIND and self._opened is not None and result[0] is self._opened.model:
             self._show(*result[1:])
         elif kind == MOSAIC and result.positions is self.shown:
-            self._take_grid(result)
+            self.mosaic.take(result)
+            self._redraw()
 
     def _show(self, found: tuple[Positions, ...], words: str, biased: bool = False) -> None:
         self.found, self._position, self.values, self._asked = found, None, None, ()
         self.mosaic.forget()
-        with QSignalBlocker(self.kinds):
-            self.kinds.clear()
-            for each in found:
-                self.kinds.addItem(_NAMES[each.kind])
-        self.kinds.setVisible(len(found) > 1)
+        self.choices.offer(found)
         self.bias_button.setVisible(biased)
-        for widget in (self.scales, self.split, self.buttons, self.caption):
+        for widget in (self.split, self.buttons, self.caption):
             widget.setVisible(bool(found))
         self._filler.setVisible(not found)
         self.text.setText(words)
@@ -239,16 +223,11 @@ class PositionsPanel(LazyPanel):
         if self._asked == asked:
             return
         self._asked = asked
-
         self._worker.submit(MOSAIC, lambda progress: make_grid(shown, layer, head))
-
-    def _take_grid(self, made: MadeGrid) -> None:
-        self.mosaic.take(made)
-        self._redraw()
 
     def limits(self) -> tuple[float, float]:
         """The values at the two ends of the colours."""
-        if self.scales.currentData() == "whole":
+        if self.choices.whole:
             return -1.0, 1.0
         values = self.mosaic.made.values if self.mosaic.made is not None else self.values
         return (float(values.min()), float(values.max())) if values is not None else (-1.0, 1.0)
@@ -273,7 +252,7 @@ class PositionsPanel(LazyPanel):
 
         limits = self.limits()
         self.single.show_indices(map_indices(self.values, limits), self._colormap)
-        note = "fixed scale" if self.scales.currentData() == "whole" else "smallest to largest"
+        note = "fixed scale" if self.choices.whole else "smallest to largest"
         self.bar.show_scale(self._colormap, limits, note, quantity(shown))
         self._mark(position)
         self.caption.setText(self._words(position))
@@ -284,15 +263,10 @@ class PositionsPanel(LazyPanel):
         self.mosaic.frame(cell)
 
     def _words(self, position: tuple[int, int] | str, other: tuple[int, int] | None = None) -> str:
-        shown, made = self.shown, self.mosaic.made
+        shown = self.shown
         assert shown is not None and self.values is not None
-        words = position_text(position)
-        if shown.per_head:
-            layer, head = self._layer_and_head(shown)
-            words += f" · layer {layer}, {f'head {head}' if isinstance(head, int) else 'mean of heads'}"
-        if other is not None:
-            return f"{words} with ({other[0]}, {other[1]}): {self.values[other]:.3f}"
-        return words + (f" · every {made.step}th row and column" if made is not None and made.step > 1 else "")
+        value = None if other is None else (other, float(self.values[other]))
+        return reading(shown, *self._layer_and_head(shown), self.mosaic.made, position, value)
 
     def _cell_at(self, view: AxedView, place: Place) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
         """The position that a place of one of the pictures stands for, and the patch that it compares with."""
@@ -324,10 +298,3 @@ class PositionsPanel(LazyPanel):
         if made is None or opened is None or made.positions is not self.shown:
             return None
         return figure_of(made, opened.model, self.limits(), self._colormap)
-
-
-def _label(wrap: bool = False) -> QLabel:
-    label = QLabel(" ")
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(wrap)
-    return label

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QHideEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.render.overlay import Canvas
 from vitviz.render.reach import draw_reach
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
@@ -38,7 +39,7 @@ class ReachPanel(LazyPanel):
         self.found: Reach | None = None
         self._canvas: tuple[Any, Canvas] | None = None
         self._trace: Any = None
-        self.text, self.note = _label(), _label()
+        self.text, self.note = plain_label(wrap=True), plain_label(wrap=True)
         self.view = PictureView(self)
         self.view.setAccessibleName("What the token can see")
         self.bars = GrowthBars(self)
@@ -229,10 +230,3 @@ class GrowthBars(QWidget):
             painter.setPen(pen)
             painter.drawLine(1, 5, self.width() - 2, 5)
         painter.end()
-
-
-def _label() -> QLabel:
-    label = QLabel(" ")
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    return label

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QTabWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.errors import VitvizError
 from vitviz.ui import files
@@ -15,6 +15,7 @@ from vitviz.ui.head_numbers import HeadNumbers
 from vitviz.ui.head_plot import HeadPlot
 from vitviz.ui.head_table import HeadTable
 from vitviz.ui.jobs import Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
@@ -58,8 +59,8 @@ class StatisticsPanel(LazyPanel):
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.plot, "Plot")
         self.tabs.addTab(self.table, "Table")
-        self.note = _label()
-        self.reading = _label()
+        self.note = plain_label(wrap=True)
+        self.reading = plain_label(wrap=True)
         # Two rows, so that the docks leave room for panes in a small window.
         rows = QHBoxLayout(), QHBoxLayout()
         for row, left, right in ((rows[0], self.picture, self.folder), (rows[1], self.sort, self.export)):
@@ -265,10 +266,3 @@ def _button(text: str, tip: str) -> QToolButton:
     button.setText(text)
     button.setToolTip(tip)
     return button
-
-
-def _label() -> QLabel:
-    label = QLabel(" ")
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    return label

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from vitviz.attention.methods import about
 from vitviz.attention.values import Place
+from vitviz.ui.labels import plain_label
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.words import head_text, layer_text, map_text, query_text, weight_text
@@ -20,7 +21,7 @@ class Status(QStatusBar):
     def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane = pane
-        self.device, self.model, self.time, self.reading, self.work = (_label() for _ in range(5))
+        self.device, self.model, self.time, self.reading, self.work = (plain_label("") for _ in range(5))
         self.reading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.bar = QProgressBar()
         self.bar.setFixedWidth(160)
@@ -99,9 +100,3 @@ class Status(QStatusBar):
         """Nothing is running."""
         for widget in (self.work, self.bar, self.cancel):
             widget.hide()
-
-
-def _label() -> QLabel:
-    label = QLabel()
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label

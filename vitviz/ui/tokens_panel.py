@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Map, Place
 from vitviz.errors import AttentionError
 from vitviz.render.overlay import Canvas
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
@@ -65,7 +66,7 @@ class TokensPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("The tokens over the picture")
         self.bar = ColorBar(self)
-        self.title, self.note, self.reading = _label(), _label(), _label()
+        self.title, self.note, self.reading = plain_label(wrap=True), plain_label(wrap=True), plain_label(wrap=True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.what)
@@ -233,10 +234,3 @@ class TokensPanel(LazyPanel):
         values = found.values[cell] if isinstance(found, Map) else found.scores[cell]
         numbers = ", ".join(f"{float(v):.4g}" for v in np.atleast_1d(values))
         self.reading.setText(f"patch ({cell[0]}, {cell[1]}): {numbers}")
-
-
-def _label() -> QLabel:
-    label = QLabel(" ")
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    return label

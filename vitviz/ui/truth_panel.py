@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.atomic import slug, write_bytes
@@ -18,7 +19,6 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.run_button import RunButton
 from vitviz.ui.targets import TargetBox
-from vitviz.ui.theme import Theme
 from vitviz.ui.truth_sheet import TruthSheet
 
 if TYPE_CHECKING:
@@ -97,14 +97,9 @@ class TruthPanel(QWidget):
         """Whether a run is under way."""
         return self.run.running
 
-    def follow(self, theme: Theme) -> None:
-        """Take the colours of a theme, now and when it changes."""
-
-        def recolor() -> None:
-            self.plots.set_colors(theme.canvas_background(), theme.canvas_foreground())
-
-        theme.changed.connect(recolor)
-        recolor()
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
+        """The colours of the plots."""
+        self.plots.set_colors(background, foreground)
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:

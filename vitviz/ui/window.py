@@ -12,12 +12,11 @@ from PySide6.QtWidgets import QMainWindow, QMessageBox, QToolBar
 from vitviz import __version__
 from vitviz.attention.values import Place
 from vitviz.render.style import COLORMAPS, Interpolation, Style
-from vitviz.ui.ablation_panel import AblationPanel
 from vitviz.ui.actions import GESTURES
 from vitviz.ui.altering import KIND as ABLATION
+from vitviz.ui.analysis_panels import AnalysisPanels
 from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.autosave import Autosave
-from vitviz.ui.bias_panel import BiasPanel
 from vitviz.ui.browsing import Browsing
 from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
@@ -33,7 +32,6 @@ from vitviz.ui.map_view import MapView
 from vitviz.ui.menus import Menus
 from vitviz.ui.messages import show_error
 from vitviz.ui.method_controls import MethodControls
-from vitviz.ui.methods_panel import MethodsPanel
 from vitviz.ui.model_panel import ModelPanel
 from vitviz.ui.opening import Opened, Opener, Wish
 from vitviz.ui.palette import CommandPalette
@@ -41,10 +39,8 @@ from vitviz.ui.pane import KIND as MAPS
 from vitviz.ui.pane import Pane
 from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
-from vitviz.ui.reach_panel import ReachPanel
 from vitviz.ui.recipes import may_be_restored
 from vitviz.ui.restoring import Restorer
-from vitviz.ui.rollout_panel import RolloutPanel
 from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings
 from vitviz.ui.shortcuts import ShortcutSheet
@@ -82,7 +78,7 @@ class MainWindow(QMainWindow):
         self._beside = wish.beside if wish else ()
         self._make_panels()
         self.linking = Linking(self.panes, self)
-        self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view, self.rollout.view))
+        self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view, self.analysis.rollout.view))
         self.comparing = Comparing(self)
         self.costing = Costing(self.panes, self.worker, self)
         self.compare_tabs = CompareTabs(self.panes, self.costing, self.worker)
@@ -119,30 +115,21 @@ class MainWindow(QMainWindow):
 
     def _make_panels(self) -> None:
         """All but the first three do no work before they are seen."""
-        from vitviz.ui.truth_panel import TruthPanel
-
         pane, worker = self.pane, self.worker
         self.docks = Docks(self)
         self.patches, self.atlas, self.model_panel = PatchesPanel(pane), AtlasPanel(pane), ModelPanel(pane)
         self.weights = WeightPanels(pane, worker, self.theme, self)
-        self.bias, self.reach = BiasPanel(pane, worker, self.settings), ReachPanel(pane, worker)
-        self.ablation, self.truth = AblationPanel(pane, worker), TruthPanel(pane, worker)
-        self.rollout, self.methods = RolloutPanel(pane, worker), MethodsPanel(pane, worker)
+        self.analysis = AnalysisPanels(pane, worker, self.theme, self.settings, self)
         for title, panel in (
             ("Patches", self.patches),
             ("Model", self.model_panel),
             ("Heads", self.atlas),
-            ("Rollout", self.rollout),
+            ("Rollout", self.analysis.rollout),
             *self.weights.docked,
-            ("Receptive field", self.reach),
-            ("Relative bias", self.bias),
-            ("Ablation", self.ablation),
-            ("Is it true?", self.truth),
-            ("Methods side by side", self.methods),
+            *self.analysis.docked,
         ):
             self.docks.add(title, panel)
         self.weights.bias_asked.connect(lambda: self.docks.show("Relative bias"))
-        self.truth.follow(self.theme)
         upright = [self.docks["Patches"], self.docks["Model"]]
         self.resizeDocks(upright, [430, 400], Qt.Orientation.Vertical)
         self.docks.share(0.23, 0.35)
@@ -175,8 +162,7 @@ class MainWindow(QMainWindow):
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
         self.status.cancel_asked.connect(self.panes.cancel)
         self.status.cancel_asked.connect(self.folder_exporter.cancel)
-        self.status.cancel_asked.connect(self.ablation.cancel)
-        self.status.cancel_asked.connect(self.truth.cancel)
+        self.status.cancel_asked.connect(self.analysis.cancel)
         self.status.cancel_asked.connect(lambda: self.pane.methods.cancel())
         self.store.changed.connect(self._chosen)
         self.pane.traced.connect(lambda _: self._entitle())
@@ -193,9 +179,8 @@ class MainWindow(QMainWindow):
             self.saver,
             self.restorer,
             self.folder_exporter,
-            self.bias,
-            self.truth,
             self.weights,
+            self.analysis,
         ):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 
@@ -295,7 +280,7 @@ class MainWindow(QMainWindow):
         """Show the whole pictures."""
         self.panes.fit()
         self.patches.view.fit()
-        self.rollout.view.fit()
+        self.analysis.rollout.view.fit()
         self.atlas.view.fit()
 
     def set_theme(self, mode: str) -> None:
@@ -308,11 +293,8 @@ class MainWindow(QMainWindow):
         background, foreground = self.theme.canvas_background(), self.theme.canvas_foreground()
         self.panes.set_colors(background)
         self.patches.view.set_colors(background)
-        self.rollout.view.set_colors(background)
-        self.methods.set_colors(background)
         self.compare_tabs.set_colors(background, foreground)
-        for panel in (self.atlas, self.ablation, self.bias, self.reach):
-            panel.set_colors(background, foreground)
+        self.atlas.set_colors(background, foreground)
 
     def set_full_screen(self, on: bool) -> None:
         """Full screen, or back."""
@@ -326,7 +308,7 @@ class MainWindow(QMainWindow):
     def show_reach(self) -> None:
         """What can this token see: its receptive field grows, layer after layer."""
         self.docks.show("Receptive field")
-        self.reach.start()
+        self.analysis.reach.start()
 
     def show_palette(self) -> None:
         """Every command by name."""

@@ -1,0 +1,14 @@
+"""Labels that show what files and networks are called: as it stands, never as markup."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
+
+
+def plain_label(text: str = " ", *, wrap: bool = False) -> QLabel:
+    """A label of plain text; one space keeps its line where there is nothing to say yet."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(wrap)
+    return label

@@ -1,0 +1,61 @@
+"""What of a network's position embeddings is looked at: which of them, from which token, on which scale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from vitviz.ui.token_chips import TokenChips
+
+if TYPE_CHECKING:
+    from vitviz.embeddings.positions import Positions
+
+SCALES = (("Scale: −1 to 1", "whole"), ("Scale: smallest to largest", "own"))
+_NAMES = {"learned": "Learned", "separate": "Rows and columns", "sin-cos": "Sin-cos", "rotary": "Rotary"}
+
+
+class PositionChoices(QWidget):
+    """A row of choices. `kind_chosen()`, `scale_chosen()`; a chip tells of itself."""
+
+    kind_chosen = Signal()
+    scale_chosen = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.kinds, self.scales = QComboBox(), QComboBox()
+        self.kinds.setAccessibleName("Which of the network's position embeddings")
+        self.kinds.setToolTip("This network has more than one position embedding: which one is shown")
+        self.scales.setAccessibleName("Scale of the colours")
+        self.scales.setToolTip("Scale of the colours: that of any cosine, or from the smallest to the largest value")
+        for title, value in SCALES:
+            self.scales.addItem(title, value)
+        self.chips = TokenChips("The row of the position embedding that {} gets", self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.kinds)
+        row.addWidget(self.chips)
+        row.addStretch(1)
+        row.addWidget(self.scales)
+        self.kinds.activated.connect(self.kind_chosen)
+        self.scales.activated.connect(self.scale_chosen)
+
+    @property
+    def index(self) -> int:
+        """The chosen position embedding."""
+        return max(0, self.kinds.currentIndex())
+
+    @property
+    def whole(self) -> bool:
+        """Whether the scale is that of any cosine."""
+        return bool(self.scales.currentData() == "whole")
+
+    def offer(self, found: tuple[Positions, ...]) -> None:
+        """The position embeddings of another network."""
+        with QSignalBlocker(self.kinds):
+            self.kinds.clear()
+            for each in found:
+                self.kinds.addItem(_NAMES[each.kind])
+        self.kinds.setVisible(len(found) > 1)
+        self.scales.setVisible(bool(found))
