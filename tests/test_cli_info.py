@@ -16,7 +16,7 @@ def test_info_says_layers_heads_tokens_cost_and_hash(files, capsys):
     assert cli.main(["info", str(files[1]), "--architecture", ARCHITECTURE, "--norm-eps", "1e-5"]) == 0
     lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines()[1:] if " " in line)
     assert lines["layers"].strip() == "6, heads 2" and lines["tokens"].strip() == "10 x 10 patches + 1 prefix = 101"
-    assert "GFLOPs" in lines["cost"] and "parameters" in lines["architecture"] and len(lines["hash"].split()[1]) == 64
+    assert "FLOPs" in lines["cost"] and "parameters" in lines["architecture"] and len(lines["hash"].split()[1]) == 64
     assert "max |A v - output|" in lines["proof"] and "1e-05, said by you" in " ".join(lines.values())
 
 

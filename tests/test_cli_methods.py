@@ -95,7 +95,7 @@ def test_a_sheet_over_all_methods_is_written(tmp_path, files):
         (["--method", "rollout", "--last-layer", "9"], 1, "no layer 9"),
         (["--method", "rollout", "--discard", "1"], 1, "share to discard is 1"),
         (["--method", "relevance", "--target", "77"], 1, "no class 77"),
-        (["--method", "relevance", "--target", "fish"], 1, "class 'fish' is not clear"),
+        (["--method", "relevance", "--target", "fish"], 1, "no class 'fish'"),
     ],
 )
 def test_what_can_not_be_made_is_refused_in_one_line(tmp_path, files, capsys, flags, code, says):

@@ -95,6 +95,9 @@ def test_a_folder_is_the_mean_over_its_pictures(tiny_vit, several, folder):
     assert told == [(0.0, "0.png (1 of 3)"), (1 / 3, "1.png (2 of 3)"), (2 / 3, "2.png (3 of 3)")]
     with pytest.raises(Cancelled):
         statistics_over(tiny_vit, picture_files([folder]), cancel=lambda: True)
+    with pytest.raises(Cancelled):
+        statistics_over(tiny_vit, picture_files([folder]), cancel=lambda: len(told) > 3, failed=lambda *_: None,
+                        progress=lambda f, text: told.append((f, text)))  # fmt: skip
 
 
 def test_what_is_no_picture_is_said(tmp_path):
@@ -122,3 +125,35 @@ def test_the_command_refuses_in_one_line(capsys, tmp_path):
     assert said.out == "" and said.err.count("\n") == 1
     assert main(["statistics", str(tmp_path), "--out", str(tmp_path / "no" / "heads.csv")]) == 1
     assert "no folder" in capsys.readouterr().err
+
+
+def test_a_damaged_picture_is_left_out_and_said_at_the_end(tiny_vit, several, folder, capsys, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    whole = (tmp_path / "0.png").read_bytes()
+    for name in ("1 damaged.png", "9 damaged.png"):
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    failed = []
+    found = statistics_over(tiny_vit, picture_files([tmp_path]), failed=lambda path, error: failed.append(path.name))
+    assert failed == ["1 damaged.png", "9 damaged.png"]
+    assert found.entropy == pytest.approx(mean_of(several[1]).entropy, rel=1e-5)
+    with pytest.raises(ImageError, match="damaged"):
+        statistics_over(tiny_vit, picture_files([tmp_path]))
+    out = tmp_path / "heads.csv"
+    options = ["--model", "test_vit", "--random", "--device", "cpu", "--out", str(out)]
+    assert main(["statistics", str(tmp_path), *options]) == 1
+    assert {row["pictures"] for row in csv.DictReader(out.open())} == {"3"}
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("vitviz: ")]
+    assert "1 damaged.png" in said[0] and "9 damaged.png" in said[1]
+    assert said[2] == "vitviz: Mean over 3 pictures, 2 failed."
+
+
+def test_where_every_picture_fails_nothing_is_written(capsys, tmp_path):
+    out = tmp_path / "heads.csv"
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"nothing")
+    assert main(["statistics", str(tmp_path), "--out", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert "a.png" in said and "b.png" in said and "No picture could be looked at" in said and not out.exists()
+    assert main(["statistics", str(tmp_path / "a.png"), "--out", str(out)]) == 1
+    assert [line.split()[:2] for line in capsys.readouterr().err.splitlines()][-1] == ["vitviz:", "a.png"]

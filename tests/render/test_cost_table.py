@@ -3,7 +3,8 @@
 import pytest
 
 from vitviz.attention.costs import Cost
-from vitviz.render.cost_table import bytes_text, flops_text, ratio_text, rows_of, seconds_text
+from vitviz.models.units import flops_text
+from vitviz.render.cost_table import bytes_text, ratio_text, rows_of, seconds_text
 
 
 def cost(**fields):

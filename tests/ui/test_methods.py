@@ -118,9 +118,12 @@ def test_target_is_chosen_by_click_by_name_and_by_number(qtbot, window, opened):
         qtbot.keyClicks(box.lineEdit(), text)
         qtbot.keyClick(box.lineEdit(), Qt.Key.Key_Return)
         assert window.store.state.target == index
-    box.lineEdit().setText("nothing is called so")
-    box.lineEdit().editingFinished.emit()
+    box.lineEdit().setFocus()
+    box.lineEdit().selectAll()
+    qtbot.keyClicks(box.lineEdit(), "nothing is called so")
+    qtbot.keyClick(box.lineEdit(), Qt.Key.Key_Return)
     assert window.store.state.target == 20 and box.currentData() == 20
+    assert "no class 'nothing is called so'" in window.status.currentMessage()
     qtbot.waitUntil(lambda: shown(window).target == 20, timeout=20000)
 
 

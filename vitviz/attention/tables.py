@@ -12,7 +12,7 @@ import numpy as np
 
 from vitviz.attention.statistics import HeadStatistics, Progress, head_statistics
 from vitviz.attention.trace import trace
-from vitviz.errors import AttentionError, Cancelled
+from vitviz.errors import AttentionError, Cancelled, VitvizError
 from vitviz.images import read_image
 from vitviz.models.model import Model
 
@@ -139,6 +139,7 @@ def statistics_over(
     *,
     progress: Progress = lambda fraction, text: None,
     cancel: Callable[[], bool] = lambda: False,
+    failed: Callable[[Path, VitvizError], None] | None = None,
 ) -> HeadStatistics:
     """The mean of the head statistics over picture files, each passed through the model once.
 
@@ -147,15 +148,25 @@ def statistics_over(
         pictures: files, as picture_files lists them.
         progress: called with (fraction, name of the picture).
         cancel: asked at every module and chunk; True raises Cancelled.
+        failed: called with a picture that can't be looked at and the reason, and the others go on; None raises it.
 
-    Raises ImageError for a file that is no picture, AttentionError for an empty list.
+    Raises ImageError for a file that is no picture, AttentionError for an empty list or where every picture failed.
     """
     mean = Mean()
     for number, path in enumerate(pictures):
         if cancel():
             raise Cancelled("The head statistics were cancelled.")
         progress(number / len(pictures), f"{path.name} ({number + 1} of {len(pictures)})")
-        mean.add(head_statistics(trace(model, read_image(path), cancel=cancel), cancel=cancel))
+        try:
+            mean.add(head_statistics(trace(model, read_image(path), cancel=cancel), cancel=cancel))
+        except Cancelled:
+            raise
+        except VitvizError as error:
+            if failed is None:
+                raise
+            failed(path, error)
+    if pictures and not len(mean):
+        raise AttentionError("No picture could be looked at, so there is no mean.")
     return mean.result()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vitviz import __version__
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments, model_options
+from vitviz.cli.failing import say_failed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,11 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
         path = str(pictures[each.index])
         rows += [{"path": path, **row} for row in each.rows]
         problems += [each.problem] if each.problem else []
-    for problem in problems:
-        print(f"vitviz: {problem}", file=sys.stderr)
+    status = say_failed(problems)
     if not rows:
         print("vitviz: No picture could be looked at, so no table was written.", file=sys.stderr)
         return 1
     write_bytes(arguments.out, parquet(rows, {"vitviz": __version__, "model": arguments.model}))
     print(arguments.out)
-    return 1 if problems else 0
+    return status

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vitviz.cli.ablation import ablation_arguments, without
 from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
+from vitviz.cli.failing import say_failed
 from vitviz.cli.figures import figure_arguments, plan_of, selection_arguments, spread
 from vitviz.errors import Cancelled
 
@@ -101,12 +102,11 @@ def _report(outcomes: Iterator[Outcome], count: int) -> int:
             bar.close()
             print(f"vitviz: Interrupted after {bar.n} of {count} pictures: run it again to go on.", file=sys.stderr)
             return 130
-    for outcome in failed:
-        print(f"vitviz: {outcome.problem}", file=sys.stderr)
+    status = say_failed([outcome.problem for outcome in failed])
     if count > 1 or skipped:
         words = f"{done} pictures exported, {skipped} were done before, {len(failed)} failed"
         print(f"vitviz: {words}.", file=sys.stderr)
-    return 1 if failed else 0
+    return status
 
 
 def _batch(text: str) -> int:

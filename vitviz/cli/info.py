@@ -50,6 +50,8 @@ def _seen(model: Model) -> Trace:
 
 
 def _layers(seen: Trace) -> list[tuple[str, str]]:
+    from vitviz.attention.proving import proof_text
+
     heads = [layer.num_heads for layer in seen.layers]
     text = f"{len(heads)}, heads {', '.join(map(str, sorted(set(heads))))}"
     grids = dict.fromkeys(f"{layer.grid.rows} x {layer.grid.cols}" for layer in seen.layers)
@@ -57,6 +59,6 @@ def _layers(seen: Trace) -> list[tuple[str, str]]:
     windows = dict.fromkeys(f"{w[0]} x {w[1]}" for layer in seen.layers if (w := layer.window_size) is not None)
     if windows:
         lines.append(("windows", ", ".join(windows)))
-    if seen.error is not None:
-        lines.append(("proof", f"max |A v - output| = {seen.error:.1e} over sampled rows of every layer"))
+    if (proof := proof_text(seen)) is not None:
+        lines.append(("proof", proof))
     return lines + [("not shown", gap) for gap in seen.gaps]

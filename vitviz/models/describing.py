@@ -7,7 +7,8 @@ import torch
 from vitviz.models.checkpoint import Checkpoint
 from vitviz.models.cost import count_flops, published_row
 from vitviz.models.model import Model
-from vitviz.models.report import Report
+from vitviz.models.report import Certainty, Report
+from vitviz.models.units import flops_text
 
 
 def report_reading(report: Report, checkpoint: Checkpoint) -> None:
@@ -39,13 +40,13 @@ def describe(model: Model) -> None:
                 "published", f"{row.name}: {row.layers} layers, width {row.width}, {row.heads} heads, {row.parameters}"
             )
     if flops := count_flops(model.module, (height, width), preprocessing.channels):
-        report.add("cost", f"{flops / 1e9:.2f} GFLOPs a view (multiplications and additions counted apart)")
+        report.add("cost", f"{flops_text(flops)} a view (multiplications and additions counted apart)")
     if model.patch_size:
         rows, cols = height // model.patch_size[0], width // model.patch_size[1]
-        report.add("view", f"{height} x {width} px, patches of {model.patch_size[0]} x {model.patch_size[1]} px")
+        _add_view(report, f"{height} x {width} px", f", patches of {model.patch_size[0]} x {model.patch_size[1]} px")
         report.add("tokens", f"{rows} x {cols} patches + {len(prefix)} prefix = {rows * cols + len(prefix)}")
     else:
-        report.add("view", f"{height} x {width} px")
+        _add_view(report, f"{height} x {width} px", "")
     report.add(
         "preprocessing",
         f"{preprocessing.crop_mode} crop of {preprocessing.crop_pct:g}, {preprocessing.interpolation}, "
@@ -54,6 +55,16 @@ def describe(model: Model) -> None:
     report.add("prefix tokens", ", ".join(prefix) or "none")
     report.add("output from", "the class token" if model.default_query == "cls" else "a pool over the patches")
     report.add("device", f"{model.device.title} ({model.device.reason}), {model.precision}")
+
+
+def _add_view(report: Report, size: str, patches: str) -> None:
+    """One line on the view, with where its size is from unless it is another one by now."""
+    known = next((finding for finding in report if finding.topic == "view"), None)
+    why = ""
+    certainty: Certainty = "found"
+    if known is not None and known.text.startswith(size):
+        why, certainty = known.text.removeprefix(size), known.certainty
+    report.replace("view", size + patches + why, certainty)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

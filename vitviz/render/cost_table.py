@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vitviz.models.units import flops_text
+
 if TYPE_CHECKING:
     from vitviz.attention.costs import Cost
 
@@ -100,14 +102,6 @@ def _texts(name: str, tip: str, costs: Sequence[Cost | None], text: Callable[[Co
 def ratio_text(ratio: float) -> str:
     """ "×3.2", "×0.041", "×120"."""
     return f"×{ratio:.0f}" if ratio >= 99.5 else f"×{ratio:.2g}" if ratio < 0.995 else f"×{ratio:.1f}"
-
-
-def flops_text(flops: float) -> str:
-    """Operations in MFLOPs, GFLOPs or TFLOPs."""
-    for unit, size in (("TFLOPs", 1e12), ("GFLOPs", 1e9)):
-        if flops >= size:
-            return f"{flops / size:.3g} {unit}"
-    return f"{flops / 1e6:.3g} MFLOPs"
 
 
 def seconds_text(seconds: float) -> str:

@@ -5,6 +5,7 @@ One picture that fails, for whatever reason, never stops the rest.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import stat
@@ -119,9 +120,10 @@ def export_many(
 
 def _read(model: Model, item: Item, job: Job, done: dict[str, list[dict[str, Any]]]) -> _Read:
     """In a reader: the picture and the model's view of it, or why not."""
-    key = ""
+    key = digest = ""
     try:
-        digest = _digest(item.path)
+        with contextlib.suppress(OSError):  # why it can't be read is said by read_image
+            digest = _digest(item.path)
         key = _key(digest, model, job.wish) if digest else ""
         if key and _is_done(done.get(key, [])):
             return _Read(item, key)

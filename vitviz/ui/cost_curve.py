@@ -11,7 +11,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
-from vitviz.render.cost_table import flops_text
+from vitviz.models.units import flops_text
 
 if TYPE_CHECKING:
     from vitviz.attention.costs import Cost

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import cast
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QStandardItemModel, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QToolBar, QWidget
 
@@ -29,7 +28,12 @@ def method_box(store: Store) -> ChoiceBox:
 
 
 class TargetBox(QComboBox):
-    """The class that is explained: the most probable ones first, then all by name; typing searches."""
+    """The class that is explained: the most probable ones first, then all by name; typing searches.
+
+    `told(str)` where what was typed is no class, and so is taken back.
+    """
+
+    told = Signal(str)
 
     def __init__(self, store: Store, pane: Pane) -> None:
         super().__init__()
@@ -102,13 +106,17 @@ class TargetBox(QComboBox):
         from vitviz.attention.classes import class_named
         from vitviz.errors import AttentionError
 
-        with contextlib.suppress(AttentionError):  # what is not clear is taken back
+        try:
             self._store.update(target=class_named(opened.trace, text))
+        except AttentionError as error:
+            self.told.emit(str(error))
         self.follow(self._store.state)
 
     def focusInEvent(self, e: QFocusEvent) -> None:
         super().focusInEvent(e)
-        self._edit.selectAll()
+        # What is being typed stays when the list of what fits goes.
+        if e.reason() not in (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason):
+            self._edit.selectAll()
 
     def wheelEvent(self, e: QWheelEvent) -> None:
         # Scrolling past a box is no choice.

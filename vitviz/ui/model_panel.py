@@ -74,6 +74,8 @@ class ModelPanel(QWidget):
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
+        from vitviz.attention.proving import proof_text
+
         model, trace = opened.model, opened.trace
         self.name.setText(model.name)
         self.warning.setVisible(model.random)
@@ -89,8 +91,8 @@ class ModelPanel(QWidget):
         if trace.ablation:
             rows.append(("altered", trace.ablation.words))
         rows.append(("this pass", f"{trace.seconds * 1000:.0f} ms, keeps {trace.bytes / 1e6:.1f} MB for looking"))
-        if trace.error is not None:
-            rows.append(("proof", f"max |A v - output| = {trace.error:.1e} over sampled rows of every layer"))
+        if (proof := proof_text(trace)) is not None:
+            rows.append(("proof", proof))
         rows += [("picture", note) for note in opened.image.notes]
         rows += [("not shown", gap) for gap in trace.gaps]
         self.report.setRowCount(len(rows))

@@ -181,6 +181,7 @@ class MainWindow(QMainWindow):
             self.folder_exporter,
             self.weights,
             self.analysis,
+            self.method_controls.target,
         ):
             teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 

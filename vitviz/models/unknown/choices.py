@@ -209,7 +209,7 @@ class Choices:
         options: tuple[tuple[int, Literal["all", "patches"]], ...] = ((count - prefix, "all"), (count, "patches"))
         for patches, which in options:
             if said and (said[0][0] // high) * (said[0][1] // wide) == patches:
-                self._say("view", f"{said[0][0]} x {said[0][1]} px: {said[1]}")
+                self._say("view", f"{said[0][0]} x {said[0][1]} px, from {said[1]}")
                 return said[0], which
             side = math.isqrt(max(patches, 0))
             if side and side * side == patches:
