@@ -18,10 +18,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vitviz.attention.bias import added, bias_of
-from vitviz.attention.calls import Call, Captured, additive
+from vitviz.attention.calls import Call, Captured
 from vitviz.attention.interception import Interception
 from vitviz.attention.watching import watched
-from vitviz.attention.weighing import packed_arguments
+from vitviz.attention.weighing import packed_arguments, packed_inputs
 
 _CHUNK_BYTES = 16 * 2**20
 
@@ -132,28 +132,12 @@ class _Graded(Interception):
         if given is None:
             self._leave(self._frames[-1].name, "attention with keys that are no tokens of the picture")
             return F.multi_head_attention_forward(*args, **kwargs)
-        if given.get("use_separate_proj_weight"):
-            weights = [given[f"{part}_proj_weight"] for part in "qkv"]
-        else:
-            weights = given["in_proj_weight"].chunk(3)
-        biases = (None,) * 3 if given["in_proj_bias"] is None else given["in_proj_bias"].chunk(3)
-        heads, batched = given["num_heads"], given["query"].dim() == 3
-        q, k, v = (
-            rearrange(F.linear(x if batched else x.unsqueeze(1), w, b), "n b (h d) -> b h n d", h=heads)
-            for x, w, b in zip((given["query"], given["key"], given["value"]), weights, biases, strict=True)
-        )
-        mask = additive(given.get("attn_mask"), q.dtype)
-        if mask is not None and mask.dim() == 3:
-            mask = rearrange(mask, "(b h) n m -> b h n m", h=heads)
-        padding = additive(given.get("key_padding_mask"), q.dtype)
-        if padding is not None:
-            padding = padding.reshape(-1, 1, 1, padding.shape[-1])
-            mask = padding if mask is None else mask + padding
+        q, k, v, mask = packed_inputs(given)
         call = Call(tuple(self._frames), scale=q.shape[-1] ** -0.5)
         taken = rearrange(self._attended(call, q, k, v, mask), "b h n d -> n b (h d)")
         taken = F.linear(taken, given["out_proj_weight"], given["out_proj_bias"])
         # Whoever asks for the weights gets None: no network uses them for its output.
-        return taken if batched else taken.squeeze(1), None
+        return taken if given["query"].dim() == 3 else taken.squeeze(1), None
 
     def _softmax(self, output: Tensor) -> None:
         super()._softmax(output)

@@ -7,14 +7,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from vitviz.attention.bias import bias_of
 from vitviz.attention.blocks import Frame
-from vitviz.attention.calls import Call, additive, proof, sampled
-from vitviz.attention.weighing import is_softmax, packed_arguments, weighed
+from vitviz.attention.calls import Call, proof, sampled
+from vitviz.attention.weighing import is_softmax, packed_arguments, packed_inputs, weighed
 
 
 class Interception(TorchFunctionMode):
@@ -86,23 +85,7 @@ class Interception(TorchFunctionMode):
         if given is None:
             self._leave(self._frames[-1].name, "attention with keys that are no tokens of the picture")
             return output
-        if given.get("use_separate_proj_weight"):
-            weights = [given[f"{part}_proj_weight"] for part in "qkv"]
-        else:
-            weights = given["in_proj_weight"].chunk(3)
-        biases = (None,) * 3 if given["in_proj_bias"] is None else given["in_proj_bias"].chunk(3)
-        heads = given["num_heads"]
-        q, k, v = (
-            rearrange(F.linear(x if x.dim() == 3 else x.unsqueeze(1), w, b), "n b (h d) -> b h n d", h=heads)
-            for x, w, b in zip((given["query"], given["key"], given["value"]), weights, biases, strict=True)
-        )
-        mask = additive(given.get("attn_mask"), q.dtype)
-        if mask is not None and mask.dim() == 3:
-            mask = rearrange(mask, "(b h) n m -> b h n m", h=heads)
-        padding = additive(given.get("key_padding_mask"), q.dtype)
-        if padding is not None:
-            padding = padding.reshape(-1, 1, 1, padding.shape[-1])
-            mask = padding if mask is None else mask + padding
+        q, k, v, mask = packed_inputs(given)
         call = Call(tuple(self._frames), q=q.contiguous(), k=k.contiguous(), scale=q.shape[-1] ** -0.5)
         call.bias = bias_of(mask, q.shape[0], self._view_size)
         rows, shares = sampled(call)

@@ -9,7 +9,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
+
+from vitviz.attention.calls import additive
 
 _SOFTMAX = (torch.softmax, F.softmax, Tensor.softmax)
 _MATMUL = (torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm)
@@ -72,3 +75,25 @@ def packed_arguments(args: Any, kwargs: Any) -> dict[str, Any] | None:
     given = dict(_PACKED.bind(*args, **kwargs).arguments)
     unusual = any(given.get(key) is not None for key in ("bias_k", "static_k", "static_v"))
     return None if unusual or given["add_zero_attn"] or given["query"].dim() not in (2, 3) else given
+
+
+def packed_inputs(given: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """q, k and v (B, H, N, d) by the model's own projections, and what is added to the scores, from such arguments."""
+    if given.get("use_separate_proj_weight"):
+        weights = [given[f"{part}_proj_weight"] for part in "qkv"]
+    else:
+        weights = given["in_proj_weight"].chunk(3)
+    biases = (None,) * 3 if given["in_proj_bias"] is None else given["in_proj_bias"].chunk(3)
+    heads = given["num_heads"]
+    q, k, v = (
+        rearrange(F.linear(x if x.dim() == 3 else x.unsqueeze(1), w, b), "n b (h d) -> b h n d", h=heads)
+        for x, w, b in zip((given["query"], given["key"], given["value"]), weights, biases, strict=True)
+    )
+    mask = additive(given.get("attn_mask"), q.dtype)
+    if mask is not None and mask.dim() == 3:
+        mask = rearrange(mask, "(b h) n m -> b h n m", h=heads)
+    padding = additive(given.get("key_padding_mask"), q.dtype)
+    if padding is not None:
+        padding = padding.reshape(-1, 1, 1, padding.shape[-1])
+        mask = padding if mask is None else mask + padding
+    return q, k, v, mask

@@ -111,6 +111,17 @@ class Conversion:
                 joined.update({f"{place}.{c}_bias": part[c] for c in "qv" if c in part})
         self.tensors = joined
 
+    def split_biases(self) -> None:
+        """Split every `*.attn.qkv.bias` to `q_bias` and `v_bias`; the keys' third is 0 in every pass."""
+        split: Tensors = {}
+        for name, tensor in self.tensors.items():
+            if name.endswith(".attn.qkv.bias"):
+                place = name.removesuffix("qkv.bias")
+                split[place + "q_bias"], _, split[place + "v_bias"] = tensor.chunk(3, dim=-1)
+            else:
+                split[name] = tensor
+        self.tensors = split
+
     def heads(self, args: dict[str, Any], heads: int | Sequence[int] | None, source: str) -> None:
         """Put the number of heads into `args` where it is known, and say whence; else say that it is not."""
         width = args.get("embed_dim", 0)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from vitviz.models.foreign.conversion import Conversion
 from vitviz.models.foreign.shapes import Shapes, common_args, one_or_two, ratio, read_shapes, shape_of
 
@@ -95,12 +93,6 @@ def beit_args(
         heads, heads_from = shapes.heads, "the relative position bias table"
     conversion.heads(args, heads, heads_from)
     return args, shapes
-
-
-def last_bias(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The query's and the value's third of a fused bias; the key's is fixed at zero."""
-    query, _, value = tensor.chunk(3, dim=-1)
-    return query, value
 
 
 def _mlp(conversion: Conversion, shapes: Shapes) -> dict[str, Any]:

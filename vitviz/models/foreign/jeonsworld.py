@@ -6,16 +6,9 @@ Key signature: https://github.com/jeonsworld/ViT-pytorch, models/modeling.py; no
 from __future__ import annotations
 
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
-from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.huggingface_config import (
-    HALF,
-    apply_activation,
-    apply_epsilon,
-    preprocessing_of,
-    read_settings,
-)
-from vitviz.models.foreign.shapes import read_shapes, vit_args
+from vitviz.models.foreign.huggingface_config import HALF
+from vitviz.models.foreign.plain import plain_vit
 
 _PATCH = "embeddings.patch_embeddings.weight"
 _RULES = (
@@ -47,11 +40,4 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.take_stem(_PATCH)
     conversion.rename(_RULES)
     conversion.join_qkv()
-    shapes = read_shapes(conversion.tensors)
-    conversion.note("shapes", shapes.summary(), "inferred")
-    args, settings = vit_args(shapes), read_settings(checkpoint)
-    conversion.heads(args, settings.heads, settings.source)
-    apply_epsilon(conversion, args, settings, 1e-6)
-    apply_activation(conversion, args, settings, "gelu")
-    preprocessing = preprocessing_of(conversion, settings, HALF, shapes.channels)
-    return conversion.result(architecture_of("vit", shapes.embed_dim), args, preprocessing=preprocessing)
+    return plain_vit(conversion, checkpoint, HALF)

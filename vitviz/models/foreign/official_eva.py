@@ -13,7 +13,7 @@ import torch
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.eva_args import beit_args, dinov3_args, eva_args, last_bias
+from vitviz.models.foreign.eva_args import beit_args, dinov3_args, eva_args
 from vitviz.models.foreign.huggingface_config import (
     CLIP,
     HALF,
@@ -109,14 +109,7 @@ def convert_dinov3(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.drop(r"\.bias_mask$", "the keys have no bias in timm")
     conversion.drop(r"^mask_token$|^local_cls_norm\.|^projectors\.", "only for the pretraining")
     conversion.rename([*_GATED, (r"^storage_tokens$", "reg_token"), (r"\.ls([12])\.gamma$", r".gamma_\1")])
-    split: Tensors = {}
-    for name, tensor in conversion.tensors.items():
-        if name.endswith(".attn.qkv.bias"):
-            place = name.removesuffix("qkv.bias")
-            split[place + "q_bias"], split[place + "v_bias"] = last_bias(tensor)
-        else:
-            split[name] = tensor
-    conversion.tensors = split
+    conversion.split_biases()
     settings = read_settings(checkpoint)
     heads, heads_from = settings.heads, settings.source
     width = conversion.tensors[_PATCH].shape[0]

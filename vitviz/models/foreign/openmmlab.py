@@ -14,13 +14,12 @@ from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
 from vitviz.models.foreign.huggingface_config import (
     IMAGENET,
-    apply_activation,
     apply_epsilon,
     preprocessing_of,
     read_settings,
 )
 from vitviz.models.foreign.huggingface_swin import move_downsampling
-from vitviz.models.foreign.shapes import read_shapes, vit_args
+from vitviz.models.foreign.plain import plain_vit
 from vitviz.models.foreign.swin_shapes import swin_args
 
 _PATCH = "patch_embed.projection.weight"
@@ -71,15 +70,7 @@ def convert_vit(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.rename([*scales, *_VIT])
     # With the mean of the patches as output, `ln2` norms the mean after `ln1` has normed the tokens.
     conversion.rename([(r"^ln2\.", "fc_norm.")])
-    shapes = read_shapes(conversion.tensors)
-    conversion.note("shapes", shapes.summary(), "inferred")
-    args, settings = vit_args(shapes), read_settings(checkpoint)
-    conversion.heads(args, settings.heads, settings.source)
-    apply_epsilon(conversion, args, settings, 1e-6)
-    apply_activation(conversion, args, settings, "gelu")
-    preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
-    family = "deit_distilled" if shapes.distillation_token else "vit"
-    return conversion.result(architecture_of(family, shapes.embed_dim), args, preprocessing=preprocessing)
+    return plain_vit(conversion, checkpoint, IMAGENET)
 
 
 def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:

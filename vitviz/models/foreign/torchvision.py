@@ -11,15 +11,13 @@ import re
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.eva_args import last_bias
 from vitviz.models.foreign.huggingface_config import (
     IMAGENET,
-    apply_activation,
     apply_epsilon,
     preprocessing_of,
     read_settings,
 )
-from vitviz.models.foreign.shapes import read_shapes, vit_args
+from vitviz.models.foreign.plain import plain_vit
 from vitviz.models.foreign.swin_shapes import stated_window, swin_args
 
 _VIT = (
@@ -67,14 +65,7 @@ def convert_vit(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.take_stem("conv_proj.weight")
     conversion.rename(_VIT)
     conversion.drop(r"^heads\.pre_logits\.", "timm's ViT has no layer before the head: the logits are not the model's")
-    shapes = read_shapes(conversion.tensors)
-    conversion.note("shapes", shapes.summary(), "inferred")
-    args, settings = vit_args(shapes), read_settings(checkpoint)
-    conversion.heads(args, settings.heads, settings.source)
-    apply_epsilon(conversion, args, settings, 1e-6)
-    apply_activation(conversion, args, settings, "gelu")
-    preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
-    return conversion.result(architecture_of("vit", shapes.embed_dim), args, preprocessing=preprocessing)
+    return plain_vit(conversion, checkpoint, IMAGENET)
 
 
 def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:
@@ -86,7 +77,8 @@ def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:
     second = "layers.0.blocks.0.attn.logit_scale" in conversion.tensors
     if second:
         conversion.format = "torchvision Swin V2"
-        _split_biases(conversion)
+        conversion.split_biases()
+        conversion.note("biases", "the fused bias of q, k and v split; the keys' part is 0 in every pass", "converted")
     beside = stated_window(checkpoint)
     args, shapes = swin_args(conversion, image=beside.image, window=beside.window, says=beside.says)
     settings = read_settings(checkpoint)
@@ -106,16 +98,3 @@ def _stage(name: str) -> str:
         return name
     stage, is_blocks = divmod(int(found[1]), 2)
     return f"layers.{stage}.{'blocks' if is_blocks else 'downsample'}.{found[2]}"
-
-
-def _split_biases(conversion: Conversion) -> None:
-    # torchvision zeroes the keys' third in each forward pass, whatever the file holds.
-    split: Tensors = {}
-    for name, tensor in conversion.tensors.items():
-        if name.endswith(".attn.qkv.bias"):
-            place = name.removesuffix("qkv.bias")
-            split[place + "q_bias"], split[place + "v_bias"] = last_bias(tensor)
-        else:
-            split[name] = tensor
-    conversion.tensors = split
-    conversion.note("biases", "the fused bias of q, k and v split; the keys' part is 0 in every pass", "converted")
