@@ -1,6 +1,7 @@
 """Several panes: they come, go and take turns; cursor, zoom, layer, head and colours are shared as far as linked."""
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QToolBar, QToolButton
@@ -265,3 +266,81 @@ def test_patch_sizes_fill_the_panes(qtbot, bare_window):
 
 def test_links_begin_as_they_are_said():
     assert Links() == Links(cursor=True, zoom=True, layer="depth", head=True, colours=True)
+
+
+def test_every_action_works_after_the_first_pane_is_gone(qtbot, two, monkeypatch):
+    from PySide6.QtCore import QCoreApplication, QEvent
+    from PySide6.QtGui import QAction, QDesktopServices
+    from PySide6.QtWidgets import QDialog, QGraphicsScene, QMenu
+
+    from vitviz.ui.opening import Opener
+
+    monkeypatch.setattr(Opener, "open", lambda self, **fields: None)  # samples and sizes: nothing is to be loaded
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: True)
+    two.comparing.add.trigger()
+    two.panes.set_current(two.panes.columns[0])
+    gone = two.panes.columns[0].store
+    two.comparing.close_pane.trigger()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert len(two.panes) == 2 and not shiboken6.isValid(gone)
+    spared = {"Quit", "Close this pane", "Full screen"}
+    every = [a for a in two.findChildren(QAction) if a.text().replace("&", "") not in spared and a.menu() is None]
+    every = [a for a in every if not isinstance(a.parent(), QGraphicsScene)]  # pyqtgraph's own, in no menu
+    assert len(every) > 80
+    # An exception in a slot fails the test (pytest-qt).
+    for made in every:
+        if shiboken6.isValid(made) and made.isEnabled():
+            made.trigger()
+            QApplication.processEvents()
+            for box in two.findChildren(QDialog):
+                box.close()
+            for menu in two.findChildren(QMenu):
+                menu.close()
+    two.browsing.play(False)
+    two.worker.cancel()
+    qtbot.waitUntil(lambda: not two.worker.is_busy(), timeout=30000)
+
+
+def test_methods_by_key_are_those_of_the_pane_that_is_left(qtbot, two):
+    first, second = columns(two)
+    two.panes.set_current(first)
+    two.comparing.close_pane.trigger()
+    two.activateWindow()
+    qtbot.keyClick(two, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    assert second.store.state.method == "rollout"
+    qtbot.keyClick(two, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
+    assert second.store.state.method == "attention"
+
+
+def test_header_has_the_value_of_the_map_after_one_move_to_another_patch(two, hover):
+    from vitviz.ui.words import weight_text
+
+    first, second = columns(two)
+    for place in (CENTRE, Place(40.0, 60.0), Place(80.0, 30.0)):
+        hover(first.map_view.view, first.map_view.view.position_of(place))
+        for column in (first, second):
+            cell, weight = column.pane.weight_at(place)
+            assert column.pane.map.query_cell == cell
+            assert column.title.reading.text() == f"({cell[0]}, {cell[1]}) {weight_text(weight)}"
+
+
+def test_panes_that_are_left_show_the_picture_as_large_as_it_fits(two):
+    two.comparing.add.trigger()
+    QApplication.processEvents()
+    while len(two.panes) > 1:
+        two.panes.close_column(two.panes.columns[-1])
+    QApplication.processEvents()
+    view = columns(two)[0].map_view.view
+    left = view.box.viewRect()
+    view.fit()
+    assert left == view.box.viewRect()
+
+
+def test_zoom_stays_when_another_pane_is_closed(two):
+    first, second = columns(two)
+    view = first.map_view.view
+    view.box.setRange(view.extent.adjusted(30, 20, -30, -20), padding=0)
+    before = view.box.viewRect().center()
+    two.panes.close_column(second)
+    QApplication.processEvents()
+    assert not view.shows_all() and view.box.viewRect().center() == before

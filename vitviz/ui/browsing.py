@@ -114,7 +114,7 @@ class Browsing(QObject):
         rect = _patch(column.pane, place) if inside and place is not None else None
         column.map_view.mark(rect)
         column.map_view.point_at(None if under_mouse else place)
-        column.title.read(column.pane.weight_at(place) if place is not None and len(self._panes) > 1 else None)
+        column.read(place)
         if column is self._panes.current_column:
             self.pointed.emit(place, rect)
 
@@ -126,7 +126,7 @@ class Browsing(QObject):
             column.store.update(hover=None)
             column.map_view.mark(None)
             column.map_view.point_at(None)
-            column.title.read(None)
+            column.read(None)
         self.pointed.emit(None, None)
 
     def _clicked(self, place: Place, column: PaneColumn | None) -> None:

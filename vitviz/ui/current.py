@@ -33,6 +33,15 @@ class CurrentStore(QObject):
         if old.state != store.state:
             self.changed.emit(old.state, store.state)
 
+    # Methods of its own: one that is kept, as by a connection, is to change the pane that is current by then.
+    def update(self, **fields: Any) -> None:
+        """Change some fields of the current pane's state."""
+        self._store.update(**fields)
+
+    def undo(self) -> bool:
+        """Go back to the current pane's state before the last change."""
+        return self._store.undo()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(_held(self, "_store"), name)
 

@@ -123,7 +123,10 @@ class Linking(QObject):
             if column.pane.opened is opened:
                 self._copy(current, column)
         if len(self._panes) > 1 and self.links.zoom:
-            self.follow_range(current)
+            if current.map_view.view.shows_all():
+                self._panes.fit()  # each in its own room; the margins of a wider or narrower pane are not theirs
+            else:
+                self.follow_range(current)
 
     def follow_range(self, column: PaneColumn) -> None:
         """Show the part of the picture that this pane shows in the others, if zoom is linked."""

@@ -15,6 +15,8 @@ from vitviz.ui.actions import action, choices
 from vitviz.ui.theme import MODES
 
 if TYPE_CHECKING:
+    from vitviz.attention.values import Method
+    from vitviz.ui.store import Store
     from vitviz.ui.window import MainWindow
 
 Standard = QKeySequence.StandardKey
@@ -200,7 +202,7 @@ class Menus:
         menu.addSeparator()
         methods = menu.addMenu("Me&thod")
         for i, (name, about) in enumerate(METHODS.items(), 1):
-            choose = partial(store.update, method=name)
+            choose = partial(_choose_method, store, name)
             methods.addAction(action(w, about.title, choose, shortcut=f"Ctrl+{i}", tip=about.tip))
         menu.addAction(
             action(
@@ -282,3 +284,8 @@ class Menus:
         menu.addMenu(self.recent_models)
         button.setMenu(menu)
         return button
+
+
+def _choose_method(store: Store, name: Method) -> None:
+    # `store` is asked for its update only now: by then another pane may be current, and this one gone.
+    store.update(method=name)

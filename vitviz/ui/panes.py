@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFocusEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
-from vitviz.attention.values import Ablation
+from vitviz.attention.values import Ablation, Place
 from vitviz.errors import VitvizError
 from vitviz.images import Image
 from vitviz.ui.altering import Alteration
@@ -62,6 +62,8 @@ class PaneColumn(QWidget):
         self.map_view.view.viewport().installEventFilter(self)
         self.title.pressed.connect(self.chosen)
         self.title.close_asked.connect(self.close_asked)
+        self._read: Place | None = None
+        self.pane.map_changed.connect(lambda _: self.read(self._read))
         self.opener.opened.connect(self.show_opened)
         self.opener.pictured.connect(self.map_view.show_picture)
 
@@ -74,6 +76,11 @@ class PaneColumn(QWidget):
         finally:
             self.settling = False
         self.title.show_model(opened)
+
+    def read(self, place: Place | None) -> None:
+        """Say over the pane what its map holds under a place, and say it again when the map is another."""
+        self._read = place
+        self.title.read(self.pane.weight_at(place) if place is not None else None)
 
     def take_first_click(self) -> bool:
         """Whether the last press of the mouse was the one that made this pane current; asked once."""
@@ -202,6 +209,10 @@ class Panes(QWidget):
         column.setParent(None)
         column.deleteLater()
         self._mark()
+        # The others grow: what was whole is to fill its new room, what was zoomed into stays.
+        for view in (each.map_view.view for each in self.columns):
+            if view.shows_all():
+                view.fit()
         self.removed.emit(column)
 
     def _mark(self) -> None:

@@ -83,6 +83,11 @@ class PictureView(pg.GraphicsView):
         """Show the whole picture."""
         self.box.setRange(self._extent, padding=0.02, disableAutoRange=True)
 
+    def shows_all(self) -> bool:
+        """Whether the whole picture is in sight, with whatever room beside it."""
+        slack = 0.005 * max(self._extent.width(), self._extent.height())
+        return bool(self.box.viewRect().adjusted(-slack, -slack, slack, slack).contains(self._extent))
+
     def follow(self, rect: QRectF) -> None:
         """Show the same part as another view does."""
         self._following = True

@@ -87,7 +87,8 @@ class Sources(QObject):
 
     def paste(self) -> None:
         """Open the picture, or the file, that is on the clipboard."""
-        if self.drop(QGuiApplication.clipboard().mimeData()):
+        held: QMimeData | None = QGuiApplication.clipboard().mimeData()  # none where nothing was ever copied
+        if held is not None and self.drop(held):
             return
         try:
             pixels = files.image_from_clipboard()
