@@ -55,6 +55,10 @@ def dense(traced, fusion="mean", discard=0.0, first_layer=0, last_layer=None, re
         if layer.kind == "pool":
             continue
         a = traced.weights(layer.index).astype(np.float64)
+        a = a[[head for head in range(len(a)) if head not in layer.off]]
+        if not len(a):
+            result = np.eye(a.shape[-1]) if result is None else result
+            continue
         fused = getattr(np, fusion)(a, axis=0)
         fused /= fused.sum(-1, keepdims=True)
         prefix = layer.num_prefix_tokens
@@ -96,6 +100,52 @@ def test_row_of_rollout_equals_dense_product(key, options, built):
         np.testing.assert_allclose(whole(vitviz.rollout(traced, query=cell, **options)), product[token], atol=1e-6)
     mean = product[layer.num_prefix_tokens :].mean(0)
     np.testing.assert_allclose(whole(vitviz.rollout(traced, query="mean", **options)), mean, atol=1e-6)
+
+
+OFF = [((0, 1),), ((0, 0), (1, 1)), ((1, 0), (1, 1), (1, 2)), tuple((at, head) for at in range(3) for head in range(3))]
+
+
+@pytest.mark.parametrize("off", OFF, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_heads_that_are_off_are_left_out_of_the_dense_product_too(off, options):
+    traced = trace_of(stochastic(heads=3))
+    for layer in traced.layers:
+        layer.off = tuple(head for at, head in off if at == layer.index)
+    product = dense(traced, **options)
+    found = vitviz.rollout(traced, query=(1, 2), **options)
+    np.testing.assert_allclose(whole(found), product[6], atol=1e-6)
+    assert whole(found).sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("fusion", ["mean", "max", "min"])
+def test_without_a_head_the_rollout_is_that_of_a_model_that_never_had_it(fusion):
+    matrices = stochastic(heads=3)
+    with_off = trace_of(matrices)
+    for layer in with_off.layers:
+        layer.off = (1,)
+    never = trace_of(matrices[:, [0, 2]])
+    for variant in ("abnar", "vit-explain"):
+        found, expected = (vitviz.rollout(t, query="cls", fusion=fusion, variant=variant) for t in (with_off, never))
+        np.testing.assert_allclose(whole(found), whole(expected), atol=1e-6)
+    assert found.note.startswith("Over 2 of 3 heads of layer 0")
+
+
+def test_heads_switched_off_in_a_model_leave_its_rollout_and_its_means(make, picture):
+    model = make("vit_tiny_patch16_224", (64, 64), img_size=64, depth=2, embed_dim=24, num_heads=3)
+    plain = vitviz.trace(model, picture)
+    seen = vitviz.trace(model, picture, ablation=vitviz.Ablation([(0, 1), (1, 0), (1, 1), (1, 2)]))
+    np.testing.assert_allclose(whole(vitviz.rollout(seen)), dense(seen)[0], atol=1e-6)
+    assert np.abs(whole(vitviz.rollout(seen)) - whole(vitviz.rollout(plain))).max() > 1e-4
+    rows = seen.weights(0, None, 0)[:, 0]
+    for name in ("mean", "max", "min"):
+        found = vitviz.attention_map(seen, layer=0, head=name)
+        np.testing.assert_allclose(whole(found), getattr(np, name)(rows[[0, 2]], axis=0), atol=1e-6)
+        assert found.note == f"{name} of 2 of 3 heads: the others are off"
+    gone = vitviz.attention_map(seen, layer=1)
+    assert not whole(gone).any() and gone.note == "All heads of layer 1 are off"
+    alone = vitviz.attention_map(seen, layer=0, head=1)
+    np.testing.assert_allclose(whole(alone), rows[1], atol=1e-6)
+    assert "Head 1 is off" in alone.note and not vitviz.attention_map(seen, layer=0, head=0).note
 
 
 @pytest.mark.parametrize("chunk", [1, 3000])

@@ -1,5 +1,7 @@
 """Rollout through windows: the row form against products of whole N x N matrices, laid out by the tests' own hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from families import FAMILIES
@@ -42,14 +44,17 @@ def merging(above, below):
     return matrix / matrix.sum(1, keepdims=True)
 
 
-def dense(module, seen, fusion="mean", discard=0.0, residual=0.5, first_layer=0, last_layer=None):
-    """The whole matrix of a rollout, and the grid of its columns and rows."""
+def dense(module, seen, fusion="mean", discard=0.0, residual=0.5, first_layer=0, last_layer=None, off=()):
+    """The whole matrix of a rollout without the heads `off`, and the grid of its columns and rows."""
     result, grids = None, []
-    for theirs in seen[first_layer : None if last_layer is None else last_layer + 1]:
+    for at, theirs in enumerate(seen[first_layer : None if last_layer is None else last_layer + 1], first_layer):
         index, grid = window_index(module, theirs)
         grids.append(tuple(grid))
         size = grid[0] * grid[1]
-        step = residual * np.eye(size) + (1 - residual) * fused(theirs.weights, index, size, fusion, discard)
+        on = [head for head in range(theirs.weights.shape[1]) if (at, head) not in off]
+        step = np.eye(size)
+        if on:
+            step = residual * step + (1 - residual) * fused(theirs.weights[:, on], index, size, fusion, discard)
         if result is not None and grids[-2] != grids[-1]:
             result = merging(grids[-1], grids[-2]) @ result
         result = step if result is None else step @ result
@@ -79,6 +84,17 @@ def test_row_of_rollout_equals_the_dense_product(options, both):
         assert found.values.shape == finest
         np.testing.assert_allclose(found.values.ravel(), expected, atol=1e-6)
         assert found.values.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_heads_that_are_off_are_left_out_of_the_dense_product_too(options, both):
+    traced, module, seen = both
+    off = [(0, 0), *((1, head) for head in range(traced.layers[1].num_heads)), (3, 1), (3, 2)]
+    gone = [tuple(head for at, head in off if at == layer.index) for layer in traced.layers]
+    layers = tuple(replace(layer, off=heads) for layer, heads in zip(traced.layers, gone, strict=True))
+    expected = dense(module, seen, off=off, **options)[0].mean(0)
+    found = vitviz.rollout(replace(traced, layers=layers), query="mean", **options)
+    np.testing.assert_allclose(found.values.ravel(), expected, atol=1e-6)
 
 
 def test_the_output_is_pooled_so_the_rollout_starts_from_all_patches(both):

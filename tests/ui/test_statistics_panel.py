@@ -211,3 +211,13 @@ def test_cancel_stops_a_folder_and_keeps_what_was_there(qtbot, window, panel, tm
     qtbot.waitUntil(lambda: panel.note.text() == "Cancelled.", timeout=20000)
     qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20000)
     assert panel.numbers.found is before
+
+
+def test_heads_that_are_off_are_hollow(qtbot, panel, window):
+    window.store.update(ablation=window.store.state.ablation.toggled([(1, 0)]))
+    qtbot.waitUntil(lambda: panel.numbers.found is not None and panel.numbers.off == ((1, 0),), timeout=20000)
+    QApplication.processEvents()
+    brushes = {panel.plot._where[i]: point.brush().style() for i, point in enumerate(panel.plot.dots.points())}
+    assert [at for at, style in brushes.items() if style == Qt.BrushStyle.NoBrush] == [(1, 0)]
+    panel.plot.pointed.emit(1, 0)
+    assert panel.reading.text().endswith(", off")

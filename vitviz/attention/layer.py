@@ -47,6 +47,8 @@ class Layer:
         stage: number of the stage; a new one begins where the grid changes.
         title: "2.1 shifted" (stage, block in it, kind of window) in networks with stages or windows, else "".
         is_convolved: whether its stage has convolutions too, which carry tokens over to their neighbours (MaxViT).
+        off: the heads that were switched off during the pass. Their attention moved nothing, so what puts heads
+            together leaves them out; their own rows can still be asked for.
         error: max |A v - output| against the model's own computation, over sampled rows; None where v is not seen.
     """
 
@@ -62,9 +64,15 @@ class Layer:
     stage: int = 0
     title: str = ""
     is_convolved: bool = False
+    off: tuple[int, ...] = ()
     error: float | None = None
     _within: WindowedCall | None = field(default=None, repr=False)
     _margins: tuple[Tensor | None, Tensor] | None = field(default=None, repr=False)
+
+    @property
+    def heads_on(self) -> tuple[int, ...]:
+        """The heads that are not switched off, in order."""
+        return tuple(head for head in range(self.num_heads) if head not in self.off)
 
     @property
     def num_prefix_tokens(self) -> int:

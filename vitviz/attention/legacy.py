@@ -32,7 +32,8 @@ def legacy_step(layer: Layer, row: Tensor, options: RolloutOptions) -> Tensor:
 
 
 def _fused(layer: Layer, rows: Tensor, options: RolloutOptions) -> Tensor:
-    block = layer.rows(None, rows.to(layer.device))
+    on = torch.tensor(layer.heads_on, device=layer.device) if layer.off else None
+    block = layer.rows(on, rows.to(layer.device))
     if options.fusion == "mean":
         return block.mean(0)
     return block.amax(0) if options.fusion == "max" else block.amin(0)

@@ -28,6 +28,9 @@ def attention_map(
 ) -> Map:
     """The attention of one head (or the mean, max or min over heads) of one layer as a map over the picture.
 
+    Heads that are switched off move nothing, so mean, max and min are over the others, and 0 everywhere where a whole
+    layer is off; asked for by its number a head that is off is shown as it looks, and the note of the map says so.
+
     Raises AttentionError where the layer, head or query does not exist in this trace.
     """
     return map_of(trace, Selection(layer, head, query, direction))
@@ -61,6 +64,7 @@ def map_of(trace: Trace, selection: Selection, maps: HeadMaps | None = None) -> 
         layer_title=found.title,
         windows=found.windows,
         neighbour=_neighbour(trace, found),
+        note=heads_left(found, selection.head),
     )
 
 
@@ -241,4 +245,18 @@ def _fusion(head: Head, layer: Layer) -> Callable[[np.ndarray], np.ndarray]:
     if head not in ("mean", "max", "min"):
         raise AttentionError(f"The head {head!r} is unknown: give a number, 'mean', 'max' or 'min'.")
     fuse: Callable[..., np.ndarray] = getattr(np, head)
-    return lambda a: fuse(a, axis=0)
+    on = list(layer.heads_on)
+    if not on:
+        return lambda a: np.zeros_like(a[0])
+    return lambda a: fuse(a[on] if layer.off else a, axis=0)
+
+
+def heads_left(layer: Layer, head: Head) -> str:
+    """What heads that are off mean for a map of this layer, in words; "" where none is off."""
+    if not layer.off:
+        return ""
+    if isinstance(head, int):
+        return f"Head {head} is off: this is where it looks, and it moves nothing" if head in layer.off else ""
+    if not layer.heads_on:
+        return f"All heads of layer {layer.index} are off"
+    return f"{head} of {len(layer.heads_on)} of {layer.num_heads} heads: the others are off"

@@ -7,7 +7,7 @@ gradient. `token grad-cam`: Selvaraju et al. 2017 (arXiv 1610.02391) on the toke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -84,7 +84,8 @@ def relevance(
             layers = _layers(model, graph, method)
             selection = Selection(layers[-1].index, "mean", _query(model, layers), "from", method, chosen)
             if method == "token grad-cam":
-                return replace(token_grad_cam(model, image, graph, layers, logit, selection), ablation=ablation)
+                made = token_grad_cam(model, image, graph, layers, logit, selection)
+                return replace(made, ablation=ablation, note=zero_words(made, ablation, layers))
             walks.append(_walk(model, layers, method, lambda f, name: progress(0.5 + 0.5 * f, f"{name} · {room}")))
             first = graph.inputs[-1] if method == "attention grad-cam" else graph.inputs[0]
             torch.autograd.grad(logit, first)
@@ -98,7 +99,18 @@ def relevance(
     values, prefix = walks[0].result()
     bottom = layers[0] if method in PER_LAYER else layers[-1]
     made = map_of_values(model, image, selection, bottom, values, prefix)
-    return replace(made, ablation=ablation, note=left_out(layers) if method in PER_LAYER else "")
+    note = left_out(layers) if method in PER_LAYER else ""
+    return replace(made, ablation=ablation, note=" ".join(filter(None, (note, zero_words(made, ablation, layers)))))
+
+
+def zero_words(shown: Map, ablation: Ablation, layers: Sequence[Layer]) -> str:
+    """Says that a map is 0 in every patch, and which layer without heads makes it so; "" where it is not."""
+    if shown.values.any():
+        return ""
+    looked = layers if shown.selection.method in PER_LAYER else layers[-1:]
+    empty = [str(layer.index) for layer in looked if len(ablation.of(layer.index)) == layer.num_heads]
+    why = f": all heads of layer {', '.join(empty)} are off" if empty else ""
+    return f"All zero{why}"
 
 
 def _altered(model: Model, seen: Trace | None) -> AbstractContextManager[None]:

@@ -2,6 +2,9 @@
 
 `R = Â_{L-1} ... Â_1 Â_0` with `Â_l = (A_l + I) / 2`; a map is one row of R. One row is L products of a vector and a
 matrix, from the last layer down to the first: O(L N^2) time, O(N) memory.
+
+Where heads are switched off A_l is fused from the others, for the attention of a head that gives nothing moves
+nothing; of a layer without any head the residual alone is left, and Â_l is I.
 """
 
 from __future__ import annotations
@@ -90,7 +93,7 @@ def rollout_of(
 
 def step(layer: Layer, row: Tensor, options: RolloutOptions) -> Tensor:
     """row^T (w I + (1 - w) fuse(A)) through one layer, (num_queries,) -> (num_queries,)."""
-    if layer.kind == "pool":
+    if layer.kind == "pool" or not layer.heads_on:
         return row
     if options.variant == "vit-explain":
         return legacy_step(layer, row, options)
@@ -104,9 +107,10 @@ def start(
 ) -> tuple[Tensor, Query, tuple[int, int] | None]:
     """The row at which the walk begins, over the tokens of `top`; the query it stands for, and its patch."""
     if top.kind == "pool" and query in (None, POOL):
-        pooled = fuse(
-            top.rows(None, torch.zeros(1, dtype=torch.long, device=top.device)), top.num_prefix_tokens, options
-        )
+        if not top.heads_on:
+            return torch.zeros(top.num_keys, device=top.device), POOL, None
+        on = torch.tensor(top.heads_on, device=top.device)
+        pooled = fuse(top.rows(on, torch.zeros(1, dtype=torch.long, device=top.device)), top.num_prefix_tokens, options)
         return pooled[0], POOL, None
     if query == POOL:
         raise AttentionError(f"{trace.model_name} has no attention pool at the end: ask for another query.")
@@ -154,15 +158,26 @@ def map_from_row(
         prefix_weights={name: float(w) for name, w in zip(bottom.prefix_tokens, numbers[:count], strict=True)},
         query_cell=cell,
         ablation=trace.ablation,
-        note=left_out(trace.layers[: top.index + 1]),
+        note=left_out(trace.layers[: top.index + 1], trace.layers[bottom.index : top.index + 1]),
     )
 
 
-def left_out(layers: Sequence[Layer]) -> str:
-    """What a product of the attention of these layers does not follow, a sentence; "" where nothing is."""
+def left_out(layers: Sequence[Layer], fused: Sequence[Layer] = ()) -> str:
+    """What a product of the attention of these layers does not follow, in sentences; "" where nothing is.
+
+    `fused` are the layers whose heads were put together, without those that are off.
+    """
+    words = []
     if any(layer.is_convolved for layer in layers):
-        return "An approximation: the convolutions between the attention layers, which mix neighbours, are left out."
-    return ""
+        words.append(
+            "An approximation: the convolutions between the attention layers, which mix neighbours, are left out."
+        )
+    if empty := [str(layer.index) for layer in fused if not layer.heads_on]:
+        words.append(f"All heads of layer{'s' if len(empty) > 1 else ''} {', '.join(empty)} are off: residual alone.")
+    if some := [layer for layer in fused if layer.off and layer.heads_on]:
+        counts = ", ".join(f"{len(each.heads_on)} of {each.num_heads} heads of layer {each.index}" for each in some[:3])
+        words.append(f"Over {counts}{', …' if len(some) > 3 else ''}.")
+    return " ".join(words)
 
 
 def rollout_cost(trace: Trace, options: RolloutOptions | None = None) -> float:

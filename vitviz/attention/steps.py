@@ -24,7 +24,7 @@ def pull(layer: Layer, row: Tensor, options: RolloutOptions) -> Tensor:
     """row^T fuse(A): the row (num_queries,) seen through one layer, over its tokens (prefix tokens, then query grid).
 
     Rows of the fused matrix sum to 1, so the sum of the row is kept. Fusion and discard are those of `options`; the
-    residual is not in it.
+    residual is not in it. Heads that are off are not fused; of a layer without heads this is not asked.
     """
     if layer.windows is not None:
         return pull_windows(layer, row, options)
@@ -87,19 +87,21 @@ def _mean(layer: Layer, row: Tensor) -> Tensor:
     """row^T of the mean over heads. One head after the other on a CPU, where small blocks of rows stay in its cache."""
     queries = _looking(row)
     on_cpu = row.device.type == "cpu"
-    heads = torch.split(torch.arange(layer.num_heads, device=row.device), 1 if on_cpu else layer.num_heads)
+    on = torch.tensor(layer.heads_on, device=row.device)
+    heads = torch.split(on, 1 if on_cpu else layer.num_heads)
     step = _step(layer, len(heads[0]), row.device)
     total = row.new_zeros(layer.num_keys)
     for chosen in heads:
         for some in torch.split(queries, step):
             total += torch.matmul(row[some], layer.rows(chosen, some)).sum(0)
-    return total / layer.num_heads
+    return total / len(on)
 
 
 def _fused(layer: Layer, row: Tensor, options: RolloutOptions) -> Tensor:
     total = row.new_zeros(layer.num_keys)
+    on = torch.tensor(layer.heads_on, device=row.device) if layer.off else None
     for some in torch.split(_looking(row), _step(layer, layer.num_heads, row.device)):
-        total += row[some] @ fuse(layer.rows(None, some), layer.num_prefix_tokens, options)
+        total += row[some] @ fuse(layer.rows(on, some), layer.num_prefix_tokens, options)
     return total
 
 

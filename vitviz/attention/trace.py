@@ -142,7 +142,8 @@ def trace(
     Args:
         model: as load_model gives it.
         image: as read_image gives it.
-        ablation: heads to switch off; everything in the trace is then of the model without them.
+        ablation: heads to switch off; everything in the trace is then of the model without them, and
+            means, maxima and rollout are over the heads that are left.
         plain: a trace of the same model and picture, which spares the pass that an ablation needs to know the layers.
         features: keep the tokens that every block gives on, as `Trace.features` shows them; they are references, and
             take about half the memory of q and k.
@@ -160,6 +161,8 @@ def trace(
     check(ablation, plain.layers, model.name)
     with ablated(model.module, plain.layers, ablation):
         seen = _trace(model, image, features, progress, cancel)
+    for layer in seen.layers:
+        layer.off = ablation.of(layer.index)
     before = plain.logits if plain.plain_logits is None else plain.plain_logits
     return replace(seen, ablation=ablation, plain_logits=before)
 

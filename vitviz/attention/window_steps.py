@@ -33,7 +33,10 @@ def pull_windows(layer: Layer, row: Tensor, options: RolloutOptions) -> Tensor:
     first, last = (int(looking[0]), int(looking[-1]) + 1) if len(looking) else (0, 0)
     for start in range(first, last, step):
         some = slice(start, min(start + step, last))
-        fused = fuse_windows(layer.window_blocks(some.start, some.stop), real[some], options)
+        blocks = layer.window_blocks(some.start, some.stop)
+        if layer.off:
+            blocks = blocks[:, list(layer.heads_on)]
+        fused = fuse_windows(blocks, real[some], options)
         pulled = (inside[some].unsqueeze(1) @ fused).squeeze(1)
         result.index_add_(0, index[some][real[some]], pulled[real[some]])
     return result

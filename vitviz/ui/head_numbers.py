@@ -50,6 +50,11 @@ class HeadNumbers(QObject):
         """Whether something is being computed."""
         return self._number >= 0
 
+    @property
+    def off(self) -> tuple[tuple[int, int], ...]:
+        """The heads that were off in what is shown; a folder is passed through the model as it is."""
+        return self._trace.ablation.heads if self._trace is not None else ()
+
     def compute(self, trace: Trace) -> None:
         """Find the statistics of this trace; `found` is None until they are there."""
         self.forget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -77,12 +78,18 @@ class HeadPlot(Plot):
         self.dots.sigClicked.connect(self._clicked)
         self.dots.sigHovered.connect(self._hovered)
 
-    def show_values(self, values: np.ndarray, title: str) -> None:
-        """Show (L, H_max), NaN where there is no head; `title` names the y axis with its unit."""
+    def show_values(self, values: np.ndarray, title: str, off: Collection[tuple[int, int]] = ()) -> None:
+        """Show (L, H_max), NaN where there is no head; `title` names the y axis with its unit. The heads (layer, head)
+        that are `off` are hollow."""
         layers, heads = np.nonzero(np.isfinite(values))
         self._where = [(int(a), int(b)) for a, b in zip(layers, heads, strict=True)]
         self._values = values
-        self.dots.setData(x=layers, y=values[layers, heads], data=np.arange(len(layers)))
+        hollow, full = (pg.mkPen(*_DOT, width=1.5), pg.mkBrush(None)), (pg.mkPen(None), pg.mkBrush(*_DOT))
+        looks = [hollow if at in off else full for at in self._where]
+        self.dots.setData(
+            x=layers, y=values[layers, heads], data=np.arange(len(layers)),
+            pen=[pen for pen, _ in looks], brush=[brush for _, brush in looks],
+        )  # fmt: skip
         self.left.setLabel(title)
         self.show_layers(len(values))
         top = float(np.nanmax(values)) if len(layers) else 1.0

@@ -152,7 +152,7 @@ class StatisticsPanel(LazyPanel):
             return
         columns = quantities(found)
         one = columns[max(0, self.quantity.currentIndex())]
-        self.plot.show_values(one.values, f"{one.title} [{one.unit}]")
+        self.plot.show_values(one.values, f"{one.title} [{one.unit}]", self.numbers.off)
         if self.tabs.currentWidget() is self.table:
             layers = np.repeat(np.arange(len(found.heads)), found.heads)
             heads = np.concatenate([np.arange(count) for count in found.heads])
@@ -207,7 +207,7 @@ class StatisticsPanel(LazyPanel):
         if found.sink and self.quantity.currentData() == "mass_sink":
             row, col = found.sink[layer][head]
             text += f" on patch ({row}, {col})"
-        self.reading.setText(text)
+        self.reading.setText(text + (", off" if (layer, head) in self.numbers.off else ""))
 
     def _unit(self) -> str:
         from vitviz.attention.tables import quantities

@@ -48,7 +48,8 @@ def map_text(shown: Map, label: str = "") -> str:
     """What a map is, as a title: method, layers and heads, class, and the token that looks."""
     chosen, query = shown.selection, query_text(shown.selection.query, shown.query_cell)
     if chosen.method == "attention":
-        where = f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)}"
+        off = " (off)" if chosen.head in shown.ablation.of(chosen.layer) else ""
+        where = f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)}{off}"
         return f"{where} · attention {chosen.direction} {query}"
     title = about(shown).title
     if chosen.method == "rollout":
