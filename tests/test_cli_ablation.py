@@ -102,4 +102,4 @@ class TestTable:
         assert cli.main(["ablation", str(pictures()[0]), "--target", "rin", "--device", "cpu"]) == 0
         assert "logit of ring" in capsys.readouterr().out
         assert cli.main(["ablation", str(pictures()[0]), "--target", "r", "--device", "cpu"]) == 1
-        assert "give its whole name" in capsys.readouterr().err
+        assert "give a whole one" in capsys.readouterr().err

@@ -31,14 +31,14 @@ def test_few_classes_are_all_listed(seen):
 
 
 def test_of_many_the_nearest_are_listed(seen):
-    with pytest.raises(AttentionError, match="no class 'thing 244': the nearest are .*thing 24.*from 0 to 29"):
+    with pytest.raises(AttentionError, match=r"no class 'thing 244': the nearest are .*thing 24.*from 0 to 29"):
         class_named(many(seen), "thing 244")
     with pytest.raises(AttentionError, match="no class 'zebra': give a part of a name, or a number from 0 to 29"):
         class_named(many(seen), "zebra")
 
 
 def test_what_several_have_in_their_names_is_said(seen):
-    with pytest.raises(AttentionError, match="'cat' is in the names of 2 classes .Tabby Cat, Tiger Cat"):
+    with pytest.raises(AttentionError, match=r"'cat' is in the names of 2 classes .Tabby Cat, Tiger Cat"):
         class_named(seen, "cat")
 
 

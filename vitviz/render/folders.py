@@ -65,7 +65,7 @@ def _listed(name: Path, out: Path) -> Iterable[tuple[Path, Path]]:
         if not matched:
             raise ImageError(f"No picture is called like {str(name)!r}: check the pattern and the folder.")
         return [(path, Path()) for path in matched]
-    if not os.path.exists(name):
+    if not name.exists():
         raise ImageError(f"There is no picture or folder {str(name)!r}: check the path.")
     return [(name, Path())]
 
