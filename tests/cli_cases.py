@@ -25,3 +25,17 @@ def write_checkpoint(path: Path, sharpen) -> Path:
     module = sharpen(timm.create_model(ARCHITECTURE, num_classes=5))
     save_file(module.state_dict(), path)
     return path
+
+
+def write_files(folder: Path, sharpen) -> tuple[Path, Path]:
+    """A picture and a checkpoint."""
+    return write_picture(folder / "cat.png"), write_checkpoint(folder / "weights.safetensors", sharpen)
+
+
+def call(command: str, files: tuple[Path, Path], *options: str) -> int:
+    """Run a command on these two; the exit status."""
+    from vitviz import cli
+
+    picture, weights = files
+    model = ("--model", str(weights), "--architecture", ARCHITECTURE, "--device", "cpu")
+    return cli.main([command, str(picture), *model, *options])

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
-from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+from cli_cases import ARCHITECTURE, call, write_files, write_picture
 
 import vitviz
 from vitviz import cli
@@ -16,8 +16,7 @@ from vitviz import cli
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, sharp):
-    folder = tmp_path_factory.mktemp("cli")
-    return write_picture(folder / "cat.png"), write_checkpoint(folder / "weights.safetensors", sharp)
+    return write_files(tmp_path_factory.mktemp("cli"), sharp)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +35,8 @@ def config_dir(tmp_path_factory, monkeypatch):
 
 
 def export(files, out, *options):
-    picture, weights = files
     out.mkdir(exist_ok=True)
-    named = ["--model", str(weights), "--architecture", ARCHITECTURE, "--device", "cpu", "--out", str(out)]
-    return cli.main(["export", str(picture), *named, *options])
+    return call("export", files, "--out", str(out), *options)
 
 
 def pixels_of(path):

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+from cli_cases import ARCHITECTURE, call, write_files
 
 import vitviz
 from vitviz import Ablation, cli
@@ -13,8 +13,7 @@ from vitviz.render.reading import read_recipe
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, sharp):
-    folder = tmp_path_factory.mktemp("cli")
-    return write_picture(folder / "cat.png"), write_checkpoint(folder / "weights.safetensors", sharp)
+    return write_files(tmp_path_factory.mktemp("cli"), sharp)
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +21,6 @@ def opened(files):
     image = vitviz.read_image(files[0])
     model = vitviz.load_model(files[1], architecture=ARCHITECTURE, device="cpu")
     return image, model, vitviz.trace(model, image)
-
-
-def run(command, files, *options):
-    picture, weights = files
-    model = ("--model", str(weights), "--architecture", ARCHITECTURE, "--device", "cpu")
-    return cli.main([command, str(picture), *model, *options])
 
 
 class TestExport:
@@ -39,7 +32,7 @@ class TestExport:
         ],
     )
     def test_figure_is_of_the_altered_model_and_its_recipe_says_so(self, files, opened, tmp_path, words, expected):
-        assert run("export", files, "--layer", "5", "--format", "npz", "--out", str(tmp_path), *words) == 0
+        assert call("export", files, "--layer", "5", "--format", "npz", "--out", str(tmp_path), *words) == 0
         (path,) = tmp_path.glob("*.npz")
         assert "without" in path.name
         image, model, _ = opened
@@ -52,11 +45,11 @@ class TestExport:
 
     def test_made_again_from_the_recipe_has_the_same_bytes(self, files, tmp_path):
         first, again = tmp_path / "first", tmp_path / "again"
-        assert run("export", files, "--without", "1.0,3.1", "--out", str(first)) == 0
+        assert call("export", files, "--without", "1.0,3.1", "--out", str(first)) == 0
         (path,) = first.glob("*.png")
         assert cli.main(["export", "--recipe", f"{path}.json", "--device", "cpu", "--out", str(again)]) == 0
         assert (again / path.name).read_bytes() == path.read_bytes()
-        assert run("export", files, "--out", str(first)) == 0
+        assert call("export", files, "--out", str(first)) == 0
         assert len({p.read_bytes() for p in first.glob("*.png")}) == 2
 
     @pytest.mark.parametrize(
@@ -70,26 +63,26 @@ class TestExport:
         ],
     )
     def test_a_recipe_with_another_ablation_is_refused(self, files, tmp_path, ablation):
-        assert run("export", files, "--without", "1.0", "--out", str(tmp_path)) == 0
+        assert call("export", files, "--without", "1.0", "--out", str(tmp_path)) == 0
         (path,) = tmp_path.glob("*.json")
         path.write_text(json.dumps(json.loads(path.read_text()) | {"ablation": ablation}))
         with pytest.raises(vitviz.VitvizError, match="no recipe"):
             read_recipe(path)
 
     def test_a_head_that_is_not_there_is_one_line(self, files, tmp_path, capsys):
-        assert run("export", files, "--without", "0.7", "--out", str(tmp_path)) == 1
+        assert call("export", files, "--without", "0.7", "--out", str(tmp_path)) == 1
         assert "no head 7 to ablate" in capsys.readouterr().err
 
     def test_words_are_a_wrong_call(self, files):
         with pytest.raises(SystemExit) as stopped:
-            run("export", files, "--without", "first")
+            call("export", files, "--without", "first")
         assert stopped.value.code == 2
 
 
 class TestTable:
     def test_prints_what_head_ablation_gives(self, files, opened, capsys):
         image, model, _ = opened
-        assert run("ablation", files, "--target", "3") == 0
+        assert call("ablation", files, "--target", "3") == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0].startswith("# change of the logit of class 3")
         assert lines[1] == "layer,head 0,head 1"

@@ -1,15 +1,14 @@
 """`vitviz info` says whether and where a model attends; `vitviz save` writes what opens without assumptions."""
 
 import pytest
-from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+from cli_cases import ARCHITECTURE, write_files
 
 from vitviz import cli
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, sharp):
-    folder = tmp_path_factory.mktemp("cli")
-    return write_picture(folder / "cat.png"), write_checkpoint(folder / "weights.safetensors", sharp)
+    return write_files(tmp_path_factory.mktemp("cli"), sharp)
 
 
 def test_info_says_layers_heads_tokens_cost_and_hash(files, capsys):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
-from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+from cli_cases import ARCHITECTURE, call, write_files
 
 import vitviz
 from vitviz import cli
@@ -15,8 +15,7 @@ from vitviz.render.codec import from_json, to_json
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, sharp):
-    folder = tmp_path_factory.mktemp("cli")
-    return write_picture(folder / "cat.png"), write_checkpoint(folder / "weights.safetensors", sharp)
+    return write_files(tmp_path_factory.mktemp("cli"), sharp)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +31,7 @@ def config_dir(tmp_path_factory, monkeypatch):
 
 
 def export(files, out, *options):
-    picture, weights = files
-    named = ["--model", str(weights), "--architecture", ARCHITECTURE, "--device", "cpu", "--out", str(out)]
-    return cli.main(["export", str(picture), *named, *options])
+    return call("export", files, "--out", str(out), *options)
 
 
 def the_map(method, options, opened):

@@ -139,7 +139,6 @@ class _Sums:
         self._placed = layer.kind != "pool"
         self._queries = _centres(layer.query_grid, self._prefix, layer.device)
         self._keys = _centres(layer.grid, self._prefix, layer.device)
-        self._device = layer.device
         self._rows = self._looks = 0
         self._distance, self._renormalised, self._entropy = (np.zeros(layer.num_heads) for _ in range(3))
         self._received = torch.zeros(layer.num_heads, layer.num_keys + 1, device=layer.device)

@@ -24,7 +24,6 @@ from vitviz.render.png import png
 from vitviz.render.raster import pixels_of, refuse_large
 from vitviz.render.style import Limits, limits_of
 from vitviz.render.svg import svg_of
-from vitviz.render.threshold import mass_mask
 
 _MOST_QUERIES = 256
 
@@ -122,10 +121,8 @@ def _ends(limits: Limits, shown: Map, top: float) -> tuple[float, float]:
 
 def mask_pixels(seen: Seen, shown: Map, share: float) -> np.ndarray:
     """The mask over the picture, (H, W) uint8 of 0 and 255; 0 where the model saw nothing."""
-    canvas = Canvas(seen.image, shown.view)
-    rows, cols = canvas.cells(shown.grid)
-    inside = (rows >= 0)[:, None] & (cols >= 0)[None]
-    return np.where(inside & mass_mask(shown.values, share)[rows][:, cols], 255, 0).astype(np.uint8)
+    _, mask = Canvas(seen.image, shown.view).share_of_mass(shown, share)
+    return np.where(mask, 255, 0).astype(np.uint8)
 
 
 def make(plan: Plan, seen: Seen, tiles: list[Tile], recipe: dict[str, Any], text: str) -> bytes:

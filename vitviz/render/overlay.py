@@ -95,7 +95,7 @@ class Canvas:
                 total[inside] += colors[color_indices(m.values, limits)][:, cols[inside[1]]][rows[inside[0]]]
         result = total.view(np.uint8).reshape(*total.shape, 4)
         if style.threshold > 0:
-            self._mark(result, m, style, rows, cols)
+            self._mark(result, m, style)
         if m.windows is not None:
             draw_windows(result, window_marks(m, style), lambda row, col: self.corner(m.grid, row, col))
         if style.show_query and m.query_cell is not None:
@@ -112,10 +112,16 @@ class Canvas:
             total[inside] += shares[:, cols[inside[1]]][rows[inside[0]]]
         return total.view(np.uint8).reshape(*total.shape, 4)
 
-    def _mark(self, pixels: np.ndarray, m: Map, style: Style, rows: np.ndarray, cols: np.ndarray) -> None:
-        """Mark the smallest set of patches that holds a share of the map's mass, in place."""
+    def share_of_mass(self, m: Map, share: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where the model saw something, and of that the smallest set of patches that holds a share of the map's mass:
+        two (height, width) bool."""
+        rows, cols = self.cells(m.grid)
         seen = (rows >= 0)[:, None] & (cols >= 0)[None]
-        mask = seen & mass_mask(m.values, style.threshold)[rows][:, cols]
+        return seen, seen & mass_mask(m.values, share)[rows][:, cols]
+
+    def _mark(self, pixels: np.ndarray, m: Map, style: Style) -> None:
+        """Mark the set of patches that the style's threshold asks for, in place."""
+        seen, mask = self.share_of_mass(m, style.threshold)
         if style.marked == "mask":
             dim_outside(pixels, self.picture(), seen & ~mask)
         draw_contour(pixels, mask)
