@@ -1,4 +1,4 @@
-"""`vitviz info` says whether and where a model attends; `vitviz save` writes what opens without assumptions."""
+"""`vitviz info` says whether and where a model attends; `vitviz save` writes what leaves nothing to guess."""
 
 import pytest
 from cli_cases import ARCHITECTURE, write_files
@@ -37,3 +37,19 @@ def test_save_writes_a_folder_that_info_reads_without_assumptions(files, tmp_pat
     assert "mean 0.1, 0.2, 0.3, std 0.5, 0.5, 0.5" in said and "assumed" not in said
     assert cli.main(["save", *given, "--out", str(out)]) == 1
     assert "not empty" in capsys.readouterr().err
+
+
+def test_save_says_what_was_guessed_and_the_folder_still_does(tmp_path, capsys):
+    import timm
+    from safetensors.torch import save_file
+
+    net = timm.create_model("vit_tiny_patch16_224", img_size=32, patch_size=8, depth=2, embed_dim=40, num_heads=2)
+    save_file(net.state_dict(), tmp_path / "weights.safetensors")
+    assert cli.main(["save", str(tmp_path / "weights.safetensors"), "--out", str(tmp_path / "saved")]) == 0
+    warned = capsys.readouterr().err
+    assert warned.startswith("vitviz: ") and "heads" in warned and "(assumed)" in warned
+    assert cli.main(["info", str(tmp_path / "saved")]) == 0
+    lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()[1:]]
+    (heads,) = [line[1] for line in lines if line[0] == "heads"]
+    assert "assumed when saved from weights.safetensors" in heads
+    assert len([line for line in lines if line[0] == "view"]) == 1

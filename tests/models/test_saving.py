@@ -29,20 +29,33 @@ def assumed(model):
     return [finding for finding in model.report if finding.certainty == "assumed"]
 
 
+def guessed(model):
+    """What is not certain, with the source that it was not certain of."""
+    found = [finding for finding in model.report if finding.certainty in ("assumed", "inferred")]
+    return {(f.topic, f.text, f.certainty, f.since or model.name) for f in found}
+
+
 def same_again(first, folder):
     """Save, open again, compare; the second model."""
     assert save_model(first, folder) == folder
     again = load_model(folder)
     torch.testing.assert_close(logits(again), logits(first), atol=0, rtol=0)
-    assert assumed(again) == []
+    # Nothing is guessed anew, and what was a guess is still called one.
+    assert guessed(again) == guessed(first)
+    assert all(finding.since for finding in again.report if finding.certainty in ("assumed", "inferred"))
     assert again.preprocessing == first.preprocessing
     assert (again.labels, again.norm_eps, again.prefix_tokens) == (first.labels, first.norm_eps, first.prefix_tokens)
     assert again.default_query == first.default_query and again.patch_size == first.patch_size
     # Another round from there is the same file.
     twice = folder.parent / "twice"
     save_model(again, twice)
+    assert findings_in(twice) == findings_in(folder)
     assert (twice / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
     return again
+
+
+def findings_in(folder):
+    return json.loads((folder / "config.json").read_text())["vitviz"]["findings"]
 
 
 @pytest.fixture
@@ -89,6 +102,22 @@ def test_corrections_by_hand_are_kept(written, sharp, tmp_path):
     assert again.module.blocks[0].attn.num_heads == 4 and again.norm_eps == 1e-3
     assert again.preprocessing.mean == (0.1, 0.2, 0.3) and again.preprocessing.input_size == (96, 96)
     assert again.labels == ("a", "b", "c")
+
+
+def test_guesses_stay_guesses_until_somebody_says_better(written, sharp, tmp_path):
+    net = timm.create_model("vit_tiny_patch16_224", img_size=32, patch_size=8, depth=2, embed_dim=40, num_heads=2)
+    first = written(sharp(net, 2))
+    topics = {finding.topic for finding in assumed(first)}
+    assert "mean and std" in first.report.guess_words or "preprocessing" in topics
+    save_model(first, tmp_path / "saved")
+    again = load_model(tmp_path / "saved")
+    lines = [str(finding) for finding in assumed(again)]
+    assert lines and all("[assumed when saved from weights.safetensors" in line for line in lines)
+    assert again.report.guess_words == first.report.guess_words
+    better = load_model(tmp_path / "saved", num_heads=4, mean=(0.5,) * 3, std=(0.5,) * 3, norm_eps=1e-5)
+    said = [finding for finding in better.report if "said by you" in finding.text]
+    assert {"heads", "mean and std", "norm epsilon"} <= {finding.topic for finding in said}
+    assert not {f.topic for f in better.report.guesses} & {"heads", "mean and std", "preprocessing", "norm epsilon"}
 
 
 def test_real_files_of_many_formats(shared, tmp_path):
@@ -172,6 +201,8 @@ class TestFolders:
 @pytest.mark.parametrize(
     "change",
     [
+        {"findings": "none"}, {"findings": [{"topic": "heads"}]},
+        {"findings": [{"topic": "heads", "text": "6", "certainty": "found", "since": "x"}]},
         {"norm_eps": 3.0}, {"norm_eps": {"norm": "x"}}, {"norm_eps": {"no such norm": 1e-5}}, {"mlp_layer": "os.open"},
     ],
 )  # fmt: skip

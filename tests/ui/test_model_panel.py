@@ -115,3 +115,17 @@ def test_report_can_not_be_edited(qtbot, panel):
     panel.report.setCurrentCell(0, 1)
     qtbot.keyClicks(panel.report, "xyz")
     assert rows(panel) == before
+
+
+def test_what_may_be_wrong_is_seen_above_the_fold(window, panel, opened):
+    from vitviz.models.report import Finding, Report
+
+    plain = [f for f in opened.model.report if f.certainty != "assumed"]
+    guess = Finding("heads", "3: a guess", "assumed", "weights.pth")
+    for findings, words in (([*plain, guess], "heads (assumed)"), (plain, "")):
+        model = replace(opened.model, report=Report(findings))
+        window.opener.opened.emit(Opened(opened.wish, opened.image, model, opened.trace))
+        assert panel.guesses.isVisible() == bool(words) and words in panel.guesses.text()
+        assert (rows(panel)[0] == ("heads", str(guess))) == bool(words)
+        assert panel.report.item(0, 0).font().bold() == bool(words)
+        assert len(rows(panel)) == len(set(rows(panel)))

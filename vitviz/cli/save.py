@@ -1,8 +1,9 @@
-"""`vitviz save`: a model of any format as safetensors with a config that opens without assumptions."""
+"""`vitviz save`: a model of any format as safetensors with a config that leaves nothing to guess."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
@@ -13,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="vitviz save",
         description="Write a model, as it was found or corrected by the options, into a folder with model.safetensors "
-        "and config.json, which opens without assumptions next time.",
+        "and config.json, which leaves nothing to guess next time and says what was a guess when it was written.",
     )
     made.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
     model_arguments(made)
@@ -25,5 +26,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the folder and print its path; the exit status."""
     from vitviz.models.saving import save_model
 
-    print(save_model(load(arguments.source, arguments), arguments.out))
+    model = load(arguments.source, arguments)
+    print(save_model(model, arguments.out))
+    if words := model.report.guess_words:
+        print(
+            f"vitviz: Saved as it was opened, and not certain: {words}. The config says so too; "
+            "see vitviz info, and give what is wrong as an option.",
+            file=sys.stderr,
+        )
     return 0

@@ -7,7 +7,7 @@ import torch
 from vitviz.models.checkpoint import Checkpoint
 from vitviz.models.cost import count_flops, published_row
 from vitviz.models.model import Model
-from vitviz.models.report import Certainty, Report
+from vitviz.models.report import Report
 from vitviz.models.units import flops_text
 
 
@@ -60,11 +60,11 @@ def describe(model: Model) -> None:
 def _add_view(report: Report, size: str, patches: str) -> None:
     """One line on the view, with where its size is from unless it is another one by now."""
     known = next((finding for finding in report if finding.topic == "view"), None)
-    why = ""
-    certainty: Certainty = "found"
-    if known is not None and known.text.startswith(size):
-        why, certainty = known.text.removeprefix(size), known.certainty
-    report.replace("view", size + patches + why, certainty)
+    if known is None or not known.text.startswith(size):
+        report.replace("view", size + patches)
+        return
+    why = known.text.removeprefix(size).removeprefix(patches)
+    report.replace("view", size + patches + why, known.certainty, known.since)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

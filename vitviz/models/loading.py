@@ -136,8 +136,11 @@ def load_model(
             "pretrained": pretrained,
         },
     )
-    if mean is not None or std is not None:
+    if mean is not None and std is not None:
+        report.drop("mean", "std", "preprocessing")
         report.replace("mean and std", "said by you")
+    elif mean is not None or std is not None:
+        report.replace("mean" if std is None else "std", "said by you")
     describe(model)
     return model
 
@@ -209,8 +212,11 @@ def _with_weights(
         recognised = recognise(checkpoint, num_heads=num_heads)
         if all(finding.topic != "format" for finding in recognised.findings):
             report.add("format", recognised.format)
-    for finding in recognised.findings:
-        report.add(finding.topic, finding.text, finding.certainty)
+    guessed = {finding.topic for finding in found.findings}
+    for finding in (*(f for f in recognised.findings if f.topic not in guessed), *found.findings):
+        report.add(finding.topic, finding.text, finding.certainty, finding.since)
+    if num_heads is not None and (found.architecture or found.plain is not None):
+        report.replace("heads", f"{num_heads}, said by you")
     step(0.5, f"Building {recognised.architecture or recognised.format}")
     preprocessing = {k: v for k, v in recognised.preprocessing.items() if v is not None}
     try:

@@ -20,15 +20,21 @@ _IF_WRONG = {
     "image size": "a wrong one shifts positions; correct it with image_size",
     "view": "a wrong one shifts positions; correct it with image_size",
 }
+# Where a value that was only inferred is worth a look too.
+_SPOIL = ("heads", "mean", "std", "mean and std")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a report: what it is about, what was found, and how sure that is."""
+    """One line of a report: what it is about, what was found, and how sure that is.
+
+    `since` names the source that a saved model was opened from, where this was not certain already.
+    """
 
     topic: str
     text: str
     certainty: Certainty = "found"
+    since: str = ""
 
     @property
     def note(self) -> str:
@@ -38,7 +44,8 @@ class Finding:
     def __str__(self) -> str:
         if self.certainty == "found":
             return self.text
-        return f"{self.text}  [{self.certainty}{f': {self.note}' if self.note else ''}]"
+        since = f" when saved from {self.since}" if self.since else ""
+        return f"{self.text}  [{self.certainty}{since}{f': {self.note}' if self.note else ''}]"
 
 
 @dataclass(slots=True)
@@ -47,14 +54,33 @@ class Report:
 
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, topic: str, text: str, certainty: Certainty = "found") -> None:
+    def add(self, topic: str, text: str, certainty: Certainty = "found", since: str = "") -> None:
         """Append one finding."""
-        self.findings.append(Finding(topic, text, certainty))
+        self.findings.append(Finding(topic, text, certainty, since))
 
-    def replace(self, topic: str, text: str, certainty: Certainty = "found") -> None:
+    def replace(self, topic: str, text: str, certainty: Certainty = "found", since: str = "") -> None:
         """Append one finding instead of all others on its topic."""
-        self.findings = [finding for finding in self.findings if finding.topic != topic]
-        self.add(topic, text, certainty)
+        self.drop(topic)
+        self.add(topic, text, certainty, since)
+
+    def drop(self, *topics: str) -> None:
+        """Forget what was found on these topics."""
+        self.findings = [finding for finding in self.findings if finding.topic not in topics]
+
+    @property
+    def guesses(self) -> list[Finding]:
+        """What a look at the model should settle: all that was assumed, and inferred heads, mean and std."""
+        assumed = [finding for finding in self.findings if finding.certainty == "assumed"]
+        return assumed + [f for f in self.findings if f.certainty == "inferred" and f.topic in _SPOIL]
+
+    @property
+    def guess_words(self) -> str:
+        """These in a line, such as "heads, norm epsilon (assumed)"; "" where there are none."""
+        parts = []
+        for certainty in ("assumed", "inferred"):
+            topics = dict.fromkeys(finding.topic for finding in self.guesses if finding.certainty == certainty)
+            parts += [f"{', '.join(topics)} ({certainty})"] if topics else []
+        return "; ".join(parts)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from vitviz.errors import SourceError
+from vitviz.models.report import Certainty, Finding
 
 if TYPE_CHECKING:
     from vitviz.models.unknown.plain_vit import PlainConfig
 
 KEY = "vitviz"
 _MOST_NORMS = 10_000
+_MOST_FINDINGS, _LONGEST = 100, 4_000
+_GUESSES: tuple[Certainty, ...] = ("assumed", "inferred")
 # Upper bounds of PlainConfig's whole numbers; products of them are checked by the shapes of the weights.
 _MOST = {
     "width": 65_536, "depth": 1_000, "heads": 65_536, "hidden": 1_000_000, "classes": 10_000_000, "channels": 1_024,
@@ -40,6 +43,20 @@ def norm_eps(said: dict[str, Any], path: Path) -> float | dict[str, float] | Non
     if len(values) > _MOST_NORMS or not all(isinstance(v, float) and 0 < v < 1 for v in values):
         raise SourceError(f"{path}: norm_eps must be a number between 0 and 1, or one for each norm by name.")
     return dict(found) if isinstance(found, dict) else float(found)
+
+
+def findings(said: dict[str, Any], path: Path) -> tuple[Finding, ...]:
+    """What was not certain when the model was saved; SourceError for what we don't write."""
+    found = said.get("findings", [])
+    if not isinstance(found, list) or len(found) > _MOST_FINDINGS or not all(map(_is_finding, found)):
+        raise SourceError(f"{path}: its findings are not as vitviz writes them: save the model again.")
+    return tuple(Finding(**each) for each in found)
+
+
+def _is_finding(found: Any) -> bool:
+    if not isinstance(found, dict) or set(found) != {"topic", "text", "certainty", "since"}:
+        return False
+    return found["certainty"] in _GUESSES and all(isinstance(v, str) and len(v) <= _LONGEST for v in found.values())
 
 
 def layers(said: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""A loaded model -> a folder that opens without any assumption: model.safetensors and config.json.
+"""A loaded model -> a folder that opens with nothing left to guess: model.safetensors and config.json.
 
 The config is timm's own, so that timm opens the folder too where it can build the network, with what timm has no word
-for (the epsilon of norms, a network that is none of timm's, where it all came from) under the key "vitviz".
+for (the epsilon of norms, a network that is none of timm's, where it all came from, and which of its values were
+guesses) under the key "vitviz".
 """
 
 from __future__ import annotations
@@ -111,6 +112,10 @@ def config_of(model: Model) -> dict[str, Any]:
             "model_args": _args(model.build_args),
             "pretrained_cfg": preprocessing | {k: _json(known[k]) for k in _KEPT if known.get(k) is not None},
         }
+    guessed = [finding for finding in model.report if finding.certainty in ("assumed", "inferred")]
+    own["findings"] = [
+        {"topic": f.topic, "text": f.text, "certainty": f.certainty, "since": f.since or model.name} for f in guessed
+    ]
     if model.labels:
         config["label_names"] = list(model.labels)
     return config | {KEY: {k: v for k, v in own.items() if v is not None}}

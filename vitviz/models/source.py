@@ -12,6 +12,7 @@ from vitviz.errors import SourceError
 from vitviz.models import saved
 from vitviz.models.names import DEMOS
 from vitviz.models.reading.folders import MAX_JSON, SUFFIXES
+from vitviz.models.report import Finding
 
 if TYPE_CHECKING:
     from vitviz.models.unknown.plain_vit import PlainConfig
@@ -42,6 +43,7 @@ class Source:
         model_args, pretrained_cfg, labels: what a folder's config says.
         norm_eps: of all norms, or of each by name, where a folder that vitviz saved says it.
         plain: the network of such a folder where it is none of timm's.
+        findings: what of it was a guess when it was saved.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Source:
     labels: tuple[str, ...] = ()
     norm_eps: float | dict[str, float] | None = None
     plain: PlainConfig | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def resolve(source: str | Path, *, architecture: str | None = None) -> Source:
@@ -92,7 +95,8 @@ def of_folder(path: Path, name: str, kind: str, architecture: str) -> Source:
     if not found:
         plain = saved.plain_config(ours, config_path)
         labels = _labels_in(config, config_path) if plain is not None else ()
-        return Source(name, kind, "", path, labels=labels, plain=plain)
+        guesses = saved.findings(ours, config_path) if plain is not None else ()
+        return Source(name, kind, "", path, labels=labels, plain=plain, findings=guesses)
     model_args = config.get("model_args") or {}
     pretrained_cfg = config.get("pretrained_cfg", config)
     if not isinstance(model_args, dict) or not isinstance(pretrained_cfg, dict):
@@ -103,7 +107,9 @@ def of_folder(path: Path, name: str, kind: str, architecture: str) -> Source:
     labels = _labels_in({**pretrained_cfg, **config}, config_path)
     model_args |= saved.layers(ours, config_path)
     eps = None if architecture else saved.norm_eps(ours, config_path)
-    return Source(name, kind, _known(found), path, model_args, pretrained_cfg, labels, eps)
+    # An architecture that is said anew makes nothing of what was guessed of another.
+    guesses = () if architecture else saved.findings(ours, config_path)
+    return Source(name, kind, _known(found), path, model_args, pretrained_cfg, labels, eps, findings=guesses)
 
 
 def _labels_in(config: dict[str, Any], path: Path) -> tuple[str, ...]:

@@ -239,7 +239,7 @@ class Menus:
                 w,
                 "Sa&ve as safetensors…",
                 w.saver.ask,
-                tip="Write the shown model into a folder that opens without assumptions",
+                tip="Write the shown model into a folder that leaves nothing to guess, and says what was guessed",
             )
         )
 

@@ -39,6 +39,11 @@ class ModelPanel(QWidget):
         self.warning.setWordWrap(True)
         self.warning.setObjectName("model-warning")
         self.warning.hide()
+        self.guesses = QLabel()
+        self.guesses.setTextFormat(Qt.TextFormat.PlainText)
+        self.guesses.setWordWrap(True)
+        self.guesses.setObjectName("model-guesses")
+        self.guesses.hide()
         self.top = TopClasses(self)
         self.top.hide()
         self.report = QTableWidget(0, 2, self)
@@ -66,7 +71,7 @@ class ModelPanel(QWidget):
         buttons.addWidget(copy)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        for widget in (self.name, self.warning, self.top):
+        for widget in (self.name, self.warning, self.guesses, self.top):
             layout.addWidget(widget)
         layout.addWidget(self.report, 1)
         layout.addLayout(buttons)
@@ -80,13 +85,19 @@ class ModelPanel(QWidget):
         self.name.setText(model.name)
         self.warning.setVisible(model.random)
         self.warning.setText("Random weights: the maps mean nothing but their shapes.")
+        words = model.report.guess_words
+        self.guesses.setVisible(bool(words))
+        self.guesses.setText(f"To be checked: {words}. Correct… below changes them.")
         if changes := trace.top_changes(_TOP):
             self.top.show_changes(changes, trace.ablation.words)
         else:
             self.top.show_classes(trace.top_k(_TOP))
         self.top.show()
         heads = sorted({layer.num_heads for layer in trace.layers})
-        rows = [(finding.topic, str(finding)) for finding in model.report]
+        guesses = model.report.guesses
+        # What may be wrong comes first, or it would be below the fold.
+        findings = [*guesses, *(finding for finding in model.report if finding not in guesses)]
+        rows = [(finding.topic, str(finding)) for finding in findings]
         rows.append(("layers", f"{len(trace.layers)}, heads {', '.join(map(str, heads))}"))
         if trace.ablation:
             rows.append(("altered", trace.ablation.words))
@@ -100,6 +111,10 @@ class ModelPanel(QWidget):
             for column, words in enumerate((topic, text)):
                 item = QTableWidgetItem(words)
                 item.setTextAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+                if row < len(guesses) and column == 0:
+                    bold = item.font()
+                    bold.setBold(True)
+                    item.setFont(bold)
                 self.report.setItem(row, column, item)
         self._text = f"{model.name}\n" + "\n".join(f"{topic}: {text}" for topic, text in rows)
 

@@ -1,4 +1,4 @@
-"""The shown model into a folder that opens without assumptions: weights as safetensors, and a config."""
+"""The shown model into a folder that leaves nothing to guess: weights as safetensors, and a config."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Saver(QObject):
     def __init__(self, window: QWidget, pane: Pane, worker: Worker, settings: Settings) -> None:
         super().__init__(window)
         self._window, self._pane, self._worker, self._settings = window, pane, worker, settings
+        self._guesses: dict[str, str] = {}  # of what is being written, by the kind of its job
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
 
@@ -56,15 +57,18 @@ class Saver(QObject):
             return save_model(model, folder, progress=progress)
 
         self._settings.update(model_folder=str(folder.parent))
+        self._guesses[f"{KIND} {folder}"] = model.report.guess_words
         self._worker.submit(f"{KIND} {folder}", work, supersede=False)
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: object) -> None:
         if kind.startswith(KIND) and isinstance(result, Path):
-            self.told.emit(f"Written: {result}, which opens without assumptions")
+            words = self._guesses.pop(kind, "")
+            self.told.emit(f"Written: {result}" + (f"; not certain, as the config says: {words}" if words else ""))
             self.saved.emit(result)
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Exception) -> None:
         if kind.startswith(KIND):
+            self._guesses.pop(kind, None)
             show_error(self._window, error)
