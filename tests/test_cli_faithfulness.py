@@ -27,7 +27,7 @@ def test_prints_every_method_beside_random_orders(source, capsys):
 
 def test_a_wrong_class_is_one_line(capsys):
     assert cli.main(["faithfulness", str(PICTURE), "--target", "cat", "--device", "cpu"]) == 1
-    assert "no class is called so" in capsys.readouterr().err
+    assert "no class 'cat'" in capsys.readouterr().err
 
 
 def test_contenders_hold_the_shown_map_and_every_other_method_once():
@@ -36,9 +36,11 @@ def test_contenders_hold_the_shown_map_and_every_other_method_once():
     shown = vitviz.attention_map(seen, layer=2, head=1)
     maps, gaps = contenders(model, image, seen, 4, shown)
     assert not gaps
-    assert next(iter(maps)) == "Attention: layer 2 head 1" and maps["Attention: layer 2 head 1"] is shown
-    assert "Attention: layer 5 mean of heads" in maps
+    assert (
+        next(iter(maps)) == "Attention from CLS: layer 2 head 1" and maps["Attention from CLS: layer 2 head 1"] is shown
+    )
+    assert "Attention from CLS: layer 5 mean of heads" in maps
     assert {m.selection.target for m in maps.values() if m.selection.method not in ("attention", "rollout")} == {4}
     assert all(name_of(m) == name for name, m in maps.items())
     again, _ = contenders(model, image, seen, 4, maps["Relevance"])
-    assert set(again) == set(maps) - {"Attention: layer 2 head 1"}
+    assert set(again) == set(maps) - {"Attention from CLS: layer 2 head 1"}

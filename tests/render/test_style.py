@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vitviz.render.mosaic import Mosaic, tiles_for
+from vitviz.render.scale import labels_of, note_of
 from vitviz.render.style import COLORMAPS, Style, color_indices, color_table, limits_of
 
 LAYERS = [np.array([[[0.1, 0.2]], [[0.0, 0.5]]]), np.array([[[0.3, 0.9]]])]
@@ -60,3 +62,17 @@ def test_index_grows_from_0_at_the_low_end_to_255_at_the_high_end(low, span, val
 @pytest.mark.parametrize("limits", [(0.5, 0.5), (0.7, 0.2), (float("nan"), 1.0)])
 def test_index_is_0_where_the_limits_leave_no_room(limits):
     assert not color_indices(np.linspace(0, 1, 9), limits).any()
+
+
+def test_rounding_of_a_constant_map_is_no_structure():
+    rng = np.random.default_rng(0)
+    values = (1 / 256 * (1 + 3e-7 * rng.standard_normal((2, 8, 8)))).astype(np.float32)
+    limits = limits_of(values[0], "map", values, [values])
+    assert limits[0] == limits[1] == values[0].max()
+    assert len(np.unique(color_indices(values[0], limits))) == 1
+    assert note_of("map", limits) == "uniform: every patch has 0.003906"
+    assert [label for label in labels_of(limits) if label] == ["3.906"]
+    drawn = Mosaic(tiles_for([(8, 8)], [2])).draw([values], "map")
+    assert len(np.unique(drawn[:, :8])) == 1
+    values[0, 3, 3] *= 1.001  # little, but more than rounding
+    assert len(np.unique(color_indices(values[0], limits_of(values[0], "map", values, [values])))) > 1

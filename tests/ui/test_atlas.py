@@ -204,3 +204,12 @@ def test_atlas_behind_another_tab_draws_nothing_and_catches_up(qtbot, window):
     qtbot.waitUntil(atlas.is_seen)
     assert not np.array_equal(atlas.view.image.image, before)
     assert np.array_equal(atlas.view.image.image, atlas._mosaic.draw(window.pane.maps.values, "map"))
+
+
+def test_title_says_that_it_is_attention_of_which_token_whatever_the_map_shows(qtbot, window, atlas):
+    assert atlas.title.text() == "Attention from CLS"
+    window.store.update(query=(3, 4), direction="to")
+    qtbot.waitUntil(lambda: atlas.title.text() == "Attention to patch (3, 4)")
+    window.store.update(method="relevance", direction="from")
+    qtbot.waitUntil(lambda: window.pane.map.selection.method == "relevance", timeout=20000)
+    assert atlas.title.text().startswith("Attention from patch (3, 4); the map shows Relevance")

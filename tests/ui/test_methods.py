@@ -94,8 +94,10 @@ def test_layer_head_and_direction_can_be_chosen_only_where_they_count(qtbot, win
     boxes = (window.controls.layer, window.controls.head, window.controls.direction)
     window.store.update(method="rollout")
     assert not any(box.isEnabled() for box in boxes)
+    assert [boxes[0].text(), *(box.currentText() for box in boxes[1:])] == ["All layers", "", ""]
     window.store.update(method="attention")
     assert all(box.isEnabled() for box in boxes)
+    assert boxes[0].text().startswith("Layer ") and all(box.currentText() for box in boxes[1:])
 
 
 def test_targets_are_the_top_classes_then_all_by_name(window, opened):

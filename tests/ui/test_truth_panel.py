@@ -45,7 +45,12 @@ def test_run_judges_the_shown_map_the_other_methods_and_random_orders(window, pa
     target = panel.target.currentData()
     judged = run()
     names = [row[0] for row in shown_rows(panel)]
-    assert names[0] == "Attention: layer 2 head 1" and {"Rollout", "Relevance", "Token Grad-CAM", RANDOM} <= set(names)
+    assert names[0] == "Attention from CLS: layer 2 head 1" and {
+        "Rollout",
+        "Relevance",
+        "Token Grad-CAM",
+        RANDOM,
+    } <= set(names)
     expected = vitviz.faithfulness(
         opened.model, opened.image, window.pane.map, target, seen=opened.trace, seeds=0
     ).curves["map"]
@@ -207,3 +212,23 @@ def test_numbers_of_the_axes_are_the_probabilities(panel, run):
     for plot in panel.plots.plots.values():
         axis = plot.getPlotItem().getAxis("left")
         assert axis.autoSIPrefixScale == 1.0 and "x0.001" not in axis.labelString()
+
+
+def test_before_a_run_there_are_no_empty_axes(panel, run):
+    assert not panel.plots.isVisible() and panel.sheet.hint.isVisible()
+    run()
+    assert panel.plots.isVisible() and not panel.sheet.hint.isVisible()
+
+
+def test_class_follows_the_store_and_is_the_top_class_of_another_model(window, opened, ragged, panel):
+    best = int(np.argmax(opened.trace.logits))
+    assert panel.target.currentData() == window.analysis.ablation.target.currentData() == best
+    wanted = int(np.argsort(-opened.trace.logits)[4])
+    window.store.update(target=wanted)  # as a restored session does
+    assert panel.target.currentData() == window.analysis.ablation.target.currentData() == wanted
+    panel.target.setCurrentIndex(1)
+    panel.target.activated.emit(1)
+    window.opener.opened.emit(ragged)
+    top = int(np.argmax(ragged.trace.logits))
+    assert window.store.state.target is None
+    assert panel.target.currentData() == window.analysis.ablation.target.currentData() == top

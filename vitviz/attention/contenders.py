@@ -16,13 +16,19 @@ from vitviz.models.model import Model
 
 
 def name_of(shown: Map) -> str:
-    """What a map is called among others: its method, and of attention the layer and head."""
+    """What a map is called among others: its method, and of attention the direction, query, layer and head."""
     chosen = shown.selection
     title = METHODS[chosen.method].title
     if not METHODS[chosen.method].of_head:
         return title
     head = f"head {chosen.head}" if isinstance(chosen.head, int) else f"{chosen.head} of heads"
-    return f"{title}: layer {chosen.layer} {head}"
+    return f"{title} {chosen.direction} {_query_of(shown)}: layer {chosen.layer} {head}"
+
+
+def _query_of(shown: Map) -> str:
+    if shown.query_cell is not None:
+        return f"patch ({shown.query_cell[0]}, {shown.query_cell[1]})"
+    return shown.selection.query.upper() if isinstance(shown.selection.query, str) else "its query"
 
 
 def contenders(

@@ -32,7 +32,7 @@ class Tile:
 
 def page_of(image: Image, tile: Tile, style: Style, figure: Figure, scale: str) -> Page:
     """One map over its picture as a page; its picture has the pixels that `overlay` gives at that size."""
-    bar = Bar(tile.limits, figure, _label(figure, tile.shown, scale)) if figure.color_bar else None
+    bar = Bar(tile.limits, figure, _label(figure, tile.shown, scale, tile.limits)) if figure.color_bar else None
     edge = 0.0 if figure.bare else figure.font_size / 4
     if figure.width is None:
         times = figure.scale
@@ -60,7 +60,7 @@ def page_of_values(shown: Map, width: float, figure: Figure | None = None) -> Pa
     """The values of a map alone, without its picture, on a page of `width` points with a colour bar."""
     figure = figure or Figure(color_bar=True, dpi=144)
     limits = float(shown.values.min()), float(shown.values.max())
-    bar = Bar(limits, figure, _label(figure, shown, "map"))
+    bar = Bar(limits, figure, _label(figure, shown, "map", limits))
     edge = figure.font_size / 4
     across = width - 2 * edge - bar.width
     high, wide = (count * stride for count, stride in zip(shown.grid.shape, shown.grid.stride, strict=True))
@@ -83,7 +83,7 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
     shared = len({t.limits for t in tiles}) == 1
     bar = None
     if figure.color_bar:
-        text = _label(figure, tiles[0].shown, "each" if scale == "map" else scale)
+        text = _label(figure, tiles[0].shown, "each" if scale == "map" else scale, tiles[0].limits)
         if len({t.shown.selection.method for t in tiles}) > 1 and not figure.label:
             text = "each in its own unit and on its own scale"
         bar = Bar(tiles[0].limits, figure, text, None if shared else ("smallest", "largest"))
@@ -119,8 +119,8 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
     return Page(whole, top + tall + below, figure.dpi, figure.background, tuple(marks))
 
 
-def _label(figure: Figure, shown: Map, scale: str) -> str:
-    return figure.label or f"{units_of(shown)}, {note_of(scale)}"
+def _label(figure: Figure, shown: Map, scale: str, limits: tuple[float, float]) -> str:
+    return figure.label or f"{units_of(shown)}, {note_of(scale, limits)}"
 
 
 def units_of(shown: Map) -> str:
@@ -189,7 +189,7 @@ class Bar:
         self, limits: tuple[float, float], figure: Figure, label: str, ends: tuple[str, str] | None = None
     ) -> None:
         size = figure.font_size
-        self._figure, self._label = figure, label
+        self._figure, self._label, self._flat = figure, label, limits[0] == limits[1]
         self._labels = labels_of(limits) if ends is None else [ends[1], ends[0]]
         self._exponent = exponent_of(limits) if ends is None else 0
         self._numbers = max(text_width(text, size) for text in self._labels)
@@ -202,7 +202,8 @@ class Bar:
         size, ink = self._figure.font_size, self._figure.foreground
         left, wide = right_of + size * 0.8, size
         right, bottom = left + wide, top + height
-        made: list[Mark] = [Ramp(left, top, wide, height, color_table(colormap))]
+        colors = color_table(colormap)
+        made: list[Mark] = [Ramp(left, top, wide, height, colors[:1].repeat(256, axis=0) if self._flat else colors)]
         frame = Line(left, top, right, top, _FRAME_WIDTH, ink)
         made += [frame, replace(frame, y0=bottom, y1=bottom)]
         made += [replace(frame, x1=left, y1=bottom), replace(frame, x0=right, y1=bottom)]
@@ -211,6 +212,8 @@ class Bar:
         every = 1 if height / max(last, 1) >= size * 1.1 else (2 if height / 2 >= size * 1.1 else last)
         for i in range(0, last + 1, max(every, 1)):
             at = top + height * i / last
+            if not self._labels[i]:
+                continue
             made.append(Line(right, at, right + size * 0.3, at, _FRAME_WIDTH, ink))
             made.append(Text(right + size * 0.6, at + size * ASCENT / 2, self._labels[i], size, ink))
         if self._exponent:

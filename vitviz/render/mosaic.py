@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vitviz.render.style import Limits, color_table
+from vitviz.render.style import UNIFORM, Limits, color_table
 
 _SMALLEST, _LARGEST = 12, 64
 
@@ -107,5 +107,6 @@ def _indices(maps: np.ndarray, limits: Limits, top: float) -> np.ndarray:
     elif limits == "map":
         low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
     span = np.asarray(high) - low
-    scaled = (maps - low) * (254.0 / np.where(span > 0, span, np.inf)) + 1.5
+    there = span > (UNIFORM * np.abs(high) if limits == "map" else 0.0)
+    scaled = (maps - low) * (254.0 / np.where(there, span, np.inf)) + 1.5
     return np.clip(scaled, 1.0, 255.0).astype(np.uint8)

@@ -25,12 +25,16 @@ def exponent_of(limits: tuple[float, float]) -> int:
 def labels_of(limits: tuple[float, float]) -> list[str]:
     """TICKS numbers from the top of the bar down, in units of 10^exponent."""
     low, high = limits
+    if low == high:  # of a uniform map: one number, in the middle
+        return [f"{high * 10.0 ** -exponent_of(limits):.3f}" if i == TICKS // 2 else "" for i in range(TICKS)]
     unit = 10.0 ** -exponent_of(limits)
     step = (high - low) / (TICKS - 1) * unit
     digits = 3 if step <= 0 else min(6, max(3, math.ceil(-math.log10(step)) + 1))
     return [f"{value * unit:.{digits}f}" for value in np.linspace(high, low, TICKS)]
 
 
-def note_of(scale: object) -> str:
-    """What the ends of the colours are shared over, in words."""
+def note_of(scale: object, limits: tuple[float, float] | None = None) -> str:
+    """What the ends of the colours are shared over, in words; where they coincide, that there is nothing to tell."""
+    if limits is not None and limits[0] == limits[1]:
+        return f"uniform: every patch has {limits[1]:.4g}"
     return NOTES.get(str(scale), "fixed scale")

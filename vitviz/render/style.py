@@ -13,6 +13,7 @@ COLORMAPS = ("viridis", "inferno", "magma", "cividis", "gray")
 Limits = Literal["map", "layer", "all"] | tuple[float, float]
 Interpolation = Literal["nearest", "smooth"]
 Marked = Literal["contour", "mask"]
+UNIFORM = 1e-5  # what float32 leaves of equal numbers, relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,16 @@ def limits_of(
         return 0.0, float(layer.max())
     if limits == "all":
         return 0.0, max(float(maps.max()) for maps in layers)
-    return float(values.min()), float(values.max())
+    low, high = float(values.min()), float(values.max())
+    if is_uniform(low, high):
+        # What is left of a softmax over equal scores is rounding: stretched over all colours it would look like a find.
+        return high, high
+    return low, high
+
+
+def is_uniform(low: float, high: float) -> bool:
+    """Whether two ends of a scale are the same value, up to rounding in float32."""
+    return high - low <= UNIFORM * max(abs(low), abs(high))
 
 
 def color_indices(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -20,6 +20,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.run_button import RunButton
+from vitviz.ui.store import State
 from vitviz.ui.targets import TargetBox
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class AblationPanel(QWidget):
         self.view.left.connect(self._say)
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self._traced)
+        pane.store.changed.connect(self._retarget)
         pane.store.changed.connect(self._mark)
         self.run.ended.connect(self._say)
         self.run.done.connect(self._done)
@@ -109,6 +111,11 @@ class AblationPanel(QWidget):
         self.target.offer(opened.trace, self._pane.store.state.target)
         self.run.setEnabled(self.target.count() > 0)
         self._draw()
+
+    @Slot(object, object)
+    def _retarget(self, old: State, new: State) -> None:
+        if old.target != new.target:
+            self.target.follow(new.target)
 
     @Slot()
     def toggle(self) -> None:

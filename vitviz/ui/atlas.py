@@ -12,13 +12,14 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.render.mosaic import Mosaic, table, tiles_for
+from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.magnifier import Magnifier
 from vitviz.ui.marks import cross_items, frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import layer_text, weight_text
+from vitviz.ui.words import heads_text, layer_text, weight_text
 
 
 class AtlasPanel(LazyPanel):
@@ -45,11 +46,13 @@ class AtlasPanel(LazyPanel):
         self._edge = frame_item(self.view.box, (0, 0, 0), 5.0)
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.5)
         self._hint = frame_item(self.view.box, (255, 200, 60), 2.5)
+        self.title = ElidedLabel(" ")
         self.caption = QLabel(" ")
         self.caption.setTextFormat(Qt.TextFormat.PlainText)
         self.lens = Magnifier(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.title)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.caption)
         self.view.hovered.connect(self._hovered)
@@ -205,6 +208,8 @@ class AtlasPanel(LazyPanel):
     def _say(self) -> None:
         """Under the atlas: the head under the mouse, or what the colours are shared over."""
         maps, opened = self._pane.maps, self._pane.opened
+        if maps is not None:
+            self.title.setText(heads_text(maps, self._pane.store.state))
         if self._pointed is not None and maps is not None and opened is not None:
             layer, head = self._pointed
             largest = weight_text(float(maps.values[layer][head].max()))
@@ -219,6 +224,7 @@ class AtlasPanel(LazyPanel):
     def _chosen(self) -> None:
         if self._mosaic is None or self._pane.map is None:
             return
+        self._say()
         chosen = self._pane.map.selection
         if chosen.method != "attention":  # it is of no one tile
             set_frame(self._edge, None)

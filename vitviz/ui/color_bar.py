@@ -59,12 +59,16 @@ class ColorBar(QWidget):
         space = metrics.height()
         # The note runs upwards beside the numbers; the bar leaves half a line above and below for the end numbers.
         bar = QRectF(2, space / 2 + 1, 16, self.height() - space - 2)
-        table = np.ascontiguousarray(color_table(self._colormap)[::-1])
+        flat = self.limits[0] == self.limits[1]
+        colors = color_table(self._colormap)[::-1]
+        table = np.ascontiguousarray(colors[-1:].repeat(256, axis=0) if flat else colors)
         image = QImage(table.data, 1, 256, 3, QImage.Format.Format_RGB888)
         painter.drawImage(bar, image)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawRect(bar)
         for i, label in enumerate(self.labels()):
+            if not label:
+                continue
             y = bar.top() + bar.height() * i / (TICKS - 1)
             painter.drawLine(int(bar.right()), int(y), int(bar.right()) + 4, int(y))
             box = QRectF(bar.right() + 7, y - space / 2, self.width() - bar.right() - 7, space)

@@ -94,9 +94,15 @@ class LayerBox(QSpinBox):
 
     def follow(self) -> None:
         """Show what the store holds."""
+        if not METHODS[self._store.state.method].of_head:
+            with QSignalBlocker(self):
+                self.setRange(-1, -1)
+                self.setSpecialValueText("All layers")
+            return
         count, titles = len(self._store.reality.heads), self._store.reality.titles
         title = titles[self._store.state.layer] if titles and count else ""
         with QSignalBlocker(self):
+            self.setSpecialValueText("")
             self.setRange(0, max(0, count - 1))
             self.setSuffix((f" / {count - 1}" + (f" · {title}" if title else "")) if count else "")
             self.setValue(max(0, self._store.state.layer))
@@ -164,6 +170,7 @@ class ViewControls(QToolBar):
         self.layer = LayerBox(store)
         self.head = ChoiceBox(store, "head", _FUSED, "Head (Left, Right; M for the mean)")
         self.head.setMinimumContentsLength(13)
+        self.head.setPlaceholderText("All heads")
         self.direction = ChoiceBox(store, "direction", DIRECTIONS, "What the query looks at, or what looks at it (D)")
         self.colormap = ChoiceBox(store, "colormap", [(name, name) for name in COLORMAPS], "Colormap")
         self.colormap.setIconSize(QSize(48, 12))
@@ -199,7 +206,13 @@ class ViewControls(QToolBar):
         if count != getattr(self, "_heads", None):
             self._heads = count
             self.head.set_choices([*_FUSED, *((f"Head {i} / {count - 1}", i) for i in range(count))])
-            self.head.follow(state)
+        # A method of no one layer and head has none of them: the boxes say so until they count again.
+        for box in (self.head, self.direction):
+            if about.of_head:
+                box.follow(state)
+            else:
+                with QSignalBlocker(box):
+                    box.setCurrentIndex(-1)
 
 
 def colormap_icon(name: str) -> QIcon:

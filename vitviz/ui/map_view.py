@@ -120,7 +120,7 @@ class MapView(QWidget):
         self._grid.setPath(grid_path(shown.grid, shown.view))
         method = about(shown)
         scale = "zero" if not method.of_head and style.limits in ("layer", "all") else style.limits
-        self.bar.show_scale(style.colormap, limits, note_of(scale), method.unit)
+        self.bar.show_scale(style.colormap, limits, note_of(scale, limits), method.unit)
         self._entitle()
         chosen = shown.selection
         notes = [f"{shown.layer_name}", f"{shown.grid.rows} x {shown.grid.cols} patches"]

@@ -14,6 +14,7 @@ from vitviz.ui.method_maps import AT_ONCE as _AT_ONCE
 from vitviz.ui.method_maps import MethodMaps
 from vitviz.ui.opening import Opened
 from vitviz.ui.store import Reality, State, Store
+from vitviz.ui.targets import same_classes
 
 KIND = "maps"
 
@@ -57,7 +58,8 @@ class Pane(QObject):
         """Show another trace; the state is kept as far as it is legal there."""
         from vitviz.attention.maps import tokens_of
 
-        self.opened, self.maps, self.map, self._asked = opened, None, None, None
+        before, self.opened = self.opened, opened
+        self.maps, self.map, self._asked = None, None, None
         self._good = {"method": "attention"}
         trace = opened.trace
         # A place of the picture before may lie beside this one, or where the model does not look.
@@ -65,6 +67,8 @@ class Pane(QObject):
             place = getattr(self.store.state, name)
             if isinstance(place, Place) and not trace.view.contains(place.x, place.y):
                 self.store.update(**{name: None})
+        if before is not None and not same_classes(before.trace, trace):
+            self.store.update(target=None)
         titles = tuple(layer.title for layer in trace.layers)
         heads = tuple(layer.num_heads for layer in trace.layers)
         self.store.face(Reality(heads, tokens_of(trace), titles, trace.logits.size))

@@ -135,7 +135,7 @@ class RolloutPanel(LazyPanel):
         limits = limits_of(shown.values, style.limits, whole, [whole])
         self.view.set_pixels(self._canvas.draw(shown, style, limits))
         scale = "zero" if style.limits in ("layer", "all") else style.limits
-        self.bar.show_scale(style.colormap, limits, note_of(scale), "share")
+        self.bar.show_scale(style.colormap, limits, note_of(scale, limits), "share")
         prefix = ", ".join(f"{token_name(k)} {v:.3f}" for k, v in list(shown.prefix_weights.items())[:3])
         query = query_text(shown.selection.query, shown.query_cell)
         self.title.setText(f"From {query} · {shown.layer_name}" + (f" · on {prefix}" if prefix else ""))

@@ -18,6 +18,7 @@ from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.run_button import RunButton
+from vitviz.ui.store import State
 from vitviz.ui.targets import TargetBox
 from vitviz.ui.truth_sheet import TruthSheet
 
@@ -71,6 +72,7 @@ class TruthPanel(QWidget):
         self.caption.setWordWrap(True)
         self._lay_out()
         pane.traced.connect(self._traced)
+        pane.store.changed.connect(self._retarget)
         pane.map_changed.connect(self._explained)
         self.run.done.connect(self._done)
         self.run.failed.connect(self.caption.setText)
@@ -108,6 +110,11 @@ class TruthPanel(QWidget):
         self.target.offer(opened.trace, self._pane.store.state.target)
         self.run.setEnabled(self.target.count() > 1)
         self._show()
+
+    @Slot(object, object)
+    def _retarget(self, old: State, new: State) -> None:
+        if old.target != new.target:
+            self.target.follow(new.target)
 
     @Slot(object)
     def _explained(self, shown: Map) -> None:

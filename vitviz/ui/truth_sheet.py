@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QBuffer, QIODevice, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from vitviz.ui.curve_plots import CurvePlots, color_of
 
@@ -29,15 +37,24 @@ class TruthSheet(QWidget):
         super().__init__(parent)
         self.plots = CurvePlots(self)
         self.table = _table()
+        self.hint = QLabel("The curves come here after Run.")
+        self.hint.setTextFormat(Qt.TextFormat.PlainText)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.hint.setWordWrap(True)
+        self.hint.setEnabled(False)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.addWidget(self.plots, 1)
+        self._layout.addWidget(self.hint, 1)
         self._layout.addWidget(self.table)
         self.table.currentCellChanged.connect(lambda row, *_: self._emphasise(row))
 
     def show_found(self, found: Faithfulness | None) -> None:
         """Show what came of a run, or nothing."""
         self.plots.show_curves(found)
+        # Axes without a curve look like a result of nothing.
+        self.plots.setVisible(found is not None)
+        self.hint.setVisible(found is None)
         rows = found.rows() if found else []
         self.table.setVisible(bool(rows))
         self.table.setRowCount(len(rows))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from vitviz.attention.methods import about
-from vitviz.attention.values import Head, Map, Query
+from typing import TYPE_CHECKING
+
+from vitviz.attention.methods import METHODS, about
+from vitviz.attention.values import Head, HeadMaps, Map, Query
 from vitviz.render.plan import MOVING, Plan
+
+if TYPE_CHECKING:
+    from vitviz.ui.store import State
 
 NAMES = {"cls": "CLS", "dist": "DIST", "mean": "MEAN"}
 
@@ -76,6 +81,18 @@ def figure_text(shown: Map, plan: Plan, label: str = "") -> str:
         what = f"All heads of {layer.lower()}" if plan.format in MOVING else "All heads of all layers"
     how = f"attention {chosen.direction}" if chosen.method == "attention" else f"{about(shown).title} from"
     return f"{what} · {how} {query}"
+
+
+def heads_text(maps: HeadMaps, state: State) -> str:
+    """What the maps of all heads are: of attention, whatever method the map beside them has."""
+    cell = maps.cells[state.layer] if state.layer < len(maps.cells) else None
+    words = f"Attention {maps.direction} {query_text(maps.query, cell)}"
+    # Where stages have grids of their own, the same place is another patch in each.
+    if cell is not None and len(set(maps.cells)) > 1:
+        words += f" of layer {state.layer}, the same place in all"
+    if state.method != "attention":
+        words += f"; the map shows {METHODS[state.method].title}, which is of no one head"
+    return words
 
 
 def query_text(query: Query | None, cell: tuple[int, int] | None) -> str:
