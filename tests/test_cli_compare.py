@@ -1,6 +1,8 @@
 """`vitviz compare`: the demo at three patch sizes, timm models of two sizes, and wrong calls."""
 
 import csv
+import json
+import shlex
 
 import pytest
 
@@ -27,6 +29,16 @@ def test_demo_at_three_patch_sizes_with_what_each_costs(tmp_path, capsys):
         assert counted == attention + linear + 2 * 128 * 128 * 3 * 128 + 2 * 128 * 6
     classes = {row["class_1"] for row in found} | {row["class_2"] for row in found}
     assert classes == {"star", "ring"}
+    command = shlex.split(json.loads((tmp_path / "demo.png.json").read_text())["command"])
+    assert command == ["vitviz", "compare", PICTURE, "--patch-size", "8,16,32", "--runs", "3", "--out", str(out)]
+    assert main(["export", "--recipe", str(tmp_path / "demo.png.json")]) == 1
+    assert f"made again, but for its times, with: {shlex.join(command)}" in capsys.readouterr().err
+    assert main(command[1:]) == 0
+    again = numbers(out.with_suffix(".csv"))
+    measured = {"seconds", "fastest_seconds", "slowest_seconds", "runs", "forward_bytes"}
+    assert [{k: v for k, v in row.items() if k not in measured} for row in again] == [
+        {k: v for k, v in row.items() if k not in measured} for row in found
+    ]
     said = capsys.readouterr().out
     assert f"×{flops[2] / flops[0]:.2g}" in said and "Tokens" in said
 

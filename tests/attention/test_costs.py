@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import vitviz
-from vitviz.attention.costs import Scaling, measure
+from vitviz.attention.costs import Scaling, measure, measure_in_turns
 from vitviz.errors import Cancelled
 from vitviz.models.cost import flops_of
 from vitviz.models.peak import watched
@@ -40,6 +40,21 @@ def test_cost_of_a_model_says_what_is_known_about_it(cost, tiny_vit, picture):
     assert 0 < cost.attention < 1
     assert [p for _, p in cost.top] == sorted((p for _, p in cost.top), reverse=True)
     assert sum(p for _, p in cost.top) == pytest.approx(1.0)  # five classes
+
+
+def test_passes_of_several_models_take_turns(tiny_vit, tiny_swin, picture, monkeypatch):
+    from vitviz.attention import costs
+
+    passed, real = [], costs._timed
+    monkeypatch.setattr(costs, "_timed", lambda module, view: (passed.append(module), real(module, view))[1])
+    every = [(model, picture, vitviz.trace(model, picture)) for model in (tiny_vit, tiny_swin)]
+    found = measure_in_turns(every, runs=4)
+    runs = found[0].runs
+    assert runs == found[1].runs == len(found[0].times) >= 3
+    assert passed[-2 * runs :] == [tiny_vit.module, tiny_swin.module] * runs
+    for cost in found:
+        low, high = cost.spread
+        assert (low, high) == (min(cost.times), max(cost.times)) and low <= cost.seconds <= high
 
 
 @pytest.mark.parametrize(("patch", "side"), [(8, 64), (32, 64), (16, 128), (8, 160)])

@@ -150,3 +150,7 @@ def test_model_with_heads_off_is_measured_too(qtbot, two):
     qtbot.waitUntil(lambda: first.pane.opened is not plain and not two.worker.is_busy(), timeout=20000)
     qtbot.waitUntil(lambda: all(two.costing.costs()) and not two.worker.is_busy(), timeout=20000)
     assert two.costing.costs()[0].tokens == 101
+    table = two.compare_tabs.table
+    assert table.horizontalHeaderItem(0).text().endswith(" · without 0.1")
+    assert first.title.name.toolTip().startswith(table.horizontalHeaderItem(0).text())
+    assert "without" not in table.horizontalHeaderItem(1).text()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -64,6 +64,7 @@ class Cost:
         parameters: of the model; `parameter_bytes` their memory.
         top: the most probable classes, (label, probability).
         scaling: None where operations can't be counted.
+        times: seconds of each of the passes, in their order.
     """
 
     name: str
@@ -83,6 +84,38 @@ class Cost:
     precision: str
     top: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     scaling: Scaling | None = None
+    times: tuple[float, ...] = field(default=(), repr=False)
+
+    @property
+    def spread(self) -> tuple[float, float] | None:
+        """Seconds of the fastest and the slowest pass; None for a single one, which has none."""
+        return (min(self.times), max(self.times)) if len(self.times) > 1 else None
+
+
+def measure_in_turns(
+    every: Sequence[tuple[Model, Image, Trace]],
+    *,
+    runs: int = RUNS,
+    told: Callable[[str], None] = lambda text: None,
+) -> list[Cost]:
+    """`measure` for several models, their timed passes taking turns: what slows the machine meets them all alike."""
+    costs = []
+    for model, image, seen in every:
+        told(f"Measuring {model.name}")
+        costs.append(measure(model, image, seen, runs=1))
+    passes = [_pass_of(model, image) for model, image, _ in every]
+    times: list[list[float]] = [[] for _ in every]
+    told(f"Timing {len(every)} models in turns")
+    with torch.inference_mode():
+        while (done := len(times[0])) < runs or (done < 5 * runs and max(sum(each) for each in times) < _AT_LEAST):
+            for (module, view), each in zip(passes, times, strict=True):
+                each.append(_timed(module, view))
+            if done >= 2 and max(sum(each) for each in times) > _ENOUGH:
+                break
+    return [
+        replace(cost, seconds=statistics.median(each), runs=len(each), times=tuple(each))
+        for cost, each in zip(costs, times, strict=True)
+    ]
 
 
 def measure(
@@ -115,9 +148,8 @@ def measure(
     size = model.preprocessing.input_size
     counted = flops_of(model.module, size, model.preprocessing.channels)
     step(0.2, f"Timing {model.name}")
-    device = torch.device(model.device.name)
-    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
-    view = model.preprocess(image).to(device=device, dtype=dtype)
+    _, view = _pass_of(model, image)
+    device = view.device
     times: list[float] = []
     try:
         with torch.inference_mode():
@@ -161,7 +193,15 @@ def measure(
         precision=model.precision,
         top=tuple(trace.top_k(5)),
         scaling=scaling,
+        times=tuple(times),
     )
+
+
+def _pass_of(model: Model, image: Image) -> tuple[torch.nn.Module, torch.Tensor]:
+    """The network and its input (1, C, H, W), where and in what precision it runs."""
+    device = torch.device(model.device.name)
+    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
+    return model.module, model.preprocess(image).to(device=device, dtype=dtype)
 
 
 def _timed(module: torch.nn.Module, view: torch.Tensor) -> float:

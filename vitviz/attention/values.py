@@ -126,6 +126,13 @@ class Ablation:
         return " ".join(f"{layer}.{head}" for layer, head in self.heads)
 
     @property
+    def brief(self) -> str:
+        """ "without 5.2", to stand after the name of a model; empty where all heads are on."""
+        pairs = self.text.split()
+        named = ", ".join(pairs) if len(pairs) <= 3 else f"{len(pairs)} heads"
+        return "" if not pairs else f"without {named}" if self.to == "zero" else f"{named} at the mean"
+
+    @property
     def words(self) -> str:
         """ "2 heads off (3.0, 3.5)", for a line of text."""
         pairs = self.text.split()

@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] in _COMMANDS:
         command = _COMMANDS[given.pop(0)]
     try:
-        status = command.run(command.parser().parse_intermixed_args(given))
+        parsed = command.parser().parse_intermixed_args(given)
+        parsed.line = given
+        status = command.run(parsed)
         sys.stdout.flush()
         return status
     except VitvizError as error:

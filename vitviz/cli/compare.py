@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, write the figure; the exit status."""
+    from vitviz.attention.costs import measure_in_turns
     from vitviz.images import read_image
     from vitviz.render.comparison import FORMATS, table_of, write_comparison
     from vitviz.render.figure import Figure
@@ -72,15 +75,28 @@ def run(arguments: argparse.Namespace) -> int:
         not arguments.no_outline, not arguments.no_window, arguments.partition,
     )  # fmt: skip
     models = [_compared(image, source, options, arguments, style) for source, options in wishes]
+    costs = measure_in_turns(
+        [(each.seen.model, image, each.seen.trace) for each in models],
+        runs=arguments.runs,
+        told=lambda text: print(text, file=sys.stderr),
+    )
+    models = [replace(each, cost=cost) for each, cost in zip(models, costs, strict=True)]
     rows = [["", *(model.name for model in models)]]
     rows += [[row.name, *(cell.words for cell in row.cells)] for row in table_of(models)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
     if arguments.out is not None:
-        for path in write_comparison(arguments.out, models, style, figure):
+        for path in write_comparison(arguments.out, models, style, figure, command=_command(arguments)):
             print(path)
     return 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The line that makes the same again, from any folder."""
+    named = {str(arguments.picture), *(arguments.model or ()), str(arguments.labels)}
+    line = [str(Path(word).resolve()) if word in named and Path(word).exists() else word for word in arguments.line]
+    return shlex.join(["vitviz", "compare", *line])
 
 
 def _variants(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
@@ -99,7 +115,6 @@ def _variants(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]
 
 def _compared(image: Any, source: str, options: dict[str, Any], arguments: argparse.Namespace, style: Any) -> Any:
     from vitviz.attention.classes import class_named
-    from vitviz.attention.costs import measure
     from vitviz.attention.trace import trace
     from vitviz.cli.figures import selection_of
     from vitviz.models.loading import load_model
@@ -108,16 +123,12 @@ def _compared(image: Any, source: str, options: dict[str, Any], arguments: argpa
     from vitviz.render.plan import Seen
 
     model = load_model(source, **options)
-    print(f"Measuring {model.name}", file=sys.stderr)
     seen = Seen(image, model, trace(model, image))
     selection = selection_of(arguments, arguments.layer, arguments.head)
     if arguments.target is not None:
-        from dataclasses import replace
-
         selection = replace(selection, target=class_named(seen.trace, arguments.target))
     shown = map_for(seen, selection)
-    cost = measure(model, image, seen.trace, runs=arguments.runs)
-    return Compared(seen, shown, limits_for(seen, shown, style.limits), cost)
+    return Compared(seen, shown, limits_for(seen, shown, style.limits))
 
 
 def _patches(text: str) -> list[int]:

@@ -39,15 +39,16 @@ def is_approximation(model: Model) -> bool:
     return own is None or model.patch_size != (own, own)
 
 
-def variant_text(model: Model) -> str:
-    """ "demo · patch 8 · 128 px", with "≈" before a patch size that the weights were not trained for."""
+def variant_text(model: Model, altered: str = "") -> str:
+    """ "demo · patch 8 · 128 px", with "≈" before a patch size that the weights were not trained for, and at the end
+    how the model is altered: "without 5.2"."""
     height, width = model.preprocessing.input_size
     parts = [model.name]
     if model.patch_size is not None:
         rows, cols = model.patch_size
         parts.append(f"{'≈ ' if is_approximation(model) else ''}patch {rows}" + ("" if rows == cols else f" x {cols}"))
     parts.append(f"{height} px" if height == width else f"{height} x {width} px")
-    return " · ".join(parts)
+    return " · ".join([*parts, altered] if altered else parts)
 
 
 def patch_sizes(model: Model, most: int = 4) -> list[int]:

@@ -26,12 +26,12 @@ from vitviz.render.pdf import pdf_of
 from vitviz.render.plan import Seen, scale_of
 from vitviz.render.png import png
 from vitviz.render.raster import pixels_of
+from vitviz.render.recipe import COMPARISON as FORMAT
 from vitviz.render.recipe import PACKAGES, sidecar_of, version_of
 from vitviz.render.style import Style
 from vitviz.render.svg import svg_of
 
 FORMATS = ("png", "svg", "pdf")
-FORMAT = "vitviz comparison"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ class Compared:
     @property
     def name(self) -> str:
         """The model with its patch size and view."""
-        return variant_text(self.seen.model)
+        return variant_text(self.seen.model, self.seen.trace.ablation.brief)
 
 
 def table_of(models: Sequence[Compared]) -> list[Row]:
@@ -119,7 +119,8 @@ def csv_of(models: Sequence[Compared]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([
         "model", "view_height", "view_width", "patch", "tokens", "grid_rows", "grid_cols", "flops", "attention_share",
-        "seconds", "runs", "forward_bytes", "trace_bytes", "parameters", "approximation", "spearman", "overlap",
+        "seconds", "fastest_seconds",
+        "slowest_seconds", "runs", "forward_bytes", "trace_bytes", "parameters", "approximation", "spearman", "overlap",
         "device", "precision", *(f"{what}_{k}" for k in range(1, 6) for what in ("class", "probability")),
     ])  # fmt: skip
     for model in models:
@@ -129,19 +130,24 @@ def csv_of(models: Sequence[Compared]) -> str:
         against = _against(models[0].shown, model.shown)
         top = [each for pair in c.top for each in (pair[0], f"{pair[1]:.6g}")]
         writer.writerow([
-            model.name, *c.view, f"{c.patch[0]:g}", c.tokens, *c.grid, c.flops, c.attention, c.seconds, c.runs,
+            model.name, *c.view, f"{c.patch[0]:g}", c.tokens, *c.grid, c.flops, c.attention, c.seconds,
+            *(c.spread or (c.seconds, c.seconds)), c.runs,
             c.forward_bytes, c.trace_bytes, c.parameters, is_approximation(model.seen.model),
             *(cell.text for cell in against), c.device, c.precision, *top,
         ])  # fmt: skip
     return out.getvalue()
 
 
-def record_of(models: Sequence[Compared], style: Style) -> dict[str, Any]:
-    """What a comparison was made of. Times and memory are measurements: they are kept, not made again."""
+def record_of(models: Sequence[Compared], style: Style, command: str = "") -> dict[str, Any]:
+    """What a comparison was made of, and the command line that makes it again, where one does.
+
+    Times and memory are measurements: they are kept, not made again.
+    """
     image = models[0].seen.image
     return {
         "format": FORMAT,
         "version": 1,
+        "command": command,
         "picture": {
             "path": str(image.path.resolve()) if image.path else None,
             "name": image.name,
@@ -164,7 +170,9 @@ def record_of(models: Sequence[Compared], style: Style) -> dict[str, Any]:
     }
 
 
-def write_comparison(path: Path, models: Sequence[Compared], style: Style, figure: Figure) -> list[Path]:
+def write_comparison(
+    path: Path, models: Sequence[Compared], style: Style, figure: Figure, *, command: str = ""
+) -> list[Path]:
     """Write the figure (PNG, SVG or PDF by its ending), the table as CSV, and a JSON record beside it.
 
     Raises FileError where a file can't be written, VitvizError for another ending.
@@ -173,7 +181,7 @@ def write_comparison(path: Path, models: Sequence[Compared], style: Style, figur
     if kind not in FORMATS:
         raise VitvizError(f"{path.name} is no figure that can be written: end it with .png, .svg or .pdf.")
     page = page_for_models(models, style, figure)
-    record = json.dumps(record_of(models, style), indent=1, ensure_ascii=False)
+    record = json.dumps(record_of(models, style, command), indent=1, ensure_ascii=False)
     if kind == "svg":
         data = svg_of(page, figure.title)
     elif kind == "pdf":

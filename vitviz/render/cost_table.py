@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vitviz.models.units import flops_text
+from vitviz.models.units import digits, flops_text
 
 if TYPE_CHECKING:
     from vitviz.attention.costs import Cost
@@ -49,7 +49,9 @@ def rows_of(costs: Sequence[Cost | None]) -> list[Row]:
             "… in attention", "Share of q·k and weights·v in them", costs,
             lambda c: "not counted" if c.attention is None else f"{c.attention:.1%}",
         ),
-        _row("Time", f"Of one pass on {devices}: {timed}", costs, lambda c: c.seconds, seconds_text),
+        _time(f"Of one pass on {devices}: {timed}; a ratio only where the times of two models do not overlap", costs),
+        _texts("… fastest to slowest", "Of the passes that were timed", costs, _spread),
+        _texts("… measured on", "Device and precision of the passes", costs, lambda c: f"{c.device}, {c.precision}"),
         _row(
             "Memory of a pass", "Most bytes alive at once beside the weights, in a plain pass", costs,
             lambda c: c.forward_bytes, bytes_text,
@@ -75,6 +77,29 @@ def _class(cost: Cost, k: int) -> str:
         return ""
     label, share = cost.top[k]
     return f"{label} {share:.1%}"
+
+
+def _spread(cost: Cost) -> str:
+    if cost.spread is None:
+        return "1 run"
+    low, high = (seconds_text(seconds) for seconds in cost.spread)
+    return f"{low} to {high}, {cost.runs} runs"
+
+
+def _time(tip: str, costs: Sequence[Cost | None]) -> Row:
+    """The median times; a ratio between times that overlap would be one of noise."""
+    row, first = _row("Time", tip, costs, lambda c: c.seconds, seconds_text), costs[0]
+    cells = [
+        cell if first is not None and cost is not None and _apart(cost, first) else replace(cell, ratio="")
+        for cell, cost in zip(row.cells, costs, strict=True)
+    ]
+    return replace(row, cells=tuple(cells))
+
+
+def _apart(cost: Cost, other: Cost) -> bool:
+    if cost.spread is None or other.spread is None:
+        return False
+    return cost.spread[0] > other.spread[1] or cost.spread[1] < other.spread[0]
 
 
 def _row(
@@ -106,17 +131,17 @@ def ratio_text(ratio: float) -> str:
 
 def seconds_text(seconds: float) -> str:
     """Milliseconds, or seconds from one second on."""
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+    return f"{digits(seconds)} s" if seconds >= 1 else f"{digits(seconds * 1e3)} ms"
 
 
 def bytes_text(count: float) -> str:
     """Bytes in kB, MB or GB (powers of ten)."""
     for unit, size in (("GB", 1e9), ("MB", 1e6)):
         if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count / 1e3:.3g} kB"
+            return f"{digits(count / size)} {unit}"
+    return f"{digits(count / 1e3)} kB"
 
 
 def count_text(count: float) -> str:
     """A number in thousands or millions."""
-    return f"{count / 1e6:.3g} M" if count >= 1e6 else f"{count / 1e3:.3g} k"
+    return f"{digits(count / 1e6)} M" if count >= 1e6 else f"{digits(count / 1e3)} k"

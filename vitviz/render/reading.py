@@ -14,7 +14,7 @@ from vitviz.errors import FileError
 from vitviz.render.codec import from_json
 from vitviz.render.plan import Plan
 from vitviz.render.png import text_in
-from vitviz.render.recipe import FORMAT, VERSION, sidecar_of, text_of
+from vitviz.render.recipe import COMPARISON, FORMAT, VERSION, sidecar_of, text_of
 from vitviz.render.style import color_table
 
 MAX_BYTES = 2**20  # of a recipe
@@ -118,6 +118,8 @@ def _bytes_of(path: Path) -> bytes:
 def _parsed(path: Path, data: bytes) -> Recipe:
     try:
         content = json.loads(data, parse_constant=_refuse)
+        if isinstance(content, dict) and content.get("format") == COMPARISON:
+            raise FileError(_of_comparison(path, content))
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
         if content.get("version") != VERSION:
@@ -142,6 +144,16 @@ def _parsed(path: Path, data: bytes) -> Recipe:
             "name an exported figure or the .json beside it."
         ) from error
     return Recipe(content, plan, path, options, ablation)
+
+
+def _of_comparison(path: Path, content: dict[str, Any]) -> str:
+    command = content.get("command")
+    if isinstance(command, str) and command.isprintable() and command.startswith("vitviz compare "):
+        return f"{path.name} is the record of a comparison, which is made again, but for its times, with: {command}"
+    return (
+        f"{path.name} is the record of a comparison made in the window: open its models there again, or name them "
+        "with vitviz compare."
+    )
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:

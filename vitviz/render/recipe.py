@@ -21,6 +21,7 @@ from vitviz.render.making import limits_for, make, map_for, tiles_of
 from vitviz.render.plan import Plan, Seen, settled
 
 FORMAT, VERSION = "vitviz figure", 2
+COMPARISON = "vitviz comparison"  # the format of the record beside a comparison, which is no recipe
 PACKAGES = ("torch", "timm", "numpy", "pillow", "reportlab")
 
 

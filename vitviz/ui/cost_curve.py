@@ -104,7 +104,9 @@ class CostCurve(QWidget):
             painter.setPen(self._foreground)
             where = QRectF(0, at - line / 2, box.left() - 6, line)
             painter.drawText(
-                where, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, flops_text(10.0**power)
+                where,
+                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
+                flops_text(10.0**power).replace(".00", "").replace("10.0", "10"),
             )
         words = "patch size, px" if self.over == "patch size" else "height of the view, px (same proportions)"
         below = QRectF(box.left(), box.bottom() + line + 4, box.width(), line)

@@ -81,7 +81,7 @@ def model_text(opened: Opened) -> str:
     """The model with its patch size and view: "demo · patch 8 · 128 px"."""
     from vitviz.models.resizing import variant_text
 
-    return variant_text(opened.model)
+    return variant_text(opened.model, opened.trace.ablation.brief)
 
 
 def is_approximation(opened: Opened) -> bool:

@@ -62,6 +62,7 @@ class PaneColumn(QWidget):
         self.map_view.view.viewport().installEventFilter(self)
         self.title.pressed.connect(self.chosen)
         self.title.close_asked.connect(self.close_asked)
+        self.pane.traced.connect(self.title.show_model)  # of altered models, too
         self._read: Place | None = None
         self.pane.map_changed.connect(lambda _: self.read(self._read))
         self.opener.opened.connect(self.show_opened)
@@ -75,7 +76,6 @@ class PaneColumn(QWidget):
             self.pane.show(opened)
         finally:
             self.settling = False
-        self.title.show_model(opened)
 
     def read(self, place: Place | None) -> None:
         """Say over the pane what its map holds under a place, and say it again when the map is another."""
