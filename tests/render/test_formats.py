@@ -17,12 +17,13 @@ from vitviz import cli
 from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError
 from vitviz.render.figure import Figure
-from vitviz.render.making import mass_mask, tiles_of
+from vitviz.render.making import tiles_of
 from vitviz.render.overlay import Canvas
 from vitviz.render.plan import Plan, Seen
 from vitviz.render.reading import read_recipe
 from vitviz.render.recipe import produce
 from vitviz.render.style import Style
+from vitviz.render.threshold import mass_mask
 
 PAPER = Figure.for_paper(1, title="A <title> & “more”", grid=True, dpi=120)
 
