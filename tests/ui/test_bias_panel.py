@@ -57,7 +57,8 @@ def test_hover_says_offset_and_value_and_a_click_chooses_the_head(qtbot, swin, h
 def test_a_model_without_one_says_so_and_can_not_be_exported(qtbot, window):
     panel = show(qtbot, window)
     assert "has no relative position bias" in panel.title.text() and panel.title.textFormat() == Qt.TextFormat.PlainText
-    assert panel.table is None and not panel.save.isEnabled() and panel.bar.isHidden()
+    assert panel.table is None and not panel.save.isEnabled()
+    assert all(widget.isHidden() for widget in (panel.bar, panel.view, panel.save, panel.reading))
 
 
 def test_export_writes_the_shown_layer(qtbot, swin, tmp_path):

@@ -1,5 +1,6 @@
 """The logit lens panel: read once, when seen; the map, the names and the curves are those of the lens."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -101,3 +102,14 @@ def test_a_model_that_can_not_be_read_says_why_and_the_next_one_is_read(qtbot, w
     assert panel.found is None and panel.legend.names == [] and panel.curves == []
     window.opener.opened.emit(opened)
     qtbot.waitUntil(lambda: panel.found is not None, timeout=20000)
+
+
+def test_it_says_what_it_waits_for(qtbot, window, panel):
+    goes_on = threading.Event()
+    window.worker.submit("faithfulness", lambda progress: goes_on.wait(20))
+    qtbot.waitUntil(lambda: window.worker.running == "faithfulness")
+    window.tokens.lens._traced(window.pane.opened)
+    assert panel.title.text() == "Waiting for “Is it true?” to end…" and panel.plot.isHidden()
+    goes_on.set()
+    qtbot.waitUntil(lambda: panel.found is not None, timeout=20000)
+    assert not panel.plot.isHidden() and window.worker.running == ""

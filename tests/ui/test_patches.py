@@ -40,7 +40,10 @@ def test_formula_of_n_is_true(panel, opened):
 def test_formula_of_a_model_without_prefix_tokens_counts_patches_alone(bare_window, ragged):
     bare_window.opener.opened.emit(ragged)
     words = bare_window.patches.count.text()
-    assert "N = 64/4 · 64/4 = 256 patches" in words and "tokens" not in words
+    _, second, layer = words.splitlines()
+    assert second == "N = 64/4 · 64/4 = 256 patches" and layer == "Layer 3: 2 x 2 tokens of 32 px, after merging"
+    bare_window.store.update(layer=0)
+    assert bare_window.patches.count.text().splitlines()[2] == "Layer 0: 16 x 16 tokens of 4 px"
 
 
 def test_chips_are_the_tokens_of_the_model_and_the_asked_one_is_checked(window, panel):

@@ -97,5 +97,21 @@ def test_it_follows_the_mouse(qtbot, swin, hover):
 
 def test_a_vit_is_said_to_see_all_from_the_first_layer_on(qtbot, window):
     panel = shown(qtbot, window)
-    assert "100 of 100 patches (100.0 %)" in panel.text.text()
+    assert "100 of 100 patches\u00a0(100.0\u00a0%)" in panel.text.text()
     assert panel.note.text() == "All patches from the first layer on, as in every ViT."
+    # The map is of CLS, which has no place; and there is nothing to watch growing.
+    assert panel.text.text().startswith("The middle of the view, as no place is chosen. After layer ")
+    panel.start()
+    settle(qtbot, window)
+    panel.touch()
+    settle(qtbot, window)
+    assert not panel.play.isEnabled() and not panel.play.isChecked() and panel.play.text() == "Play"
+
+
+def test_the_button_says_what_it_does_next(qtbot, swin):
+    panel = shown(qtbot, swin)
+    assert panel.play.text() == "Play"
+    panel.play.click()
+    assert panel.play.text() == "Stop"
+    panel.play.click()
+    assert panel.play.text() == "Play" and panel.bars.layers == panel.found.layers

@@ -41,8 +41,11 @@ def test_numbers_of_tokens_are_those_of_the_trace(panel, opened):
 
 def test_cost_is_relative_to_224_px_at_patch_16(panel, opened):
     words = panel.cost.text()
-    assert "100² = 10,000 pairs" in words and "0.26 times" in words  # (100 / 196)^2
-    assert "512 px at patch 16 are 1,024 patches and cost 27.3 times" in words
+    assert (
+        "100² = 10,000 pairs" in words
+        and "(patches only), 0.26 times the pairs of a view of 224 px at patch 16" in words
+    )  # (100 / 196)^2
+    assert "A view of 512 px at patch 16 has 1,024 patches and 27.3 times those pairs" in words
 
 
 def test_windows_cost_less_than_all_pairs_and_stages_are_counted(ragged):

@@ -142,7 +142,7 @@ def test_cancel_by_its_button_and_by_the_status_bar(qtbot, window, panel, run, m
     monkeypatch.setattr("vitviz.attention.faithfulness.faithfulness", endless)
     for stop in (lambda: qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton), window.status.cancel_asked.emit):
         qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: panel.progress.value() == 625, timeout=10000)
+        qtbot.waitUntil(lambda: panel.progress.value() == 500, timeout=10000)
         assert panel.run.text() == "Cancel"
         stop()
         qtbot.waitUntil(lambda: not panel.running, timeout=10000)

@@ -168,7 +168,8 @@ class BiasPanel(LazyPanel):
         self._centres.setPath(cross)
         self._centres.show()
         self.bar.show_scale(self.table.colormap, self.table.limits, "scale of the layer", LABEL)
-        self.bar.show()
+        for widget in (self.view, self.bar, self.reading, self.save):
+            widget.show()
         self.save.setEnabled(True)
         self._say(None)
 
@@ -178,7 +179,8 @@ class BiasPanel(LazyPanel):
         self.title.setToolTip("")
         self.reading.setText(" ")
         self.view.clear()
-        self.bar.hide()
+        for widget in (self.view, self.bar, self.reading, self.save):
+            widget.hide()
         self._centres.hide()
         self.save.setEnabled(False)
         for frame in (self._edge, self._frame):

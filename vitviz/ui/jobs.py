@@ -129,6 +129,12 @@ class Worker(QObject):
             self._cancel(kind)
         self._wake()
 
+    @property
+    def running(self) -> str:
+        """The kind of the job that runs now, "" where none does."""
+        job = self._running
+        return "" if job is None else job.kind
+
     def is_busy(self) -> bool:
         """Whether a job waits, runs or has not yet been told of."""
         return bool(self._unsettled)

@@ -31,6 +31,8 @@ _TOP = 5
 # Okabe and Ito's colours, told apart by colour-blind people too; grey is for all other classes.
 _COLORS = ("#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#f0e442", "#0072b2", "#999999")
 _OTHER = len(_COLORS) - 1
+_READING = "Reading the tokens of every layer…"
+_NAMES = {"faithfulness": "“Is it true?”", "head ablation": "“Ablation”", "head statistics": "“Statistics”"}
 
 
 class LensPanel(LazyPanel):
@@ -67,9 +69,11 @@ class LensPanel(LazyPanel):
         layout.addWidget(self.note)
         self.view.hovered.connect(self._read)
         self.view.left.connect(lambda: self._read(None))
+        worker.started.connect(self._started)
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
         worker.cancelled.connect(self._cancelled)
+        self.plot.hide()
         pane.traced.connect(self._traced)
         pane.store.changed.connect(self._chosen)
 
@@ -111,8 +115,14 @@ class LensPanel(LazyPanel):
 
                 return logit_lens(model, trace, progress=progress, cancel=progress.cancelled)
 
-            self.title.setText("Reading the tokens of every layer…")
+            before = self._worker.running
             self._number = self._worker.submit(KIND, work)
+            self.title.setText(f"Waiting for {_NAMES.get(before, 'what runs')} to end…" if before else _READING)
+
+    @Slot(int, str)
+    def _started(self, number: int, kind: str) -> None:
+        if kind == KIND and number == self._number:
+            self.title.setText(_READING)
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
@@ -141,6 +151,7 @@ class LensPanel(LazyPanel):
         self.note.setText(reason or " ")
         self.view.clear()
         self.legend.show_names([])
+        self.plot.hide()  # its axes would be of nothing
         self._remove_curves()
 
     def _layer(self) -> LayerLens | None:
@@ -178,6 +189,7 @@ class LensPanel(LazyPanel):
         assert self.found is not None
         self._remove_curves()
         shares = self.found.probabilities
+        self.plot.show()
         self.plot.show_layers(len(shares))
         for color, index in list(zip(_COLORS, self.classes, strict=False))[:_TOP]:
             curve = pg.PlotDataItem(

@@ -134,6 +134,10 @@ class MapView(QWidget):
             notes.append(shown.note)
         self.note.setText(" · ".join(notes))
         words = window_text(shown)
+        if words and style.show_partition:
+            words += " · lines: windows of this layer"
+            if shown.neighbour is not None:
+                words += ", dashed: of the layer beside it"
         self.window_note.setText(words[:1].upper() + words[1:])
         self.window_note.setToolTip(_LEGEND if words else "")
         self.drawn.emit()

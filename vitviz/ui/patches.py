@@ -15,6 +15,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vitviz.attention.methods import about
+from vitviz.attention.values import Map
 from vitviz.images import Preprocessing, view_pixels
 from vitviz.render.style import Style
 from vitviz.ui.marks import cell_rect, frame_item, grid_path, set_frame
@@ -53,6 +55,7 @@ class PatchesPanel(QWidget):
         self.reach_button.setToolTip("The receptive field of the patch, growing layer by layer (S)")
         self.reach_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.reach_button.clicked.connect(lambda _=False: self.reach_asked.emit())
+        self._counted = ""
         self.chips: dict[str, QToolButton] = {}
         self._group = QButtonGroup(self)
         self._group.setExclusive(False)
@@ -84,7 +87,8 @@ class PatchesPanel(QWidget):
         height, width = opened.image.size
         self.view.set_extent(height, width)
         self.view.set_pixels(view_pixels(opened.image, preprocessing), view.box)
-        self.count.setText(_count_text(opened, preprocessing))
+        self._counted = _count_text(opened, preprocessing)
+        self.count.setText(self._counted)
         self._make_chips(self._pane.store.reality.tokens)
         self._chosen(None, self._pane.store.state)
 
@@ -128,6 +132,19 @@ class PatchesPanel(QWidget):
         set_frame(self._edge, rect)
         set_frame(self._frame, rect)
         self._windows.show(found, self._pane.store.state.style)
+        self.count.setText(self._counted + self._merged_text(found))
+
+    def _merged_text(self, shown: Map) -> str:
+        """The grid of the map in a line, where stages merge patches: it is not the one that the sequence began with."""
+        opened = self._pane.opened
+        layers = opened.trace.layers if opened is not None else ()
+        if len({layer.query_grid.shape for layer in layers if layer.kind != "pool"}) < 2:
+            return ""
+        grid, first = shown.grid, layers[0].query_grid
+        what = f"Layer {shown.selection.layer}" if about(shown).of_head else "This map"
+        size = f"{grid.stride[0]:g}" if grid.stride[0] == grid.stride[1] else f"{grid.stride[0]:g} x {grid.stride[1]:g}"
+        merged = "" if grid.shape == first.shape else ", after merging"
+        return f"\n{what}: {grid.rows} x {grid.cols} tokens of {size} px{merged}"
 
     @Slot(object)
     def _restyled(self, style: Style) -> None:

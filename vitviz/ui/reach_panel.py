@@ -43,6 +43,8 @@ class ReachPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("What the token can see")
         self.bars = GrowthBars(self)
+        self.axis = plain_label()
+        self.axis.setText("Patches seen after each layer, in %")
         self.play = QToolButton()
         self.play.setText("Play")
         self.play.setCheckable(True)
@@ -61,6 +63,7 @@ class ReachPanel(LazyPanel):
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.text)
         layout.addWidget(self.view, 1)
+        layout.addWidget(self.axis)
         layout.addWidget(self.bars)
         layout.addLayout(row)
         layout.addWidget(self.note)
@@ -127,8 +130,11 @@ class ReachPanel(LazyPanel):
             if fresh and not self.play.isChecked():
                 # The layer that is chosen in the window, as far as it is one between patches.
                 self.slider.setValue(min(self._pane.store.state.layer, count - 1))
-        for widget in (self.slider, self.play, self.bars):
-            widget.setEnabled(True)
+        grows = len(set(self.found.counts)) > 1
+        for widget, on in ((self.slider, True), (self.play, grows), (self.bars, True)):
+            widget.setEnabled(on)
+        if not grows:  # as in a ViT: there is nothing to watch
+            self.play.setChecked(False)
         self._draw()
 
     @Slot(int, str, object)
@@ -141,6 +147,7 @@ class ReachPanel(LazyPanel):
         self.text.setText(reason)
         self.note.setText(" ")
         self.view.clear()
+        self.axis.hide()
         for widget in (self.slider, self.play, self.bars):
             widget.setEnabled(False)
 
@@ -157,15 +164,20 @@ class ReachPanel(LazyPanel):
         self.view.set_pixels(draw_reach(self._canvas[1], found.grid, found.seen[at], before, own, cell))
         count = found.counts[at]
         after = layer_text(layer.index, layer.title).lower()
+        query = self._pane.store.state.effective_query
+        named = "" if isinstance(query, Place) else "The middle of the view, as no place is chosen. "
+        # No line may break within a patch or a share.
         self.text.setText(
-            f"After {after} the token at patch ({cell[0]}, {cell[1]}) of {own.rows} x {own.cols} has seen {count} of "
-            f"{total} patches ({100 * count / total:.1f} %)"
+            f"{named}After {after} the token at patch ({cell[0]}, {cell[1]}) of {own.rows} x {own.cols} "
+            f"has seen {count} of {total} patches ({100 * count / total:.1f} %)"
         )
+        self.axis.show()
         self.note.setText(_comparison(found.counts, total) + (f" {found.note}" if found.note else ""))
-        self.bars.show_counts([n / total for n in found.counts], at)
+        self.bars.show_counts([n / total for n in found.counts], at, found.layers)
 
     @Slot(bool)
     def _play(self, on: bool) -> None:
+        self.play.setText("Stop" if on else "Play")
         if on:
             self._timer.start()
         else:
@@ -193,24 +205,32 @@ class GrowthBars(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.shares: list[float] = []
+        self.layers: tuple[int, ...] = ()
         self.current = 0
         self.setAccessibleName("Share of the patches seen after each layer")
         self.setToolTip("Share of the patches seen after each layer, from 0 to 100 %; dashed: a ViT")
-        self.setFixedHeight(56)
+        self._line = self.fontMetrics().height()
+        self.setFixedHeight(56 + 2 * self._line)
 
-    def show_counts(self, shares: list[float], current: int) -> None:
-        """Show shares between 0 and 1, one of them marked."""
+    def show_counts(self, shares: list[float], current: int, layers: tuple[int, ...] = ()) -> None:
+        """Show shares between 0 and 1, one of them marked, with the numbers of their layers."""
         self.shares, self.current = shares, current
+        self.layers = tuple(layers) or tuple(range(len(shares)))
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(200, 56)
+        return QSize(200, self.height())
 
     def bar(self, index: int) -> QRectF:
         """Where a bar is drawn."""
         wide = (self.width() - 2) / max(1, len(self.shares))
-        high = self.shares[index] * (self.height() - 6)
-        return QRectF(1 + index * wide + 1, self.height() - 1 - max(1.0, high), max(1.0, wide - 2), max(1.0, high))
+        high, floor = max(1.0, self.shares[index] * self._room), self._line + self._room
+        return QRectF(1 + index * wide + 1, floor - high, max(1.0, wide - 2), high)
+
+    @property
+    def _room(self) -> float:
+        """Between the line of shares above and that of layers below."""
+        return float(self.height() - 2 * self._line - 2)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if self.shares and event.button() == Qt.MouseButton.LeftButton:
@@ -220,13 +240,24 @@ class GrowthBars(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         palette = self.palette()
-        for i in range(len(self.shares)):
-            role = palette.highlight() if i == self.current else palette.mid()
-            painter.fillRect(self.bar(i), role)
+        ink = palette.color(self.foregroundRole())
+        pale = QColor(ink)
+        pale.setAlpha(110)
+        painter.setPen(ink)
+        every = max(1, -(-self.fontMetrics().horizontalAdvance("100") * len(self.shares) // max(1, self.width())))
+        for i, share in enumerate(self.shares):
+            box = self.bar(i)
+            painter.fillRect(box, palette.highlight().color() if i == self.current else pale)
+            if i % every and i != self.current:
+                continue
+            wide = QRectF(box.center().x() - 30, 0, 60, self._line)
+            above, below = wide.translated(0, box.top() - self._line), wide.translated(0, self._line + self._room + 1)
+            if i == self.current or abs(i - self.current) >= every:
+                painter.drawText(above, Qt.AlignmentFlag.AlignCenter, f"{100 * share:.0f}")
+                painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(self.layers[i]))
         if self.shares:
             pen = painter.pen()
-            pen.setColor(palette.color(self.foregroundRole()))
             pen.setStyle(Qt.PenStyle.DashLine)
             painter.setPen(pen)
-            painter.drawLine(1, 5, self.width() - 2, 5)
+            painter.drawLine(1, self._line, self.width() - 2, self._line)
         painter.end()

@@ -36,13 +36,14 @@ def cost_text(opened: Opened) -> str:
         pairs = patches * high * wide
         return (
             f"Attention stays within windows of {high} x {wide}: {patches:,} · {high * wide} = {pairs:,} pairs a head "
-            f"in the first layer, {_times(pairs / REFERENCE**2)} what 224 px at patch 16 cost ({REFERENCE}² = "
-            f"{REFERENCE**2:,}). Between all {patches:,} it would be {_times(whole)}."
+            f"in the first layer, {_times(pairs / REFERENCE**2)} the pairs of a view of 224 px at patch 16 "
+            f"({REFERENCE}² = {REFERENCE**2:,}). Between all {patches:,} it would be {_times(whole)}."
         )
     return (
-        f"Attention compares every patch with every patch: {patches:,}² = {patches**2:,} pairs a head and layer, "
-        f"{_times(whole)} what 224 px at patch 16 cost ({REFERENCE}² = {REFERENCE**2:,}). "
-        f"512 px at patch 16 are {EXAMPLE:,} patches and cost {_times((EXAMPLE / REFERENCE) ** 2)}."
+        f"Attention compares every patch with every patch: {patches:,}² = {patches**2:,} pairs a head and layer "
+        f"(patches only), {_times(whole)} the pairs of a view of 224 px at patch 16 ({REFERENCE}² = "
+        f"{REFERENCE**2:,}). A view of 512 px at patch 16 has {EXAMPLE:,} patches and "
+        f"{_times((EXAMPLE / REFERENCE) ** 2)} those pairs."
     )
 
 

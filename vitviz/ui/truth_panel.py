@@ -147,10 +147,10 @@ class TruthPanel(QWidget):
             from vitviz.attention.faithfulness import faithfulness
 
             def first(fraction: float | None, text: str) -> None:
-                progress(0.25 * (fraction or 0.0), text)
+                progress(fraction, f"1 of 2, the maps: {text}")
 
             def then(fraction: float | None, text: str) -> None:
-                progress(0.25 + 0.75 * (fraction or 0.0), text)
+                progress(fraction, f"2 of 2, the curves: {text}")
 
             maps, gaps = contenders(model, image, seen, target, shown, progress=first, cancel=progress.cancelled)
             found = faithfulness(
