@@ -4,12 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QRectF, Qt
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication
 
 from vitviz.attention.values import Place
 from vitviz.render.mosaic import table
+from vitviz.ui.magnifier import placed
 
 
 @pytest.fixture
@@ -128,11 +129,28 @@ def test_lens_shows_the_overlay_of_its_head(window, atlas, hover, opened):
         assert image.pixelColor(x, y).getRgb()[:3] == tuple(wanted[y, x])
 
 
-def test_lens_stays_inside_the_panel(window, atlas, hover):
+def test_lens_lies_in_the_window_and_covers_no_tile(window, atlas, hover):
     for layer in range(6):
         for head in range(2):
             hover(atlas.view, atlas.tile_center(layer, head))
-            assert atlas.rect().contains(atlas.lens.geometry())
+            panel = QRect(atlas.mapTo(window, QPoint(0, 0)), atlas.size())
+            assert atlas.lens.isVisible() and window.rect().contains(atlas.lens.geometry())
+            assert not panel.intersects(atlas.lens.geometry())
+
+
+@pytest.mark.parametrize("mouse", [(10, 10), (390, 10), (10, 490), (390, 490)])
+def test_lens_of_a_panel_alone_lies_in_the_corner_farthest_from_the_mouse(mouse):
+    lens, panel = QSize(150, 150), QRect(0, 0, 400, 500)
+    at = QRect(placed(lens, panel, panel.size(), QPoint(*mouse)), lens)
+    assert panel.contains(at)
+    assert (at.left() > 200) == (mouse[0] < 200) and (at.top() > 250) == (mouse[1] < 250)
+    assert not at.contains(QPoint(*mouse))
+
+
+def test_lens_goes_with_the_atlas(window, atlas, hover):
+    hover(atlas.view, atlas.tile_center(3, 1))
+    window.docks["Heads"].hide()
+    assert not atlas.lens.isVisible()
 
 
 def test_lens_hides_between_tiles_and_when_the_mouse_leaves(window, atlas, hover):

@@ -108,7 +108,7 @@ def test_layer_typed_counts_when_it_is_finished(qtbot, store, controls, log):
 
 def test_layer_in_the_store_is_shown_with_how_many_there_are_without_echo(store, controls, log):
     store.update(layer=3)
-    assert (controls.layer.value(), controls.layer.text()) == (3, "Layer 3 / 3")
+    assert (controls.layer.value(), controls.layer.text()) == (3, "Layer 3 (0–3)")
     assert len(log) == 1
     assert (controls.layer.minimum(), controls.layer.maximum()) == (0, 3)
 
@@ -153,7 +153,7 @@ def test_finer_opacity_than_the_slider_has_is_not_rounded_in_the_store(store, co
 def test_heads_offered_are_those_of_the_layer(store, controls, layer, count):
     store.update(layer=layer)
     assert [controls.head.itemData(i) for i in range(controls.head.count())] == ["mean", "max", "min", *range(count)]
-    assert controls.head.itemText(controls.head.count() - 1) == f"Head {count - 1} / {count - 1}"
+    assert controls.head.itemText(controls.head.count() - 1) == f"Head {count - 1} (0–{count - 1})"
 
 
 def test_head_is_kept_or_clamped_and_shown_from_layer_to_layer(store, controls, log):
@@ -180,7 +180,7 @@ def test_another_model_is_faced(store, controls, log):
     store.update(layer=3, head=23)
     store.face(Reality((4, 4), ("cls", "mean")))
     controls.face()
-    assert controls.layer.text() == "Layer 1 / 1"
+    assert controls.layer.text() == "Layer 1 (0–1)"
     assert controls.head.currentData() == 3
     assert controls.head.count() == 7
 
@@ -206,3 +206,14 @@ def test_colormap_entries_show_their_colours(controls):
     for i in range(controls.colormap.count()):
         strip = controls.colormap.itemIcon(i).pixmap(48, 12).toImage()
         assert strip.pixelColor(2, 6) != strip.pixelColor(45, 6)
+
+
+def test_layer_says_that_it_is_counted_from_0_and_what_its_title_means(store, controls):
+    store.face(Reality((3, 6), ("mean",), ("0.0 regular", "1.0 shifted")))
+    store.update(layer=1)
+    controls.layer.follow()
+    assert controls.layer.text() == "Layer 1 (0–1) · 1.0 shifted"
+    assert '"1.0 shifted" is block 0 of stage 1, both counted from 0, in shifted windows' in controls.layer.toolTip()
+    store.face(Reality((12,) * 6, ("cls", "mean")))
+    controls.face()
+    assert controls.layer.text() == "Layer 1 (0–5)" and "stage" not in controls.layer.toolTip()

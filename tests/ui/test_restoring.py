@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import PIL.Image
 import pytest
+import shiboken6
 from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -217,13 +218,35 @@ def test_session_is_offered_after_a_kill_and_not_after_a_good_end(qtbot, real, c
     killed = subprocess.run([sys.executable, "-c", code, f"{left}.lock"], check=False)
     assert killed.returncode != 0 and left.with_name("running-1-1.json.lock").exists()
     real.store.update(layer=0, head="mean", query=None)
-    box = real.autosave.offer()
-    assert box is not None and files[0].name in box.text()
+    real.map_view.view.setFocus()
+    offer = real.autosave.offer()
+    assert offer is not None and offer.isVisible() and files[0].name in offer.words.toolTip() + offer.words.text()
+    # It waits: no key that is meant for the window answers, and nothing is in the way of it.
+    assert not QApplication.activeModalWidget() and real.focusWidget() is real.map_view.view
+    for key in (Qt.Key.Key_Space, Qt.Key.Key_Return):
+        qtbot.keyClick(real.map_view.view, key)
+    real.browsing.play(False)
+    assert offer.isVisible() and left.exists()
     with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
-        next(b for b in box.buttons() if "Restore" in b.text()).click()
+        offer.restore.click()
+    assert not shiboken6.isValid(offer) or not offer.isVisible()
     assert chosen(real) == wanted and not left.exists()
     real.close()
     assert not list(config_dir.glob("running-*"))
+
+
+def test_session_that_is_dismissed_is_gone_and_one_that_is_not_answered_is_not(real, config_dir):
+    left = config_dir / "running-1-1.json"
+    left.write_bytes(encode(real.restorer.session()))
+    offer = real.autosave.offer()
+    assert offer is not None and left.exists()
+    assert real.autosave.offer() is None, "it is offered once at a time"
+    offer.dismiss.click()
+    assert not left.exists() and not offer.isVisible() and real.autosave.offer() is None
+    left.write_bytes(encode(real.restorer.session()))
+    assert real.autosave.offer() is not None
+    real.close()
+    assert left.exists()
 
 
 def test_copied_python_makes_the_shown_picture(qtbot, real, tmp_path, monkeypatch):

@@ -361,6 +361,22 @@ def test_close_while_a_job_runs_ends_quickly_and_leaves_no_thread(qtbot, window,
     assert THREAD_NAME not in {thread.name for thread in threading.enumerate()}
 
 
+def test_floating_panels_go_with_the_window_and_come_back(qtbot, window):
+    dock = window.docks["Heads"]
+    dock.setFloating(True)
+    seen = []
+    window.worker.close, close = (
+        (lambda timeout: seen.append(dock.isVisible()) or close(timeout=timeout)),
+        window.worker.close,
+    )
+    assert dock.isVisible()
+    window.close()
+    assert seen == [False] and not window.isVisible()
+    state = window.settings.value.dock_state
+    window.docks.restore(state)
+    assert dock.isFloating() and not dock.isHidden()
+
+
 def test_close_while_playing_stops_the_clock(qtbot, focused):
     press(qtbot, focused.map_view.view, Key.Key_Space)
     focused.close()

@@ -62,7 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise VitvizError(
             f"There is no picture {str(arguments.picture)!r}: check the path; a model is named with --model."
         )
-    from vitviz.ui import app
+    try:
+        from vitviz.ui import app
+    except ImportError as error:
+        from vitviz.ui import x_libraries
+
+        if (missing := x_libraries.missing_library(error)) is None:
+            raise
+        raise VitvizError(x_libraries.sentence(missing)) from error
 
     sources = arguments.model or ["demo"]
     if len(sources) > _PANES:

@@ -12,6 +12,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from vitviz import __version__, resources
+from vitviz.ui import x_libraries
 from vitviz.ui.messages import install_excepthook, show_error
 from vitviz.ui.opening import Wish
 from vitviz.ui.settings import Settings
@@ -48,6 +49,7 @@ def _mode(name: str) -> Mode:
 def run(wish: Wish | None = None) -> int:
     """Open the window and stay until it is closed; the exit status."""
     _preload_torch_on_windows()
+    x_libraries.check()
     app = application()
     window = create(wish)
     undo = install_excepthook(lambda error: show_error(window, error))

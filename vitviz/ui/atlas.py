@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QPainterPath, QResizeEvent
+from PySide6.QtGui import QColor, QHideEvent, QPainterPath, QResizeEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
@@ -293,6 +293,10 @@ class AtlasPanel(LazyPanel):
             layer = int(place.y // (tiles.tile[0] + tiles.gap))
             if layer < len(tiles.heads):
                 store.update(ablation=store.state.ablation.toggled((layer, h) for h in range(tiles.heads[layer])))
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.lens.hide()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -8,11 +8,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLockFile, QObject, Qt, QTimer
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtCore import QLockFile, QObject, QTimer
 
 from vitviz.atomic import write_bytes
 from vitviz.errors import FileError
+from vitviz.ui.session_offer import SessionOffer
 from vitviz.ui.sessions import Session, encode, read_session
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Autosave(QObject):
         self._window, self._folder = window, folder
         self._path = folder / f"{_PREFIX}{os.getpid()}-{id(self):x}.json"
         self._lock: QLockFile | None = None
+        self._offered: QLockFile | None = None
         self._written: bytes | None = None
         self._thread: threading.Thread | None = None
         self._timer = QTimer(self, singleShot=True, interval=DELAY)
@@ -64,37 +65,38 @@ class Autosave(QObject):
         with contextlib.suppress(FileError):
             write_bytes(self._path, data)
 
-    def offer(self) -> QMessageBox | None:
-        """Ask whether the session of a run that did not end is wanted back; None where there is none."""
+    def offer(self) -> SessionOffer | None:
+        """Offer the session of a run that did not end, without waiting for an answer; None where there is none.
+
+        It stays on the disk, and will be offered again, until it is restored or dismissed.
+        """
         for path in sorted(self._folder.glob(f"{_PREFIX}*.json"), key=_age) if self._folder.is_dir() else ():
             lock = QLockFile(f"{path}.lock")
             lock.setStaleLockTime(0)
             if not lock.tryLock(0):
                 continue  # another window, alive
             try:
-                session: Session | None = read_session(path)
+                session = read_session(path)
             except FileError:
-                session = None
-            _remove(path)
-            lock.unlock()
-            if session is not None:
-                return self._ask(session)
+                _remove(path)
+                continue
+            self._offered = lock
+            return self._offer(path, session)
         return None
 
-    def _ask(self, session: Session) -> QMessageBox:
-        box = QMessageBox(self._window)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Restore the last session?")
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        names = ", ".join(dict.fromkeys(pane.model.source for pane in session.panes))
-        picture = session.picture.name if session.picture else "a picture that was pasted"
-        box.setText(f"vitviz did not end as it should have the last time. It showed {picture} through {names}.")
-        restore = box.addButton("Restore", QMessageBox.ButtonRole.AcceptRole)
-        box.addButton("Start anew", QMessageBox.ButtonRole.RejectRole)
-        restore.clicked.connect(lambda: self._window.restorer.apply(session))
-        box.open()
-        return box
+    def _offer(self, path: Path, session: Session) -> SessionOffer:
+        offer = SessionOffer(session, self._window)
+        offer.restore_asked.connect(lambda: self._window.restorer.apply(session))
+        offer.answered.connect(lambda: self._answered(path))
+        self._window.status.addPermanentWidget(offer)
+        self._window.menus.file.insertAction(self._window.menus.open_session, offer.again)
+        return offer
+
+    def _answered(self, path: Path) -> None:
+        _remove(path)
+        if self._offered is not None:
+            self._offered.unlock()
+            self._offered = None
 
     def close(self) -> None:
         """The program ends well: nothing is left."""
@@ -104,6 +106,8 @@ class Autosave(QObject):
         _remove(self._path)
         if self._lock is not None:
             self._lock.unlock()
+        if self._offered is not None:
+            self._offered.unlock()
 
 
 def _age(path: Path) -> float:

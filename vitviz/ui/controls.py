@@ -13,6 +13,7 @@ from vitviz.attention.methods import METHODS
 from vitviz.render.style import COLORMAPS, color_table
 from vitviz.ui.labels import plain_label
 from vitviz.ui.store import State, Store
+from vitviz.ui.words import title_text
 
 _FUSED = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
 DIRECTIONS = (("Looks at", "from"), ("Is looked at by", "to"))
@@ -67,7 +68,6 @@ class LayerBox(QSpinBox):
     def __init__(self, store: Store) -> None:
         super().__init__()
         self._store = store
-        self.setToolTip("Layer, counted from 0 at the picture (Up, Down)")
         self.setAccessibleName("Layer")
         self.setPrefix("Layer ")
         self.setKeyboardTracking(False)
@@ -104,8 +104,10 @@ class LayerBox(QSpinBox):
         with QSignalBlocker(self):
             self.setSpecialValueText("")
             self.setRange(0, max(0, count - 1))
-            self.setSuffix((f" / {count - 1}" + (f" · {title}" if title else "")) if count else "")
+            self.setSuffix((f" ({_span(count)})" + (f" · {title}" if title else "")) if count else "")
             self.setValue(max(0, self._store.state.layer))
+        explained = title_text(title)
+        self.setToolTip("Layer, counted from 0 at the picture (Up, Down)" + (f"; {explained}" if explained else ""))
 
 
 class OpacitySlider(QSlider):
@@ -205,7 +207,7 @@ class ViewControls(QToolBar):
         count = heads[state.layer] if heads else 0
         if count != getattr(self, "_heads", None):
             self._heads = count
-            self.head.set_choices([*_FUSED, *((f"Head {i} / {count - 1}", i) for i in range(count))])
+            self.head.set_choices([*_FUSED, *((f"Head {i} ({_span(count)})", i) for i in range(count))])
         # A method of no one layer and head has none of them: the boxes say so until they count again.
         for box in (self.head, self.direction):
             if about.of_head:
@@ -220,3 +222,8 @@ def colormap_icon(name: str) -> QIcon:
     strip = color_table(name)[None].repeat(12, axis=0).copy()
     image = QImage(strip.data, 256, 12, 3 * 256, QImage.Format.Format_RGB888)
     return QIcon(QPixmap.fromImage(image).scaled(48, 12))
+
+
+def _span(count: int) -> str:
+    """The first and last of so many things: "0–5" for six, counted from 0."""
+    return f"0–{count - 1}" if count > 1 else "0"

@@ -145,6 +145,12 @@ class Docks(QObject):
         self._window.restoreState(QByteArray(layout), _LAYOUT)
         self.tidy()
 
+    def hide_floating(self) -> None:
+        """Take the panels that are windows of their own off the screen; the window that they belong to goes."""
+        for dock in self:
+            if dock.isFloating():
+                dock.hide()
+
     def keep_first(self) -> None:
         """Remember the layout as it is now for `reset`."""
         self._first_layout = self._window.saveState(_LAYOUT)

@@ -1,9 +1,9 @@
-"""One head of the atlas enlarged over the picture, beside the mouse."""
+"""One head of the atlas enlarged over the picture, beside the atlas."""
 
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
@@ -14,10 +14,14 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 
 _SIDE = 200  # pixels along the longer side of the enlarged head
+_GAP = 8  # pixels between it and the panel
 
 
 class Magnifier(QFrame):
-    """Lies over its parent beside the mouse, out of the way of its edges."""
+    """Lies beside the panel at the height of the mouse, over what is next to it in the window: no tile is covered.
+
+    Where there is nothing beside the panel, as in a floating dock, it lies in the corner farthest from the mouse.
+    """
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -38,14 +42,15 @@ class Magnifier(QFrame):
         self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _SIDE / max(opened.image.size)))
 
     def show_head(self, pane: Pane, layer: int, head: int, at: QPoint) -> None:
-        """Show a head's map beside a point of the parent."""
+        """Show the map of a head that lies at a point of the panel."""
         self._shown = pane, layer, head
         self.refresh()
         self.adjustSize()
-        parent = self._panel
-        x = at.x() + 24 if at.x() + 24 + self.width() < parent.width() else at.x() - 24 - self.width()
-        y = min(max(0, at.y() - self.height() // 2), max(0, parent.height() - self.height()))
-        self.move(max(0, x), y)
+        host = self._panel.window()
+        if self.parentWidget() is not host:
+            self.setParent(host)
+        panel = QRect(self._panel.mapTo(host, QPoint(0, 0)), self._panel.size())
+        self.move(placed(self.size(), panel, host.size(), panel.topLeft() + at))
         self.show()
         self.raise_()
 
@@ -59,6 +64,20 @@ class Magnifier(QFrame):
             height, width = pixels.shape[:2]
             image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
             self._picture.setPixmap(QPixmap.fromImage(image))
+
+
+def placed(lens: QSize, panel: QRect, host: QSize, mouse: QPoint) -> QPoint:
+    """Where the lens goes in a window of size `host`: left or right of the panel, else into its farthest corner."""
+    y = min(max(0, mouse.y() - lens.height() // 2), max(0, host.height() - lens.height()))
+    if panel.left() - _GAP >= lens.width():
+        return QPoint(panel.left() - _GAP - lens.width(), y)
+    right = panel.left() + panel.width() + _GAP
+    if host.width() - right >= lens.width():
+        return QPoint(right, y)
+    middle = panel.center()
+    x = panel.left() if mouse.x() > middle.x() else panel.left() + panel.width() - lens.width()
+    y = panel.top() if mouse.y() > middle.y() else panel.top() + panel.height() - lens.height()
+    return QPoint(max(0, x), max(0, y))
 
 
 def _drawn(pane: Pane, maps: HeadMaps | None, layer: int, head: int, canvas: Canvas) -> np.ndarray | None:

@@ -46,6 +46,7 @@ class Menus:
 
     def _file(self) -> None:
         w, menu = self._window, self._window.menuBar().addMenu("&File")
+        self.file = menu
         self.open_picture = action(
             w, "&Open picture…", w.sources.ask_picture, shortcut=Standard.Open, tip="Open a picture"
         )

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QMessageBox
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.ui import files
+from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Progress
 from vitviz.ui.messages import show_error
 from vitviz.ui.opening import ModelWish, Opened
@@ -169,6 +170,7 @@ class Restorer(QObject):
         w.set_theme(session.theme)
         if session.geometry:
             w.restoreGeometry(QByteArray.fromBase64(session.geometry.encode()))
+            fit_to_screen(w)
         if session.layout:
             w.docks.restore(base64.b64decode(session.layout))
         while len(panes) > len(session.panes):

@@ -26,6 +26,7 @@ from vitviz.ui.docks import Docks
 from vitviz.ui.export_folder import FolderExporter
 from vitviz.ui.exporting import Exporter
 from vitviz.ui.files import MODEL_KINDS, dropped_paths, kind_of
+from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Worker
 from vitviz.ui.linking import Linking
 from vitviz.ui.map_view import MapView
@@ -95,6 +96,7 @@ class MainWindow(QMainWindow):
         self.docks.fill(self.menus.panels)
         self.docks.keep_first()
         self.restoreGeometry(QByteArray(value.geometry))
+        fit_to_screen(self)
         self.docks.restore(value.dock_state)
 
     @property
@@ -194,6 +196,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _begin(self) -> None:
+        fit_to_screen(self)  # now that there is a frame
         self.sources.begin()
         self.comparing.begin(self._beside)
         self.autosave.offer()
@@ -335,6 +338,7 @@ class MainWindow(QMainWindow):
         self.settings.update(geometry=bytes(self.saveGeometry().data()), dock_state=self.docks.save())
         self.settings.flush()
         self.autosave.close()
+        self.docks.hide_floating()
         self.hide()
         self.stopped = self.worker.close(timeout=2.0)
         super().closeEvent(event)

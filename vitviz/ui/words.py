@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vitviz.attention.methods import METHODS, about
@@ -11,6 +12,8 @@ from vitviz.render.plan import MOVING, Plan
 if TYPE_CHECKING:
     from vitviz.ui.store import State
 
+KINDS = {"regular": ", in regular windows", "shifted": ", in shifted windows", "window": ", in windows",
+         "grid": ", over a grid of patches that lie apart"}  # fmt: skip
 NAMES = {"cls": "CLS", "dist": "DIST", "mean": "MEAN"}
 
 
@@ -27,6 +30,15 @@ def head_text(head: Head) -> str:
 def layer_text(index: int, title: str = "") -> str:
     """ "Layer 5", or "Layer 5 (2.1 shifted)" in networks with stages."""
     return f"Layer {index} ({title})" if title else f"Layer {index}"
+
+
+def title_text(title: str) -> str:
+    """What a layer's title says: '"2.3 shifted" is block 3 of stage 2, both counted from 0, in shifted windows'."""
+    found = re.fullmatch(r"(\d+)\.(\d+) ?(.*)", title)
+    if not found:
+        return ""
+    stage, block, kind = found.groups()
+    return f'"{title}" is block {block} of stage {stage}, both counted from 0{KINDS.get(kind, "")}'
 
 
 def window_text(shown: Map) -> str:
