@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QAction, QMouseEvent
 from PySide6.QtWidgets import QApplication, QDialog, QMenu, QToolBar
 
 from vitviz.attention.values import Place
@@ -359,6 +359,34 @@ def test_close_while_a_job_runs_ends_quickly_and_leaves_no_thread(qtbot, window,
     assert time.monotonic() - start < (0.3 if busy == "checks" else 1.5)
     assert not window.isVisible()
     assert THREAD_NAME not in {thread.name for thread in threading.enumerate()}
+
+
+def test_panels_grow_with_the_window_unless_the_user_sized_them(qtbot, window):
+    def resized(width, height):
+        window.resize(width, height)
+        qtbot.wait(50)
+        return window.docks["Patches"].width(), window.docks["Heads"].width()
+
+    first = resized(1440, 900)
+    small = resized(900, 700)
+    assert small[0] < first[0] and small[1] < first[1]
+    again = resized(1440, 900)
+    assert all(abs(a - b) <= 20 for a, b in zip(first, again, strict=True))
+    # The border between panel and map is dragged: that is where it stays.
+    border = QPoint(window.docks["Patches"].geometry().right() + 2, window.height() // 2)
+    qtbot.mousePress(window, Qt.MouseButton.LeftButton, pos=border)
+    held = Qt.MouseButton.LeftButton
+    for step in (10, 40):
+        at = QPointF(border + QPoint(step, 0))
+        keys = Qt.KeyboardModifier.NoModifier
+        move = QMouseEvent(QEvent.Type.MouseMove, at, window.mapToGlobal(at), Qt.MouseButton.NoButton, held, keys)
+        QApplication.sendEvent(window, move)
+    qtbot.mouseRelease(window, Qt.MouseButton.LeftButton, pos=border + QPoint(40, 0))
+    assert window.docks.sized
+    mine = window.docks["Patches"].width()
+    assert resized(1600, 900)[0] == mine
+    window.reset_layout()
+    assert not window.docks.sized
 
 
 def test_floating_panels_go_with_the_window_and_come_back(qtbot, window):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QObject, Qt, QTimer, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtGui import QAction, QMouseEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QTabBar, QToolButton, QWidget
 
 from vitviz.ui.tab_bars import hide_strays
@@ -56,6 +56,8 @@ class Docks(QObject):
         self._docks: dict[str, QDockWidget] = {}
         self._actions: dict[str, QAction] = {}
         self._first_layout = QByteArray()
+        self._sized = False
+        window.installEventFilter(self)
         self._tidying = QTimer(self, singleShot=True, interval=0)
         self._tidying.timeout.connect(self._tidy)
 
@@ -128,6 +130,17 @@ class Docks(QObject):
         for title, shown in self._actions.items():
             shown.setChecked(not self._docks[title].isHidden())
 
+    @property
+    def sized(self) -> bool:
+        """Whether the user gave the docks their widths, now or when the layout was kept."""
+        return self._sized
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Between the panels the window itself is dragged at: there its borders are.
+        if event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
+            self._sized |= bool(event.buttons() & Qt.MouseButton.LeftButton)
+        return False
+
     def share(self, left: float, right: float) -> None:
         """Give the docks at the left and right these shares of the window's width."""
         shown = [d for d in self if not d.isHidden() and not d.isFloating()]
@@ -142,7 +155,7 @@ class Docks(QObject):
 
     def restore(self, layout: bytes) -> None:
         """Put the docks where `save` had them; a layout of another program, or of other panels, changes nothing."""
-        self._window.restoreState(QByteArray(layout), _LAYOUT)
+        self._sized = self._window.restoreState(QByteArray(layout), _LAYOUT)
         self.tidy()
 
     def hide_floating(self) -> None:
@@ -158,6 +171,7 @@ class Docks(QObject):
     def reset(self) -> None:
         """Put the docks back where they were at first."""
         self.restore(bytes(self._first_layout.data()))
+        self._sized = False
 
     def tidy(self) -> None:
         """Look after the bars of tabs, which Qt makes itself, once it has laid them out."""

@@ -252,6 +252,9 @@ class MainWindow(QMainWindow):
         # Qt takes all the room from the middle; the map is to keep about a third.
         if event.size().width() < event.oldSize().width() and self.panes.width() < event.size().width() / 3:
             self.docks.share(0.24, 0.36)
+        # And gives all that is won to the middle: panels that were narrow would stay so.
+        elif 0 < event.oldSize().width() < event.size().width() and len(self.panes) == 1 and not self.docks.sized:
+            self.docks.share(0.23, 0.35)
 
     def event(self, event: QEvent) -> bool:
         handled = super().event(event)
