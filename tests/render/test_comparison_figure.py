@@ -37,6 +37,7 @@ def test_figure_holds_every_map_and_every_row_of_the_table(models):
     assert len(pictures) == 2 and pictures[0].x + pictures[0].width < pictures[1].x
     texts = [mark.text for mark in page.marks if isinstance(mark, Text)]
     assert "Two models" in texts
+    assert texts.count("attention weight") == 2 and texts.count("scale of this map") == 2
     for row in table_of(models):
         assert row.name in texts
     bottom = max(mark.y for mark in page.marks if isinstance(mark, Text) and not mark.turned)

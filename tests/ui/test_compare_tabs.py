@@ -154,3 +154,40 @@ def test_model_with_heads_off_is_measured_too(qtbot, two):
     assert table.horizontalHeaderItem(0).text().endswith(" · without 0.1")
     assert first.title.name.toolTip().startswith(table.horizontalHeaderItem(0).text())
     assert "without" not in table.horizontalHeaderItem(1).text()
+
+
+def test_pane_that_is_still_loading_is_marked_and_no_result(qtbot, bare_window, measured):
+    window = bare_window
+    window.sources.open_source("demo")
+    qtbot.waitUntil(lambda: window.pane.opened is not None and not window.worker.is_busy(), timeout=30000)
+    window.comparing.patch_sizes.trigger()
+    # Nothing came from the worker yet: the second and third pane still show the model of the first.
+    waiting = [column for column in window.panes if column.opener.awaited is not None]
+    assert [column.opener.awaited.patch_size for column in waiting] == [8, 32]
+    table = window.compare_tabs.table
+    for column in waiting:
+        at = window.panes.columns.index(column)
+        assert window.costing.costs()[at] is None
+        assert table.horizontalHeaderItem(at).text().endswith("(loading)")
+        assert {table.item(row, at).text() for row in range(table.rowCount())} <= {"…"}
+        assert column.title.name.text().startswith("Loading") and column.map_view.view.image.opacity() < 1
+    qtbot.waitUntil(lambda: all(window.costing.costs()) and not window.worker.is_busy(), timeout=60000)
+    assert [cost.tokens for cost in window.costing.costs()] == [257, 65, 17]
+    for column in window.panes:
+        assert column.opener.awaited is None and column.map_view.view.image.opacity() == 1
+        assert not column.title.name.text().startswith("Loading")
+
+
+def test_curves_that_coincide_take_turns_in_dashes(two):
+    curve, (first, other) = two.compare_tabs.view_curve, two.costing.costs()
+    curve.show_costs(["a", "b", "c"], [first, first, other])
+    assert [curve._pen(i).dashOffset() for i in (0, 1)] == [0.0, -5.0]
+    assert curve._pen(0).dashPattern() == curve._pen(1).dashPattern() == [5.0, 5.0]
+    assert curve._pen(2).style() == Qt.PenStyle.SolidLine
+
+
+def test_words_of_the_difference_stand_beside_their_bar(qtbot, two):
+    tabs = two.compare_tabs
+    tabs.setCurrentWidget(tabs.differences)
+    qtbot.waitUntil(lambda: tabs.differences.bar.isVisible())
+    assert tabs.differences.bar.width() == tabs.differences.bar.sizeHint().width()

@@ -18,7 +18,7 @@ from vitviz.attention.values import Map
 from vitviz.errors import AttentionError, VitvizError
 from vitviz.models.resizing import is_approximation, variant_text
 from vitviz.render.codec import to_json
-from vitviz.render.compose import Tile, page_of
+from vitviz.render.compose import Tile, page_of, units_of
 from vitviz.render.cost_table import Cell, Row, rows_of
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
 from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Text, shortened, text_width
@@ -28,6 +28,7 @@ from vitviz.render.png import png
 from vitviz.render.raster import pixels_of
 from vitviz.render.recipe import COMPARISON as FORMAT
 from vitviz.render.recipe import PACKAGES, sidecar_of, version_of
+from vitviz.render.scale import note_of
 from vitviz.render.style import Style
 from vitviz.render.svg import svg_of
 
@@ -71,7 +72,10 @@ def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) ->
     """The figure: maps in a row, each with its name and colour bar, and the table with a column under each."""
     whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
     size, edge = figure.font_size, figure.font_size / 2
-    rows = table_of(models)
+    scale = scale_of(style.limits)
+    # Beside the bars there is no room for it.
+    colours = Row("Colours", "What their ends are shared over", (Cell(note_of(scale)),) * len(models))
+    rows = [colours, *table_of(models)]
     names = min(max(text_width(row.name, size) for row in rows) + size, whole / 4)
     step = (whole - 2 * edge - names) / len(models)
     marks: list[Mark] = []
@@ -82,8 +86,9 @@ def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) ->
         top += size * LINE * 1.3
     lowest = top
     for i, model in enumerate(models):
-        single = replace(figure, width=(step - size) / POINTS_PER_MM, title=_title(model), color_bar=True, label="")
-        page = page_of(model.seen.image, Tile(model.shown, "", model.limits), style, single, scale_of(style.limits))
+        single = replace(figure, width=(step - size) / POINTS_PER_MM, title=_title(model), color_bar=True,
+                         label=units_of(model.shown))  # fmt: skip
+        page = page_of(model.seen.image, Tile(model.shown, "", model.limits), style, single, scale)
         marks += [_moved(mark, edge + names + i * step, top) for mark in page.marks]
         lowest = max(lowest, top + page.height)
     top = lowest + size

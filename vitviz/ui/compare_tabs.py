@@ -11,8 +11,8 @@ from vitviz.ui.cost_table import CostTable
 from vitviz.ui.costing import Costing
 from vitviz.ui.difference_view import DifferenceView
 from vitviz.ui.jobs import Worker
-from vitviz.ui.pane_title import model_text
-from vitviz.ui.panes import Panes
+from vitviz.ui.pane_title import model_text, wish_text
+from vitviz.ui.panes import PaneColumn, Panes
 
 
 class CompareTabs(QTabWidget):
@@ -48,7 +48,7 @@ class CompareTabs(QTabWidget):
         shown = self.currentWidget()
         self.memory.setText(self._panes.loaded.text())
         if isinstance(shown, CostTable | CostCurve) and self.isVisible():
-            names = [model_text(c.pane.opened) if c.pane.opened else "…" for c in self._panes]
+            names = [_name(column) for column in self._panes]
             shown.show_costs(names, self._costing.costs())
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -59,3 +59,9 @@ class CompareTabs(QTabWidget):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._costing.watch(False)
+
+
+def _name(column: PaneColumn) -> str:
+    if (awaited := column.opener.awaited) is not None:
+        return f"{wish_text(awaited)} (loading)"
+    return model_text(column.pane.opened) if column.pane.opened else "…"

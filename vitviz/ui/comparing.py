@@ -222,7 +222,7 @@ class Comparing(QObject):
         shown = [
             (c.pane.opened, c.pane.map, c.pane.limits(), cost)
             for c, cost in zip(self._panes, self._window.costing.costs(), strict=True)
-            if c.pane.opened is not None and c.pane.map is not None
+            if c.pane.opened is not None and c.pane.map is not None and c.opener.awaited is None
         ]
         style = self._panes.current.store.state.style
         if not shown:

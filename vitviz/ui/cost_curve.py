@@ -66,18 +66,33 @@ class CostCurve(QWidget):
             painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignCenter, self._nothing())
             return
         line = QFontMetricsF(self.font()).height()
-        box = QRectF(self.rect()).adjusted(6.2 * line, line, -line, -2.8 * line)
+        box = QRectF(self.rect()).adjusted(7.4 * line, line, -2.2 * line, -2.8 * line)
         xs, ys = (np.concatenate([curve[i] for curve in self.curves]) for i in (0, 1))
         self._axes(painter, box, xs, ys)
         place = _scaled(box, xs, ys)
-        for (x, y), point, color in zip(self.curves, self.points, self.colors, strict=True):
-            painter.setPen(QPen(color, 2))
+        for i, ((x, y), point, color) in enumerate(zip(self.curves, self.points, self.colors, strict=True)):
+            painter.setPen(self._pen(i))
             painter.drawPolyline(QPolygonF([place(a, b) for a, b in zip(x, y, strict=True)]))
             painter.setPen(QPen(self._background, 1.5))
             painter.setBrush(color)
             painter.drawEllipse(place(*point), 5, 5)
             painter.setBrush(Qt.BrushStyle.NoBrush)
         self._legend(painter, box, line)
+
+    def _pen(self, i: int) -> QPen:
+        """The line of a curve; curves that coincide take turns in dashes, so that every colour is seen."""
+        pen, (xs, ys) = QPen(self.colors[i], 2), self.curves[i]
+        # A curve goes through its own model's point, which the others may lack: it is the same line all the same.
+        same = [
+            j for j, (x, y) in enumerate(self.curves)
+            if np.allclose(np.interp(np.log(_common(xs, x)), np.log(xs), np.log(ys)),
+                           np.interp(np.log(_common(xs, x)), np.log(x), np.log(y)), atol=0.01)
+        ]  # fmt: skip
+        if len(same) > 1:
+            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+            pen.setDashPattern([5.0, 5.0 * (len(same) - 1)])
+            pen.setDashOffset(-5.0 * same.index(i))
+        return pen
 
     def _axes(self, painter: QPainter, box: QRectF, xs: np.ndarray, ys: np.ndarray) -> None:
         """Lines and numbers, each number where there is room beside the last."""
@@ -111,6 +126,11 @@ class CostCurve(QWidget):
         words = "patch size, px" if self.over == "patch size" else "height of the view, px (same proportions)"
         below = QRectF(box.left(), box.bottom() + line + 4, box.width(), line)
         painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, words)
+        painter.save()
+        painter.translate(line / 4, box.center().y())
+        painter.rotate(-90)
+        painter.drawText(QRectF(-box.height() / 2, 0, box.height(), line), Qt.AlignmentFlag.AlignCenter, "operations")
+        painter.restore()
 
     def _legend(self, painter: QPainter, box: QRectF, line: float) -> None:
         """In the corner that the curves leave free: they fall with the patch size and rise with the resolution."""
@@ -128,6 +148,11 @@ class CostCurve(QWidget):
         if self.over == "patch size":
             return "No model here has a patch size that could be another: windows are tied to their grid."
         return "The operations of these models can't be counted, or are not counted yet."
+
+
+def _common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The values at which both curves were counted."""
+    return np.intersect1d(first, second)
 
 
 def _scaled(box: QRectF, xs: np.ndarray, ys: np.ndarray) -> Callable[[float, float], QPointF]:

@@ -31,13 +31,18 @@ class Costing(QObject):
         self._asked: dict[int, Opened] = {}
         self._watched = False
         for column in panes:
-            column.pane.traced.connect(self._look)
-        panes.added.connect(lambda column: column.pane.traced.connect(self._look))
+            self._add(column)
+        panes.added.connect(self._add)
         for signal in (panes.added, panes.removed):
             signal.connect(self._look)
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
         worker.cancelled.connect(self._cancelled)
+
+    @Slot(object)
+    def _add(self, column: PaneColumn) -> None:
+        column.pane.traced.connect(self._look)
+        column.opener.waiting_changed.connect(self._look)
 
     def watch(self, on: bool) -> None:
         """Measure what the panes show, now and from now on, or stop."""
@@ -51,6 +56,8 @@ class Costing(QObject):
         return [None if isinstance(cost, Exception) else cost for cost in found]
 
     def _of(self, column: PaneColumn) -> Cost | Exception | None:
+        if column.opener.awaited is not None:
+            return None  # what it still shows is no result
         opened, cost = self._known.get(column.number, (None, None))
         return cost if opened is not None and opened is column.pane.opened else None
 
@@ -59,7 +66,12 @@ class Costing(QObject):
         """Ask for what is not known yet; a twin costs what its twin does."""
         for column in self._panes if self._watched else ():
             opened = column.pane.opened
-            if opened is None or self._of(column) is not None or self._asked.get(column.number) is opened:
+            if (
+                opened is None
+                or column.opener.awaited is not None
+                or self._of(column) is not None
+                or self._asked.get(column.number) is opened
+            ):
                 continue
             twin = next((c for o, c in self._known.values() if o is opened), None)
             if twin is not None:

@@ -56,6 +56,8 @@ class DifferenceView(QWidget):
         grid.addWidget(self.bar, 1, 2)
         grid.addWidget(self.numbers, 2, 0, 1, 3)
         grid.setRowStretch(1, 1)
+        for at in (0, 1):  # the bar takes no more than it needs, so that its words stay beside it
+            grid.setColumnStretch(at, 1)
         column = QGridLayout(right)
         column.setContentsMargins(6, 4, 6, 4)
         column.addWidget(self.title, 0, 0)

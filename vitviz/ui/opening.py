@@ -80,12 +80,14 @@ class Opener(QObject):
 
     `opened(Opened)` when all of a wish is there; `failed(Wish, exception)` when some of it could not be had: what was
     shown before stays. `pictured(Image, pixels)` with the first picture, reduced for the screen, while its model is
-    still being opened. A model that is being loaded is not loaded again when only the picture changes meanwhile.
+    still being opened, `waiting_changed()` when `awaited` may be another. A model that is being loaded is not loaded
+    again when only the picture changes meanwhile.
     """
 
     opened = Signal(object)
     pictured = Signal(object, object)
     failed = Signal(object, object)
+    waiting_changed = Signal()
 
     def __init__(
         self, worker: Worker, parent: QObject | None = None, *, number: int = 0, loaded: Loaded | None = None
@@ -97,7 +99,7 @@ class Opener(QObject):
         self.loaded = loaded or Loaded()
         self._tight: dict[ModelWish, int] = {}  # where memory ran out: the step that held
         self._image: tuple[Path | Image, Image] | None = None
-        self._number = -1
+        self._number, self._waiting = -1, False
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
         worker.cancelled.connect(self._cancelled)
@@ -106,6 +108,16 @@ class Opener(QObject):
     def wish(self) -> Wish:
         """The newest wish, be it fulfilled or not."""
         return self._wish
+
+    @property
+    def awaited(self) -> ModelWish | None:
+        """The model that is being opened where another one is still shown; None where there is nothing to wait for."""
+        other = self._shown is not None and self._shown.model != self._wish.model
+        return self._wish.model if self._waiting and other else None
+
+    def _wait(self, on: bool) -> None:
+        self._waiting = on
+        self.waiting_changed.emit()
 
     def open(self, *, picture: Path | Image | None = None, model: ModelWish | None = None) -> None:
         """Ask for another picture, another model, or both; what is not named stays as it was wished last."""
@@ -118,6 +130,7 @@ class Opener(QObject):
         if self._shown is None and picture is not None:
             self._worker.submit(self._early, lambda progress: self._look(wish))
         self._number = self._worker.submit(self._kind, lambda progress: self._work(wish, progress))
+        self._wait(True)
 
     def adopt(self, other: Opener, shown: Opened | None) -> None:
         """Begin where another opener stands: with what it has shown, and its picture and model in hand."""
@@ -136,6 +149,7 @@ class Opener(QObject):
         """Give up the running wish; what is shown stays."""
         self._wish = self._shown or Wish(self._wish.picture)
         self._worker.cancel(self._kind)
+        self._wait(False)
 
     def _look(self, wish: Wish) -> tuple[Image, Any]:
         """Runs in the worker, before torch is there: the picture alone."""
@@ -213,8 +227,9 @@ class Opener(QObject):
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
         if kind == self._kind and number == self._number:
-            self._shown = result.wish
+            self._shown, self._waiting = result.wish, False
             self.opened.emit(result)
+            self._wait(False)
         elif kind == self._early and self._shown is None:
             self.pictured.emit(*result)
 
@@ -223,12 +238,14 @@ class Opener(QObject):
         if kind != self._kind or number != self._number:
             return
         failed, self._wish = self._wish, self._shown or Wish()
+        self._wait(False)
         self.failed.emit(failed, error)
 
     @Slot(int, str)
     def _cancelled(self, number: int, kind: str) -> None:
         if kind == self._kind and number == self._number:
             self._wish = self._shown or Wish()
+            self._wait(False)
 
 
 def _part(progress: Progress, start: float, end: float) -> Callable[[float | None, str], None]:

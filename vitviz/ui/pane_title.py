@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFontMetrics, QMouseEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
-from vitviz.ui.opening import Opened
+from vitviz.ui.opening import ModelWish, Opened
 from vitviz.ui.words import weight_text
 
 APPROXIMATION = "resampled to a patch size it was not trained for: an approximation"
@@ -24,7 +26,7 @@ class PaneTitle(QFrame):
         for label in (self.name, self.reading):
             label.setTextFormat(Qt.TextFormat.PlainText)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._text = ""
+        self._text = self._loading = ""
         self.current = True
         self.close_button = QToolButton()
         self.close_button.setText("×")
@@ -52,6 +54,12 @@ class PaneTitle(QFrame):
         self.name.setToolTip("\n".join(tip))
         self._elide()
 
+    def show_loading(self, wish: ModelWish | None) -> None:
+        """Say which model is awaited, while the pane still shows another."""
+        self._loading = "" if wish is None else f"Loading {wish_text(wish)} …"
+        self.reading.setVisible(wish is None)
+        self._elide()
+
     def show_current(self, current: bool) -> None:
         """Mark the pane that docks and toolbar speak of."""
         self.current = current
@@ -74,7 +82,20 @@ class PaneTitle(QFrame):
 
     def _elide(self) -> None:
         room = max(40, self.name.width())
-        self.name.setText(QFontMetrics(self.name.font()).elidedText(self._text, Qt.TextElideMode.ElideMiddle, room))
+        self.name.setText(
+            QFontMetrics(self.name.font()).elidedText(self._loading or self._text, Qt.TextElideMode.ElideMiddle, room)
+        )
+
+
+def wish_text(wish: ModelWish) -> str:
+    """A model that is not there yet, as far as the wish says: "demo · patch 32"."""
+    parts = [Path(wish.source).name]
+    if wish.patch_size is not None:
+        parts.append(f"patch {wish.patch_size}")
+    if wish.image_size is not None:
+        height, width = wish.image_size
+        parts.append(f"{height} px" if height == width else f"{height} x {width} px")
+    return " · ".join(parts)
 
 
 def model_text(opened: Opened) -> str:

@@ -25,6 +25,7 @@ from vitviz.ui.pane_title import PaneTitle
 from vitviz.ui.store import State, Store
 
 MOST = 4
+_FAINT = 0.3
 
 
 class PaneColumn(QWidget):
@@ -63,6 +64,7 @@ class PaneColumn(QWidget):
         self.title.pressed.connect(self.chosen)
         self.title.close_asked.connect(self.close_asked)
         self.pane.traced.connect(self.title.show_model)  # of altered models, too
+        self.opener.waiting_changed.connect(self._show_waiting)
         self._read: Place | None = None
         self.pane.map_changed.connect(lambda _: self.read(self._read))
         self.opener.opened.connect(self.show_opened)
@@ -76,6 +78,13 @@ class PaneColumn(QWidget):
             self.pane.show(opened)
         finally:
             self.settling = False
+
+    @Slot()
+    def _show_waiting(self) -> None:
+        """What is no longer wanted, as another model is being opened, is faint and has another title."""
+        awaited = self.opener.awaited
+        self.title.show_loading(awaited)
+        self.map_view.view.image.setOpacity(1.0 if awaited is None else _FAINT)
 
     def read(self, place: Place | None) -> None:
         """Say over the pane what its map holds under a place, and say it again when the map is another."""
