@@ -273,3 +273,46 @@ def test_figure_out_of_range_says_so(fields):
 def test_figure_too_large_for_memory_is_one_sentence(seen):
     with pytest.raises(FileError, match="megapixels"):
         bytes_of(seen, figure=Figure(width=1000.0, dpi=1200, color_bar=True))
+
+
+class TestAlteredModels:
+    @pytest.fixture
+    def altered(self, seen):
+        off = vitviz.Ablation([(3, 0), (5, 0), (5, 1)])
+        return Seen(seen.image, seen.model, vitviz.trace(seen.model, seen.image, ablation=off, plain=seen.trace))
+
+    @staticmethod
+    def texts(data):
+        return " ".join("".join(e.itertext()) for e in ElementTree.fromstring(data).iter() if e.tag.endswith("text"))
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"figure": PAPER},
+            {"figure": Figure(color_bar=True, label="weight")},
+            {"over": "heads"},
+            {"over": "layers", "figure": Figure(labels=False)},
+            {"over": "methods"},
+        ],
+        ids=str,
+    )
+    def test_their_figures_and_sheets_say_so(self, altered, seen, fields):
+        assert altered.trace.without == "without 3.0, 5"
+        assert "without 3.0, 5" in self.texts(bytes_of(altered, format="svg", **fields))
+        assert "without" not in self.texts(bytes_of(seen, format="svg", **fields))
+
+    def test_an_overlay_alone_stays_one(self, altered):
+        data = bytes_of(altered)
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            assert picture.size == altered.image.size[::-1]
+
+    def test_words_for_a_mean_and_for_many_heads(self, seen):
+        one = vitviz.trace(seen.model, seen.image, ablation=vitviz.Ablation([(0, 1)], "mean"), plain=seen.trace)
+        assert (seen.trace.without, one.without) == ("", "without 0.1 (set to their mean)")
+
+    def test_tiles_that_are_zero_everywhere_say_so_and_why(self, altered, seen):
+        words = self.texts(bytes_of(altered, format="svg", over="methods", figure=Figure(width=174)))
+        assert "All zero" in words and "layer 5 are off" in words
+        assert "All zero" not in self.texts(bytes_of(seen, format="svg", over="methods"))
+        found = vitviz.relevance(altered.model, altered.image, method="attention grad-cam", seen=altered.trace)
+        assert found.note == "All zero: all heads of layer 5 are off" and found.without == altered.trace.without

@@ -137,3 +137,14 @@ def test_colours_are_the_diverging_map_with_zero_in_the_middle():
     assert (pixels[0, 0, :3] == table[0]).all() and (pixels[0, 2, :3] == table[255]).all()
     assert pixels[0, 1, :3].min() > 235  # white
     assert pixels[0, :, 3].tolist() == [255, 255, 255, 0]
+
+
+def test_red_is_a_positive_change_as_in_every_panel(panel, run):
+    from vitviz.render.bias import SIGNED
+    from vitviz.render.difference import DIVERGING
+
+    assert COLORMAP == SIGNED == DIVERGING
+    down, up = colored(np.array([[-1.0, 1.0]]), 1.0)[0]
+    assert down[2] > down[0] and up[0] > up[2]
+    run()
+    assert "Blue: the class loses" in panel.caption.text() and "Red: it gains" in panel.caption.text()

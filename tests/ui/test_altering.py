@@ -204,3 +204,30 @@ def test_exported_figure_tells_of_the_altered_model(qtbot, window, settled, tmp_
 def test_heads_that_are_not_there_are_left_out(window, settled):
     window.store.update(ablation=Ablation([(1, 1), (40, 0)]))
     assert settled().opened.trace.ablation.heads == ((1, 1),)
+
+
+def test_x_takes_the_head_under_the_mouse_and_else_the_chosen_one(qtbot, window, settled, hover):
+    told = []
+    window.browsing.told.connect(told.append)
+    window.store.update(head="mean")
+    hover(window.atlas.view, window.atlas.tile_center(2, 1))
+    qtbot.keyClick(window, Qt.Key.Key_X)
+    settled()
+    assert window.store.state.ablation == Ablation([(2, 1)]) and window.store.state.head == "mean" and not told
+    qtbot.keyClick(window, Qt.Key.Key_X)
+    settled()
+    assert window.store.state.ablation == Ablation()
+    window.atlas.view.left.emit()
+    qtbot.keyClick(window, Qt.Key.Key_X)
+    assert window.store.state.ablation == Ablation() and "Choose one head" in told[0]
+
+
+def test_the_row_of_a_head_that_is_off_is_shown_and_called_off(qtbot, window, settled):
+    window.store.update(layer=1, head=0, ablation=Ablation([(1, 0)]))
+    pane = settled()
+    assert "head 0 (off)" in window.map_view.title.text() and "Head 0 is off" in window.map_view.note.text()
+    assert pane.map.values.any()
+    window.store.update(head="mean")
+    assert "(off)" not in window.map_view.title.text() and "1 of 2 heads" in window.map_view.note.text()
+    window.store.update(ablation=Ablation([(1, 0), (1, 1)]))
+    assert not settled().map.values.any() and "All heads of layer 1 are off" in window.map_view.note.text()

@@ -61,6 +61,7 @@ def map_of(trace: Trace, selection: Selection, maps: HeadMaps | None = None) -> 
         padding_mass=float(fuse(padding)),
         query_cell=cell,
         ablation=trace.ablation,
+        without=trace.without,
         layer_title=found.title,
         windows=found.windows,
         neighbour=_neighbour(trace, found),

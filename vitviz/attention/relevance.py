@@ -65,6 +65,7 @@ def relevance(
     room = check_room(model)
     progress(0.0, f"Gradients of {model.name}: {room}")
     dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
+    without = seen.without if seen is not None else ""
     view = model.preprocess(image).to(device=model.device.name, dtype=dtype)
     ablation = seen.ablation if seen is not None else Ablation()
     walks: list[Walk | LastLayer] = []
@@ -85,7 +86,7 @@ def relevance(
             selection = Selection(layers[-1].index, "mean", _query(model, layers), "from", method, chosen)
             if method == "token grad-cam":
                 made = token_grad_cam(model, image, graph, layers, logit, selection)
-                return replace(made, ablation=ablation, note=zero_words(made, ablation, layers))
+                return replace(made, ablation=ablation, without=without, note=zero_words(made, ablation, layers))
             walks.append(_walk(model, layers, method, lambda f, name: progress(0.5 + 0.5 * f, f"{name} · {room}")))
             first = graph.inputs[-1] if method == "attention grad-cam" else graph.inputs[0]
             torch.autograd.grad(logit, first)
@@ -100,7 +101,12 @@ def relevance(
     bottom = layers[0] if method in PER_LAYER else layers[-1]
     made = map_of_values(model, image, selection, bottom, values, prefix)
     note = left_out(layers) if method in PER_LAYER else ""
-    return replace(made, ablation=ablation, note=" ".join(filter(None, (note, zero_words(made, ablation, layers)))))
+    return replace(
+        made,
+        ablation=ablation,
+        without=without,
+        note=" ".join(filter(None, (note, zero_words(made, ablation, layers)))),
+    )
 
 
 def zero_words(shown: Map, ablation: Ablation, layers: Sequence[Layer]) -> str:

@@ -158,6 +158,7 @@ def map_from_row(
         prefix_weights={name: float(w) for name, w in zip(bottom.prefix_tokens, numbers[:count], strict=True)},
         query_cell=cell,
         ablation=trace.ablation,
+        without=trace.without,
         note=left_out(trace.layers[: top.index + 1], trace.layers[bottom.index : top.index + 1]),
     )
 

@@ -72,6 +72,18 @@ class Trace:
         return found
 
     @property
+    def without(self) -> str:
+        """ "without 3.0, 5": the heads that are off as layer.head, a layer alone where all of its heads are; or ""."""
+        parts: list[str] = []
+        for layer in self.layers:
+            off = self.ablation.of(layer.index)
+            parts += [str(layer.index)] if len(off) == layer.num_heads else [f"{layer.index}.{head}" for head in off]
+        if not parts:
+            return ""
+        named = ", ".join(parts[:8]) + (f", … ({len(self.ablation.heads)} heads)" if len(parts) > 8 else "")
+        return f"without {named}" + (" (set to their mean)" if self.ablation.to == "mean" else "")
+
+    @property
     def error(self) -> float | None:
         """The largest max |A v - output| of all layers; None where no layer's values were seen."""
         return max((layer.error for layer in self.layers if layer.error is not None), default=None)

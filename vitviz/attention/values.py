@@ -152,6 +152,7 @@ class Map:
         padding_mass: the share that a windowed layer spent on padding, before the row was normalised.
         query_cell: the patch that looks (or is looked at), None for named tokens.
         ablation: the heads that were switched off in the model that was looked into.
+        without: the same in words, "without 3.0, 5"; "" where all were on.
         layer_title: stage, block and kind of window of the layer, "2.1 shifted"; "" where a network has no stages.
         windows: how the layer cuts its grid, None for attention over the whole grid.
         neighbour: how the next layer of the same stage cuts it (of the last one: the layer before), if another way.
@@ -170,6 +171,7 @@ class Map:
     padding_mass: float = 0.0
     query_cell: tuple[int, int] | None = None
     ablation: Ablation = Ablation()
+    without: str = ""
     layer_title: str = ""
     windows: Windows | None = None
     neighbour: Windows | None = None

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from vitviz.attention.methods import about
 from vitviz.attention.values import Map
 from vitviz.images import Image
@@ -50,6 +52,8 @@ def page_of(image: Image, tile: Tile, style: Style, figure: Figure, scale: str) 
     marks.append(Picture(edge, top, width, height, pixels, style.interpolation == "smooth"))
     if figure.grid:
         marks += _grid(tile.shown, edge, top, width, height)
+    if not figure.bare:
+        marks += _empty(tile.shown, figure.font_size, (edge, top), (width, height))
     if bar is not None:
         marks += bar.marks(edge + width, top, height, style.colormap)
     below = edge + (bar.below if bar else 0.0)
@@ -111,6 +115,7 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
         if above:
             text = shortened(tile.label, size, width)
             marks.append(Text(x, y - size * (LINE - ASCENT) / 2 - 0.5, text, size, figure.foreground))
+        marks += _empty(tile.shown, size, (x, y), (width, height))
     tall = rows * step - gap
     if bar is not None:
         right = edge + beside + cols * (width + gap) - gap
@@ -126,6 +131,31 @@ def _label(figure: Figure, shown: Map, scale: str, limits: tuple[float, float]) 
 def units_of(shown: Map) -> str:
     """What the values of a map are, in words."""
     return about(shown).unit
+
+
+def empty_words(shown: Map) -> str:
+    """Says that a map is 0 in every patch, and why where its note knows; "" where it is not."""
+    if shown.values.any():
+        return ""
+    at = shown.note.find("All zero")
+    return shown.note[at:] if at >= 0 else ": ".join(part for part in ("All zero", shown.note.lower()) if part)
+
+
+def _empty(shown: Map, size: float, corner: tuple[float, float], tile: tuple[float, float]) -> list[Mark]:
+    """On a map that is 0 everywhere the words for it, on a band, where there is room."""
+    (x, y), (width, height) = corner, tile
+    lines = wrapped(empty_words(shown), size, width - size) if width > 3 * size else []
+    room = math.floor(height / (LINE * size))
+    if not lines or not lines[0] or room < 1:
+        return []
+    lines = lines[:room]
+    high = len(lines) * LINE * size
+    top = y + (height - high) / 2
+    marks: list[Mark] = [Picture(x, top, width, high, np.zeros((1, 1, 3), dtype=np.uint8))]
+    for i, line in enumerate(lines):
+        base = top + i * LINE * size + size * ASCENT
+        marks.append(Text(x + width / 2, base, line, size, (255, 255, 255), "middle"))
+    return marks
 
 
 def _title(figure: Figure, title: str, edge: float, width: float) -> tuple[list[Mark], float]:

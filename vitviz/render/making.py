@@ -16,6 +16,7 @@ from vitviz.attention.values import Head, HeadMaps, Map, Selection
 from vitviz.errors import AttentionError
 from vitviz.render import animation, numbers
 from vitviz.render.compose import Tile, page_of, sheet_of
+from vitviz.render.figure import Figure
 from vitviz.render.overlay import Canvas
 from vitviz.render.page import Page
 from vitviz.render.pdf import pdf_of
@@ -155,9 +156,16 @@ def make(plan: Plan, seen: Seen, tiles: list[Tile], recipe: dict[str, Any], text
 def page_for(plan: Plan, seen: Seen, tiles: list[Tile]) -> Page:
     """The page of one map, or the sheet of several."""
     if plan.over == "map":
-        return page_of(seen.image, tiles[0], plan.style, plan.figure, plan.scale)
+        return page_of(seen.image, tiles[0], plan.style, _entitled(plan.figure, tiles[0].shown), plan.scale)
     names = plan.over != "heads"
-    return sheet_of(seen.image, tiles, plan.style, plan.figure, plan.scale, names)
+    return sheet_of(seen.image, tiles, plan.style, _entitled(plan.figure, tiles[0].shown, True), plan.scale, names)
+
+
+def _entitled(figure: Figure, shown: Map, sheet: bool = False) -> Figure:
+    """The figure with the heads that are off as the last words of its title, which an overlay alone has not."""
+    if figure.bare and not sheet:
+        return figure
+    return replace(figure, title=" · ".join(part for part in (figure.title, shown.without) if part))
 
 
 def bare_pixels(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
@@ -182,7 +190,8 @@ def _frames(plan: Plan, seen: Seen, tiles: list[Tile]) -> Iterator[np.ndarray]:
 def frame_of(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
     """One frame, with what it is as the last words of its title."""
     figure = plan.figure
-    words = " · ".join(part for part in (figure.title, tile.label if figure.labels else "") if part)
+    off = tile.shown.without if figure.title or figure.labels or not figure.bare else ""
+    words = " · ".join(part for part in (figure.title, off, tile.label if figure.labels else "") if part)
     return pixels_of(page_of(seen.image, tile, plan.style, replace(figure, title=words), plan.scale))
 
 
@@ -196,5 +205,6 @@ def _fitted(pixels: np.ndarray, shape: tuple[int, ...], background: tuple[int, i
 
 def _description(plan: Plan, tiles: list[Tile]) -> str:
     shown = tiles[0].shown
-    what = f"{plan.selection.method} of {shown.model_name} over {shown.image_name}"
+    off = f" without {shown.ablation.text}" if shown.ablation else ""
+    what = f"{plan.selection.method} of {shown.model_name}{off} over {shown.image_name}"
     return f"{what}, {shown.layer_name}" if plan.over == "map" else f"{what}, all {plan.over}"

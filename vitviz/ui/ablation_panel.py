@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
 
 KIND = "head ablation"
-COLORMAP = "colorbrewer:RdBu"  # red where the class loses, blue where it gains, white at 0
+COLORMAP = "colorbrewer:RdBu_r"  # as differences everywhere: blue where the class loses, red where it gains
 _INSTEAD: tuple[tuple[str, AblateTo], ...] = (("set to zero", "zero"), ("set to its mean", "mean"))
 
 
@@ -230,8 +230,8 @@ class AblationPanel(QWidget):
         if changes is not None:
             how = next(title for title, value in _INSTEAD if value == changes.to)
             self.caption.setText(
-                f"Change of the logit of {changes.trace.label(changes.target)} when one head is {how}. Red: the class "
-                "loses, so the head spoke for it."
+                f"Change of the logit of {changes.trace.label(changes.target)} when one head is {how}. Blue: the class "
+                "loses, so the head spoke for it. Red: it gains."
             )
         elif opened is not None and not self.target.count():
             self.caption.setText("This model has no classes, so there is no logit to watch.")

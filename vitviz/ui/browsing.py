@@ -33,6 +33,7 @@ class Browsing(QObject):
         self._panes, self._linking = panes, linking
         self._store = panes.current.store
         self._docked, self._held = docked, False
+        self._under: tuple[int, int] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(_PLAY_MS)
         self._timer.timeout.connect(self._play_step)
@@ -160,12 +161,18 @@ class Browsing(QObject):
         self._store.update(head="mean" if number < 0 else number)
 
     def switch_head(self) -> None:
-        """Switch the chosen head off, or on again."""
-        state = self._store.state
-        if not isinstance(state.head, int):
+        """Switch the head whose tile is under the mouse off, else the chosen one; or on again."""
+        state, heads = self._store.state, self._store.reality.heads
+        layer, head = self._under if self._under is not None else (state.layer, state.head)
+        if not isinstance(head, int):
             self.told.emit("Choose one head first, or switch the whole layer off.")
-        elif self._store.reality.heads:
-            self._store.update(ablation=state.ablation.toggled([(state.layer, state.head)]))
+        elif layer < len(heads) and head < heads[layer]:
+            self._store.update(ablation=state.ablation.toggled([(layer, head)]))
+
+    @Slot(int, int)
+    def point_at(self, layer: int, head: int) -> None:
+        """The head whose tile is under the mouse, -1 where none is."""
+        self._under = (layer, head) if layer >= 0 else None
 
     def switch_layer(self) -> None:
         """Switch all heads of the chosen layer off, or on again."""

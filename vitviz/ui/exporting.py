@@ -63,7 +63,7 @@ class Exporter(QObject):
             return
         target = shown.selection.target
         label = seen.trace.label(target) if target is not None else ""
-        altered = f" · {seen.trace.ablation.words}" if seen.trace.ablation else ""
+        altered = f" {seen.trace.without}" if seen.trace.ablation else ""
         of = f"{shown.model_name}{altered} · {shown.image_name}"
         dialog = self._dialog = ExportDialog(
             self._window,

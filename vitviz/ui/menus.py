@@ -185,7 +185,13 @@ class Menus:
             menu.addAction(made)
         menu.addSeparator()
         for made in (
-            action(w, "Switch head o&ff or on", w.browsing.switch_head, shortcut="X", tip="Take the chosen head away"),
+            action(
+                w,
+                "Switch head o&ff or on",
+                w.browsing.switch_head,
+                shortcut="X",
+                tip="Take the head under the mouse in the atlas, else the chosen one, away",
+            ),
             action(
                 w,
                 "Switch la&yer off or on",

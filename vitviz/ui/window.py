@@ -172,6 +172,7 @@ class MainWindow(QMainWindow):
         self.settings.changed.connect(self.menus.fill_recents)
         self.model_panel.correct_asked.connect(self.sources.ask_corrections)
         self.browsing.pointed.connect(self._pointed)
+        self.atlas.pointed.connect(self.browsing.point_at)
         self.exporter.asking.connect(self.browsing.hold)
         self.patches.reach_asked.connect(self.show_reach)
         for teller in (
