@@ -96,3 +96,13 @@ class TestTable:
         assert "logit of ring" in capsys.readouterr().out
         assert cli.main(["ablation", str(pictures()[0]), "--target", "r", "--device", "cpu"]) == 1
         assert "give a whole one" in capsys.readouterr().err
+
+    def test_says_how_heads_were_removed_and_writes_a_file(self, files, tmp_path, capsys):
+        for to, words in (("zero", "is set to zero"), ("mean", "is set to its mean over the tokens")):
+            assert call("ablation", files, "--to", to) == 0
+            printed = capsys.readouterr().out
+            assert words in printed.splitlines()[0]
+            path = tmp_path / f"{to}.csv"
+            assert call("ablation", files, "--to", to, "--out", str(path)) == 0
+            assert path.read_text() == printed and capsys.readouterr().out.strip() == str(path)
+        assert call("ablation", files, "--out", str(tmp_path / "none" / "a.csv")) == 1

@@ -1,5 +1,6 @@
 """The command that prints deletion and insertion of every method."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,28 @@ def test_prints_every_method_beside_random_orders(source, capsys):
     assert cli.main([*arguments, "--device", "cpu"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0] == "# probability of star, patches grey"
-    names = [line.split(",")[0] for line in lines[2 : lines.index("")]]
+    assert lines[0] == (
+        f"# probability of star, patches grey, model {source}, picture star_and_ring.png, 4 steps, "
+        "2 random orders (seeds 0 to 1)"
+    )
+    names = [line.split(",")[0] for line in lines[2:]]
     assert "Rollout" in names and "Token Grad-CAM" in names and any(name.startswith(RANDOM) for name in names)
     # What a model can't have is said, not left out in silence.
     assert ("Relevance" in names) != ("Relevance" in err)
+
+
+def test_writes_one_tidy_table_to_a_file(tmp_path, capsys):
+    arguments = ["faithfulness", str(PICTURE), "--steps", "3", "--seeds", "1", "--device", "cpu", "--without", "3.0,5"]
+    path = tmp_path / "curves.csv"
+    assert cli.main([*arguments, "--out", str(path)]) == 0
+    assert capsys.readouterr().out.strip() == str(path)
+    lines = path.read_text().splitlines()
+    assert "model demo without 3.0, 5" in lines[0]
+    rows = list(csv.DictReader(lines[1:]))
+    assert {row["curve"] for row in rows} == {"deletion", "insertion", "gain"}
+    assert list(tmp_path.iterdir()) == [path]
+    assert cli.main([*arguments, "--out", str(tmp_path / "none" / "a.csv")]) == 1
+    assert "There is no folder" in capsys.readouterr().err
 
 
 def test_a_wrong_class_is_one_line(capsys):

@@ -1,5 +1,7 @@
 """Deletion and insertion, on models whose curves are known exactly and on networks against passes of their own."""
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -153,10 +155,39 @@ def test_csv_has_areas_and_curves(linear, picture):
     shown = map_with(np.arange(24).reshape(4, 6), linear, picture)
     found = faithfulness(linear, picture, {'a "map", of mine': shown}, 1, steps=3, seeds=2)
     lines = found.csv().splitlines()
-    assert lines[1] == "order,deletion area,insertion area,gain"
-    assert lines[2].startswith('"a ""map"", of mine",')
-    assert float(lines[2].rsplit(",", 3)[1]) == pytest.approx(next(iter(found.curves.values())).deletion.area, abs=1e-6)
-    assert sum(line.startswith(f"{RANDOM},deletion,") for line in lines) == 4
+    assert lines[0] == (
+        f"# probability of class 1, patches grey, model by hand, picture {picture.name}, 3 steps, "
+        "2 random orders (seeds 0 to 1)"
+    )
+    rows = list(csv.DictReader(lines[1:]))
+    assert all(len(row) == 7 and None not in row.values() for row in rows)
+    assert {row["grid"] for row in rows} == {"4 x 6"}
+    for name, curves in found.curves.items():
+        own = [row for row in rows if row["method"] == name]
+        areas = [float(row["value"]) for row in own if row["quantity"] == "area"]
+        np.testing.assert_allclose(areas, [curves.deletion.area, curves.insertion.area, curves.gain], atol=2e-6)
+        for kind in ("deletion", "insertion"):
+            scores = [float(row["value"]) for row in own if (row["curve"], row["quantity"]) == (kind, "score")]
+            np.testing.assert_allclose(scores, getattr(curves, kind).scores, atol=1e-6)
+        assert all(bool(row["spread"]) == (name == RANDOM) for row in own)
+    assert "-0.000000" not in found.csv()
+
+
+def test_random_orders_have_the_mean_and_the_spread_of_their_areas(linear, picture):
+    shown = map_with(np.arange(24).reshape(4, 6), linear, picture)
+    found = faithfulness(linear, picture, shown, 1, steps=6, seeds=3).curves[RANDOM]
+    each = []
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(24)
+        values = np.empty(24)
+        values[order] = -np.arange(24)
+        one = faithfulness(
+            linear, picture, map_with(values.reshape(4, 6), linear, picture), 1, steps=6, seeds=0
+        ).curves["map"]
+        each.append((one.deletion.area, one.insertion.area, one.gain))
+    np.testing.assert_allclose((found.deletion.area, found.insertion.area, found.gain), np.mean(each, 0), atol=1e-6)
+    np.testing.assert_allclose(found.spreads, np.std(each, 0), atol=1e-6)
+    assert found.spreads[2] > 1e-4
 
 
 def test_cancel_progress_and_refusals(tiny_vit, linear, picture):

@@ -4,8 +4,9 @@ import csv
 
 import numpy as np
 import PIL.Image
+import pyqtgraph as pg
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
 import vitviz
@@ -128,6 +129,11 @@ def test_every_grid_of_a_swin_has_random_orders_of_its_own(window, ragged, panel
     judged = run()
     grids = {name for name in judged.found.curves if name.startswith(f"{RANDOM} ")}
     assert len(grids) > 1 and grids <= {row[0] for row in shown_rows(panel)}
+    for name, curves in judged.found.curves.items():
+        assert any(name in row[0] and f"{curves.grid[0]} x {curves.grid[1]}" in row[0] for row in shown_rows(panel))
+    assert "Grids differ" in panel.caption.text() and "its own grid" in panel.caption.text()
+    random = next(row for row in shown_rows(panel) if row[0].startswith(RANDOM))
+    assert all(" ± " in text and not text.startswith("-0.000") for text in random[1:])
 
 
 def test_cancel_by_its_button_and_by_the_status_bar(qtbot, window, panel, run, monkeypatch):
@@ -232,3 +238,19 @@ def test_class_follows_the_store_and_is_the_top_class_of_another_model(window, o
     top = int(np.argmax(ragged.trace.logits))
     assert window.store.state.target is None
     assert panel.target.currentData() == window.analysis.ablation.target.currentData() == top
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (1600, 1000)])
+def test_plots_end_inside_the_panel(qtbot, window, panel, run, size):
+    window.resize(*size)
+    run()
+    QApplication.processEvents()
+    for plot in panel.plots.plots.values():
+        item = plot.getPlotItem()
+        width = plot.viewport().width()
+        for part in (item, item.vb, item.titleLabel.item, item.getAxis("bottom").label):
+            box = part.mapRectToScene(part.boundingRect())
+            assert box.left() >= -1 and box.right() <= width + 1, (part, box, width)
+        end = item.vb.mapFromViewToItem(item.vb, pg.Point(1.0, 0.0))
+        assert item.vb.mapToScene(end).x() < width - 8
+        assert plot.mapTo(panel, QPoint(width, 0)).x() <= panel.width()

@@ -54,14 +54,22 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """Both curves of one order of the patches."""
+    """Both curves of one order of the patches; of random orders the means.
+
+    Attributes:
+        grid: (rows, columns) of the patches: curves of other grids are no match for each other.
+        spreads: standard deviations over random orders of the areas of deletion and insertion and of the gain; None
+            for a map's own order.
+    """
 
     deletion: Curve
     insertion: Curve
+    grid: tuple[int, int] = (0, 0)
+    spreads: tuple[float, float, float] | None = None
 
     @property
     def gain(self) -> float:
-        """Area of insertion minus that of deletion: 0 for a random order, larger is truer."""
+        """Area of insertion minus that of deletion: about 0 for random orders, larger is truer."""
         return self.insertion.area - self.deletion.area
 
 
@@ -74,6 +82,8 @@ class Faithfulness:
         target: the class.
         label: its name.
         removal, score: how patches were taken away, what the curves are of.
+        model_name, picture, without: what was judged, and the heads that were off in it, in words.
+        steps, seeds: points of a curve, random orders.
     """
 
     curves: dict[str, Curves]
@@ -81,21 +91,45 @@ class Faithfulness:
     label: str
     removal: Removal
     score: Score
+    model_name: str = ""
+    picture: str = ""
+    without: str = ""
+    steps: int = 0
+    seeds: int = 0
+
+    @property
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """The grids of the maps; orders on more than one are to be compared each with the random ones of its own."""
+        return tuple(dict.fromkeys(curves.grid for curves in self.curves.values()))
 
     def rows(self) -> list[tuple[str, float, float, float]]:
         """(name, area of deletion, area of insertion, gain), in the order in which the maps were given."""
         return [(name, c.deletion.area, c.insertion.area, c.gain) for name, c in self.curves.items()]
 
     def csv(self) -> str:
-        """Areas, then all curves, as text with commas."""
-        lines = [f"# {self.score} of {self.label}, patches {self.removal}", "order,deletion area,insertion area,gain"]
-        lines += [f"{_quoted(name)},{d:.6f},{i:.6f},{g:.6f}" for name, d, i, g in self.rows()]
-        lines += ["", "order,curve,share,score,spread"]
+        """One table in long form, a comment line above it.
+
+        Columns: method, grid, curve (deletion, insertion, gain), quantity (area, or score at a point), fraction of the
+        patches, value, and the standard deviation over the orders where they are random.
+        """
+        model = f"{self.model_name} {self.without}".strip()
+        seeds = f"{self.seeds} random orders" + (f" (seeds 0 to {self.seeds - 1})" if self.seeds else "")
+        lines = [
+            f"# {self.score} of {self.label}, patches {self.removal}, model {model}, picture {self.picture}, "
+            f"{self.steps} steps, {seeds}",
+            "method,grid,curve,quantity,fraction,value,spread",
+        ]
         for name, both in self.curves.items():
+            first = f"{_quoted(name)},{both.grid[0]} x {both.grid[1]}"
+            areas = both.deletion.area, both.insertion.area, both.gain
+            for kind, area, width in zip(
+                ("deletion", "insertion", "gain"), areas, both.spreads or (None,) * 3, strict=True
+            ):
+                lines.append(f"{first},{kind},area,,{_number(area)},{'' if width is None else _number(width)}")
             for kind, curve in (("deletion", both.deletion), ("insertion", both.insertion)):
-                spread = [""] * len(curve.shares) if curve.spread is None else [f"{s:.6f}" for s in curve.spread]
-                for share, score, width in zip(curve.shares, curve.scores, spread, strict=True):
-                    lines.append(f"{_quoted(name)},{kind},{share:.4f},{score:.6f},{width}")
+                spread = [""] * len(curve.shares) if curve.spread is None else [_number(s) for s in curve.spread]
+                for share, score, text in zip(curve.shares, curve.scores, spread, strict=True):
+                    lines.append(f"{first},{kind},score,{share:.4f},{_number(score)},{text}")
         return "\n".join(lines) + "\n"
 
 
@@ -152,17 +186,35 @@ def faithfulness(
         scores = _run(walks, view, _without(view, removal), passes, lambda z: _score(z, target, score), progress)
     curves, at = {}, 0
     for name in given:
-        curves[name] = Curves(_curve(walks[at], scores[at]), _curve(walks[at + 1], scores[at + 1], backwards=True))
+        curves[name] = Curves(
+            _curve(walks[at], scores[at]),
+            _curve(walks[at + 1], scores[at + 1], backwards=True),
+            given[name].grid.shape,
+        )
         at += 2
     grids = list(dict.fromkeys(shown.grid.shape for shown in given.values()))
     for grid in grids if seeds else ():
         name = RANDOM if len(grids) == 1 else f"{RANDOM} {grid[0]} x {grid[1]}"
-        several = np.stack(scores[at : at + seeds])
-        mean, spread = several.mean(0), several.std(0)
-        curves[name] = Curves(_curve(walks[at], mean, spread), _curve(walks[at], mean, spread, backwards=True))
-        at += seeds
+        curves[name] = _random(walks[at], np.stack(scores[at : at + 2 * seeds]), grid)
+        at += 2 * seeds
     progress(1.0, "Done")
-    return Faithfulness(curves, target, model.label(target), removal, score)
+    off_words = seen.without if seen is not None else ""
+    label = model.label(target)
+    return Faithfulness(curves, target, label, removal, score, model.name, image.name, off_words, steps, seeds)
+
+
+def _random(walk: _Walk, scores: np.ndarray, grid: tuple[int, int]) -> Curves:
+    """Means and deviations over random orders; rows of `scores` are each order and then its reverse."""
+    there, back = scores[::2], scores[1::2]
+    fewer = [_curve(walk, each).area for each in there]
+    more = [_curve(walk, each, backwards=True).area for each in back]
+    gains = np.subtract(more, fewer)
+    return Curves(
+        _curve(walk, there.mean(0), there.std(0)),
+        _curve(walk, back.mean(0), back.std(0), backwards=True),
+        grid,
+        (float(np.std(fewer)), float(np.std(more)), float(gains.std())),
+    )
 
 
 def removal_order(shown: Map) -> np.ndarray:
@@ -180,7 +232,8 @@ def _walks(given: Mapping[str, Map], steps: int, seeds: int, view: Tensor) -> li
         walks += [_walk(order, shown.grid, steps, view), _walk(order[::-1], shown.grid, steps, view)]
     for grid in grids.values():
         for seed in range(seeds):
-            walks.append(_walk(np.random.default_rng(seed).permutation(grid.size), grid, steps, view))
+            order = np.random.default_rng(seed).permutation(grid.size)
+            walks += [_walk(order, grid, steps, view), _walk(order[::-1], grid, steps, view)]
     return walks
 
 
@@ -255,6 +308,11 @@ def _target(model: Model, logits: np.ndarray, target: int | None, score: Score) 
     if not 0 <= target < logits.size:
         raise AttentionError(f"There is no class {target}: {model.name} has {logits.size}, numbered from 0.")
     return target
+
+
+def _number(value: float) -> str:
+    # A zero that comes from below is none to be seen.
+    return f"{round(float(value), 6) + 0.0:.6f}"
 
 
 def _quoted(text: str) -> str:

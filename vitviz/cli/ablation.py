@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
+from vitviz.cli.arguments import SOURCE_HELP, check_out, load, model_arguments, out_argument, write_table
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -26,26 +26,34 @@ def parser() -> argparse.ArgumentParser:
     model_arguments(made)
     target_argument(made)
     made.add_argument("--to", choices=("zero", "mean"), default="zero", help="what a head gives instead of its output")
+    out_argument(made)
     return made
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the table."""
+    """Print or write the table."""
     from vitviz.attention.ablation import head_ablation
     from vitviz.attention.classes import class_named
     from vitviz.attention.trace import trace
     from vitviz.images import read_image
 
+    check_out(arguments.out)
     image = read_image(arguments.picture)
     model = load(arguments.model, arguments)
     seen = trace(model, image)
     target = class_named(seen, arguments.target)
     changes = head_ablation(model, image, target, to=arguments.to, seen=seen)
-    print(f"# change of the logit of {seen.label(target)} ({seen.logits[target]:.4f}), {model.name}, {image.name}")
-    print("layer," + ",".join(f"head {head}" for head in range(changes.shape[1])))
+    how = "set to zero" if arguments.to == "zero" else "set to its mean over the tokens"
+    lines = [
+        f"# change of the logit of {seen.label(target)} ({seen.logits[target]:.4f}) when one head is {how}, "
+        f"{model.name}, {image.name}",
+        "layer," + ",".join(f"head {head}" for head in range(changes.shape[1])),
+    ]
     for layer, row in enumerate(changes):
         heads = seen.layers[layer].num_heads
-        print(f"{layer}," + ",".join(f"{value:.6f}" if head < heads else "" for head, value in enumerate(row)))
+        numbers = [f"{round(float(value), 6) + 0.0:.6f}" if head < heads else "" for head, value in enumerate(row)]
+        lines.append(f"{layer}," + ",".join(numbers))
+    write_table("\n".join(lines) + "\n", arguments.out)
     return 0
 
 

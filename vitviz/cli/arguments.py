@@ -39,6 +39,30 @@ def model_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(arguments, name) for name in _OPTIONS} | {"pretrained": not arguments.random}
 
 
+def out_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the file that a table goes to."""
+    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="where to write it (default: the terminal)")
+
+
+def check_out(path: Path | None) -> None:
+    """FileError where the folder to write to is missing: said before the work, not after it."""
+    from vitviz.errors import FileError
+
+    if path is not None and not (folder := path.absolute().parent).is_dir():
+        raise FileError(f"There is no folder {folder} to write to: create it or choose another.")
+
+
+def write_table(text: str, path: Path | None) -> None:
+    """Write a table whole or not at all, or print it where no file is named."""
+    from vitviz.atomic import write_bytes
+
+    if path is None:
+        print(text, end="")
+    else:
+        write_bytes(path, text.encode())
+        print(path)
+
+
 def load(source: str, arguments: argparse.Namespace) -> Model:
     """The model that a command names, with its options."""
     from vitviz.models.loading import load_model

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from vitviz.cli.ablation import ablation_arguments, target_argument, without
-from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
+from vitviz.cli.arguments import SOURCE_HELP, check_out, load, model_arguments, out_argument, write_table
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
         prog="vitviz faithfulness",
         description="Take the patches of every method's map away, most important first, and print as CSV what the "
         "model says meanwhile: areas under the curves of deletion (small is true) and insertion (large is true), "
-        "beside random orders, then the curves.",
+        "beside random orders, and the curves, a row a number.",
     )
     made.add_argument("picture", type=Path, metavar="PICTURE")
     made.add_argument("--model", metavar="SOURCE", default="demo", help=SOURCE_HELP)
@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--score", choices=("probability", "logit"), default="probability")
     made.add_argument("--steps", type=int, default=24, metavar="N", help="points of a curve (default: 24)")
     made.add_argument("--seeds", type=int, default=5, metavar="N", help="random orders (default: 5)")
+    out_argument(made)
     return made
 
 
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.attention.trace import trace
     from vitviz.images import read_image
 
+    check_out(arguments.out)
     image = read_image(arguments.picture)
     model = load(arguments.model, arguments)
     seen = without(trace(model, image), model, image, arguments)
@@ -49,5 +51,5 @@ def run(arguments: argparse.Namespace) -> int:
         model, image, maps, target,
         removal=arguments.removal, score=arguments.score, steps=arguments.steps, seeds=arguments.seeds, seen=seen,
     )  # fmt: skip
-    print(found.csv(), end="")
+    write_table(found.csv(), arguments.out)
     return 0

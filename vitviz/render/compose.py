@@ -153,7 +153,7 @@ def _empty(shown: Map, size: float, corner: tuple[float, float], tile: tuple[flo
     top = y + (height - high) / 2
     marks: list[Mark] = [Picture(x, top, width, high, np.zeros((1, 1, 3), dtype=np.uint8))]
     for i, line in enumerate(lines):
-        base = top + i * LINE * size + size * ASCENT
+        base = top + (i + 0.5) * LINE * size + 0.36 * size
         marks.append(Text(x + width / 2, base, line, size, (255, 255, 255), "middle"))
     return marks
 

@@ -46,6 +46,8 @@ class CurvePlots(QWidget):
             # pyqtgraph makes the menu all the same, of nobody's: it is to go with the plot.
             item.ctrlMenu.setParent(plot, item.ctrlMenu.windowFlags())
             item.hideButtons()
+            # Room for half of the last number of the axis.
+            item.layout.setContentsMargins(2, 2, 14, 2)
             item.setMouseEnabled(False, False)
             item.showGrid(x=True, y=True, alpha=0.15)
             plot.setAccessibleName(f"{kind.capitalize()} curves")

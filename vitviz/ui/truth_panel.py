@@ -179,6 +179,9 @@ class TruthPanel(QWidget):
         if judged is not None:
             off = f", {judged.trace.ablation.words}" if judged.trace.ablation else ""
             words = f"Areas under the curves of {judged.found.label}{off}; the best is bold."
+            if len(grids := judged.found.grids) > 1:
+                sizes = ", ".join(f"{rows} x {cols}" for rows, cols in grids)
+                words += f" Grids differ ({sizes}): the best of each is bold, beside the random orders of its own grid."
             missing = ", ".join(gap.partition(":")[0] for gap in judged.gaps)
             return f"{words} Not defined for this model: {missing}." if missing else words
         if opened is not None and self.target.count() < 2:

@@ -21,12 +21,12 @@ from vitviz.ui.curve_plots import CurvePlots, color_of
 if TYPE_CHECKING:
     from vitviz.attention.faithfulness import Faithfulness
 
-_COLUMNS = ("Order of the patches", "Deletion", "Insertion", "Gain")
+_COLUMNS = ("Order", "Deletion", "Insertion", "Gain")
 _TIPS = (
-    "Whose map says which patch counts most",
+    "Order of the patches: whose map says which counts most",
     "Area under the curve of deletion: small is true",
     "Area under the curve of insertion: large is true",
-    "Insertion minus deletion: 0 for a random order, large is true",
+    "Insertion minus deletion: about 0 for random orders, large is true",
 )
 
 
@@ -58,13 +58,24 @@ class TruthSheet(QWidget):
         rows = found.rows() if found else []
         self.table.setVisible(bool(rows))
         self.table.setRowCount(len(rows))
-        best = [min((r[1] for r in rows), default=0.0), *(max((r[i] for r in rows), default=0.0) for i in (2, 3))]
+        grids = {name: curves.grid for name, curves in found.curves.items()} if found else {}
+        several = len(set(grids.values())) > 1
         for i, (name, *areas) in enumerate(rows):
-            first = QTableWidgetItem(_swatch(color_of(i, name)), name)
-            first.setToolTip(name)
+            grid = grids[name]
+            # Patches of other sizes make other curves: the best is that of its grid.
+            peers = [row for row in rows if grids[row[0]] == grid]
+            best = [min(r[1] for r in peers), *(max(r[at] for r in peers) for at in (2, 3))]
+            own = f"{grid[0]} x {grid[1]} · " if several and not name.endswith(f"{grid[0]} x {grid[1]}") else ""
+            first = QTableWidgetItem(_swatch(color_of(i, name)), own + name)
+            first.setData(Qt.ItemDataRole.UserRole, name)
+            first.setToolTip(own + name)
+            spreads = found.curves[name].spreads if found else None
             self.table.setItem(i, 0, first)
             for column, (value, top) in enumerate(zip(areas, best, strict=True), 1):
                 item = QTableWidgetItem(f"{round(value, 3) + 0.0:.3f}")
+                if spreads is not None:
+                    item.setText(f"{round(value, 2) + 0.0:.2f} ± {spreads[column - 1]:.2f}")
+                    item.setToolTip("Mean and standard deviation over the random orders")
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 if value == top:
                     font = item.font()
@@ -76,7 +87,7 @@ class TruthSheet(QWidget):
 
     def _emphasise(self, row: int) -> None:
         item = self.table.item(row, 0)
-        self.plots.emphasise(item.text() if item is not None else None)
+        self.plots.emphasise(item.data(Qt.ItemDataRole.UserRole) if item is not None else None)
 
     def picture(self) -> bytes:
         """The sheet as a PNG, two pixels for one of the screen."""
