@@ -118,9 +118,26 @@ def test_power_of_ten_of_the_labels_is_stated(qtbot):
     bar = ColorBar()
     qtbot.addWidget(bar)
     bar.show_scale("viridis", (0.0, 0.0004), "scale of this map")
-    assert bar.exponent == -4 and "10⁻⁴" in bar.text()
+    assert bar.exponent == -4 and bar.unit() == "×10⁻⁴"
     bar.show_scale("viridis", (0.0, 0.4), "scale of this map")
-    assert bar.exponent == 0 and "10" not in bar.text()
+    assert bar.exponent == 0 and not bar.unit()
+
+
+@pytest.mark.parametrize("height", [100, 140, 400])
+def test_power_of_ten_is_painted_whole_above_the_bar_however_low(qtbot, height):
+    bar = ColorBar()
+    qtbot.addWidget(bar)
+    bar.resize(bar.sizeHint().width(), height)
+    space = bar.fontMetrics().height()
+
+    def inked(limits):
+        bar.show_scale("viridis", limits, "scale of all layers and a long note")
+        image = bar.grab().toImage()
+        ground = image.pixel(image.width() - 1, 0)
+        return sum(image.pixel(x, y) != ground for x in range(16) for y in range(space // 2))
+
+    assert bar.fontMetrics().horizontalAdvance("×10⁻¹⁰") < bar.width()
+    assert inked((0.0, 0.0004)) > 10 and inked((0.0, 0.4)) == 0
 
 
 def test_colour_bar_is_painted_with_the_highest_colour_on_top(window, view):

@@ -20,7 +20,6 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.run_button import RunButton
-from vitviz.ui.store import State
 from vitviz.ui.targets import TargetBox
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class AblationPanel(QWidget):
         self._foreground = QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
         self.changes: Changes | None = None
-        self.target = TargetBox("The class whose logit is watched")
+        self.target = TargetBox("The class whose logit is watched", pane)
         self.instead = QComboBox()
         for title, value in _INSTEAD:
             self.instead.addItem(title, value)
@@ -85,7 +84,6 @@ class AblationPanel(QWidget):
         self.view.left.connect(self._say)
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self._traced)
-        pane.store.changed.connect(self._retarget)
         pane.store.changed.connect(self._mark)
         self.run.ended.connect(self._say)
         self.run.done.connect(self._done)
@@ -108,14 +106,9 @@ class AblationPanel(QWidget):
     def _traced(self, opened: Opened) -> None:
         self.cancel()
         self.changes = None
-        self.target.offer(opened.trace, self._pane.store.state.target)
+        self.target.offer(opened.trace)
         self.run.setEnabled(self.target.count() > 0)
         self._draw()
-
-    @Slot(object, object)
-    def _retarget(self, old: State, new: State) -> None:
-        if old.target != new.target:
-            self.target.follow(new.target)
 
     @Slot()
     def toggle(self) -> None:

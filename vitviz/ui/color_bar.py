@@ -42,8 +42,11 @@ class ColorBar(QWidget):
 
     def text(self) -> str:
         """What the numbers are."""
-        unit = f" (10{str(self.exponent).translate(_RAISED)})" if self.exponent else ""
-        return f"{self._quantity}{unit}, {self._note}"
+        return f"{self._quantity}, {self._note}"
+
+    def unit(self) -> str:
+        """What stands over the numbers: "×10⁻³", or "" where they are what they are."""
+        return f"×10{str(self.exponent).translate(_RAISED)}" if self.exponent else ""
 
     def sizeHint(self) -> QSize:
         # The same for every scale, so that the picture does not jump while one hovers.
@@ -57,8 +60,10 @@ class ColorBar(QWidget):
         painter = QPainter(self)
         metrics = QFontMetricsF(self.font())
         space = metrics.height()
-        # The note runs upwards beside the numbers; the bar leaves half a line above and below for the end numbers.
-        bar = QRectF(2, space / 2 + 1, 16, self.height() - space - 2)
+        # The note runs upwards beside the numbers; the bar leaves half a line above and below for the end numbers, and
+        # a line more for the power of ten, which is never shortened.
+        over = space if self.exponent else 0.0
+        bar = QRectF(2, over + space / 2 + 1, 16, self.height() - over - space - 2)
         flat = self.limits[0] == self.limits[1]
         colors = color_table(self._colormap)[::-1]
         table = np.ascontiguousarray(colors[-1:].repeat(256, axis=0) if flat else colors)
@@ -66,6 +71,7 @@ class ColorBar(QWidget):
         painter.drawImage(bar, image)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawRect(bar)
+        painter.drawText(QRectF(2, 0, self.width() - 2, space), Qt.AlignmentFlag.AlignLeft, self.unit())
         for i, label in enumerate(self.labels()):
             if not label:
                 continue
@@ -75,8 +81,8 @@ class ColorBar(QWidget):
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, label)
         painter.translate(self.width() - space, self.height() / 2 - 2)
         painter.rotate(-90)
-        text = self.text()
-        width = min(metrics.horizontalAdvance(text), self.height() - space)
-        text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
+        room = self.height() - space
+        text = self.text() if metrics.horizontalAdvance(self.text()) <= room else self._quantity
+        text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
         painter.drawText(QRectF(-self.height() / 2, 0, self.height(), space), Qt.AlignmentFlag.AlignCenter, text)
         painter.end()

@@ -23,7 +23,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
 from vitviz.ui.targets import TargetBox
-from vitviz.ui.words import query_text
+from vitviz.ui.words import head_text, query_text
 
 KIND = "methods side by side"
 _LARGEST, _ICON = 360, 84
@@ -35,7 +35,7 @@ class MethodsPanel(LazyPanel):
 
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pane, self._store, self._worker = pane, pane.store, worker
+        self.pane, self._store, self._worker = pane, pane.store, worker
         self._opened: Opened | None = None
         self._canvas: Canvas | None = None
         self._number = 0
@@ -49,6 +49,9 @@ class MethodsPanel(LazyPanel):
         self.numbers = QLabel(" ")
         self.numbers.setTextFormat(Qt.TextFormat.PlainText)
         self.numbers.setWordWrap(True)
+        self.heading = QLabel(" ")
+        self.heading.setTextFormat(Qt.TextFormat.PlainText)
+        self.heading.setWordWrap(True)
         small = QGridLayout()
         small.setSpacing(2)
         for i, tile in enumerate(self.tiles.values()):
@@ -60,6 +63,7 @@ class MethodsPanel(LazyPanel):
         below.addWidget(self.bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.heading)
         layout.addLayout(small)
         layout.addLayout(sides, 1)
         layout.addWidget(self.numbers)
@@ -91,6 +95,19 @@ class MethodsPanel(LazyPanel):
         shown = next((m for m in self.found.values() if isinstance(m, Map) and about(m).of_query), None)
         return query_text(query, None) if shown is None else query_text(shown.selection.query, shown.query_cell)
 
+    @property
+    def target(self) -> int | None:
+        """The class of the small maps: that of the toolbar."""
+        return self.left.targets.shared
+
+    def _heading(self) -> str:
+        """What the small maps are of: the query, the layer and heads of attention, and the class."""
+        state, opened, target = self._store.state, self._opened, self.target
+        if opened is None:
+            return " "
+        words = f"From {self.query_words} · attention: layer {state.layer}, {head_text(state.head)}"
+        return words if target is None else f"{words} · relevance, gradients: class {opened.trace.label(target)}"
+
     def selection(self, method: Method, target: int | None) -> Selection:
         """What a method is to show now."""
         state = self._store.state
@@ -103,7 +120,7 @@ class MethodsPanel(LazyPanel):
     def _wanted(self) -> list[Selection]:
         """The two that are large, then all others."""
         sides = [self.selection(side.method, side.target) for side in (self.left, self.right)]
-        target = self._store.state.target
+        target = self.target
         return list(dict.fromkeys([*sides, *(self.selection(name, target) for name in METHODS)]))
 
     @Slot(object)
@@ -166,7 +183,8 @@ class MethodsPanel(LazyPanel):
     def _draw_all(self) -> None:
         if not self.is_seen() or self._canvas is None:
             return
-        target = self._store.state.target
+        target = self.target
+        self.heading.setText(self._heading())
         for name, tile in self.tiles.items():
             self._draw_tile(tile, name, self.found.get(self.selection(name, target)))
         pair = [self.found.get(self.selection(side.method, side.target)) for side in (self.left, self.right)]
@@ -239,7 +257,7 @@ class _Side(QWidget):
         for name, each in METHODS.items():
             self.box.addItem(each.title, name)
         self.box.setCurrentIndex(list(METHODS).index(method))
-        self.targets = TargetBox(f"Class on the {where}")
+        self.targets = TargetBox(f"Class on the {where}", panel.pane)
         self.view = PictureView(self)
         self.view.setAccessibleName(f"Map on the {where}")
         self.bar = ColorBar(self)

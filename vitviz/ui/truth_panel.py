@@ -11,14 +11,12 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.atomic import slug, write_bytes
-from vitviz.attention.values import Map
 from vitviz.errors import FileError
 from vitviz.ui import files
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.run_button import RunButton
-from vitviz.ui.store import State
 from vitviz.ui.targets import TargetBox
 from vitviz.ui.truth_sheet import TruthSheet
 
@@ -50,7 +48,7 @@ class TruthPanel(QWidget):
         super().__init__(parent)
         self._pane = pane
         self.judged: Judged | None = None
-        self.target = TargetBox("The class that should fall and rise")
+        self.target = TargetBox("The class that should fall and rise", pane)
         self.removal = _box(REMOVALS, "What a patch becomes that is taken away")
         self.score = _box(SCORES, "What the curves are of")
         tip = "Take the patches away in the order of each method, and ask the model meanwhile"
@@ -72,8 +70,6 @@ class TruthPanel(QWidget):
         self.caption.setWordWrap(True)
         self._lay_out()
         pane.traced.connect(self._traced)
-        pane.store.changed.connect(self._retarget)
-        pane.map_changed.connect(self._explained)
         self.run.done.connect(self._done)
         self.run.failed.connect(self.caption.setText)
         self._show()
@@ -107,22 +103,9 @@ class TruthPanel(QWidget):
     def _traced(self, opened: Opened) -> None:
         self.cancel()
         self.judged = None
-        self.target.offer(opened.trace, self._pane.store.state.target)
+        self.target.offer(opened.trace)
         self.run.setEnabled(self.target.count() > 1)
         self._show()
-
-    @Slot(object, object)
-    def _retarget(self, old: State, new: State) -> None:
-        if old.target != new.target:
-            self.target.follow(new.target)
-
-    @Slot(object)
-    def _explained(self, shown: Map) -> None:
-        """A map that explains a class is judged by that class."""
-        target = shown.selection.target
-        index = next((i for i in range(self.target.count()) if self.target.itemData(i) == target), -1)
-        if target is not None and index >= 0:
-            self.target.setCurrentIndex(index)
 
     @Slot()
     def cancel(self) -> None:
