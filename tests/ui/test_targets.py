@@ -8,8 +8,8 @@ from vitviz.ui.targets import ABOVE, HERE
 
 @pytest.fixture
 def boxes(window):
-    panel = window.methods
-    return [window.truth.target, window.ablation.target, panel.left.targets, panel.right.targets]
+    panel = window.analysis.methods
+    return [window.analysis.truth.target, window.analysis.ablation.target, panel.left.targets, panel.right.targets]
 
 
 def best(opened, place):
