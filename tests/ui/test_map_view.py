@@ -111,7 +111,7 @@ def test_one_value_has_one_number_and_one_colour(qtbot, value):
     shown = [label for label in bar.labels() if label]
     assert [float(label) * 10.0**bar.exponent for label in shown] == pytest.approx([value])
     column = bar.grab().toImage()
-    assert len({column.pixelColor(8, y).name() for y in range(20, 280)}) == 1
+    assert len({column.pixelColor(8, y).name() for y in range(40, 280)}) == 1
 
 
 def test_power_of_ten_of_the_labels_is_stated(qtbot):
