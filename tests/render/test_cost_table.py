@@ -31,7 +31,7 @@ def test_every_number_stands_with_its_ratio_to_the_first():
     assert found["Operations"] == ["179 MFLOPs", "822 MFLOPs (×4.6)"]
     assert found["… in attention"] == ["7.3%", "24.7%"]
     assert found["Time"] == ["5.00 ms", "11.0 ms (×2.2)"]
-    assert found["… fastest to slowest"] == ["4.80 ms to 6.00 ms, 3 runs", "10.0 ms to 12.0 ms, 3 runs"]
+    assert found["… fastest to slowest"] == ["4.80 to 6.00 ms, 3 runs", "10.0 to 12.0 ms, 3 runs"]
     assert found["… measured on"] == ["CPU, float32"] * 2
     assert found["Top 1"] == ["ring 61.0%", "star 62.5%"]
     assert found["Top 2"] == ["star 35.4%", ""]

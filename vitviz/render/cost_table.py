@@ -83,6 +83,8 @@ def _spread(cost: Cost) -> str:
     if cost.spread is None:
         return "1 run"
     low, high = (seconds_text(seconds) for seconds in cost.spread)
+    if low.split()[1] == high.split()[1]:
+        low = low.split()[0]
     return f"{low} to {high}, {cost.runs} runs"
 
 

@@ -70,9 +70,10 @@ class CostCurve(QWidget):
         xs, ys = (np.concatenate([curve[i] for curve in self.curves]) for i in (0, 1))
         self._axes(painter, box, xs, ys)
         place = _scaled(box, xs, ys)
-        for i, ((x, y), point, color) in enumerate(zip(self.curves, self.points, self.colors, strict=True)):
+        for i, (x, y) in enumerate(self.curves):
             painter.setPen(self._pen(i))
             painter.drawPolyline(QPolygonF([place(a, b) for a, b in zip(x, y, strict=True)]))
+        for point, color in zip(self.points, self.colors, strict=True):  # over all lines, whose colours may be others
             painter.setPen(QPen(self._background, 1.5))
             painter.setBrush(color)
             painter.drawEllipse(place(*point), 5, 5)

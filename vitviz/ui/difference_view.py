@@ -39,6 +39,8 @@ class DifferenceView(QWidget):
         self.view = PictureView(self)
         self.view.setAccessibleName("Difference of two maps over the picture")
         self.bar = ColorBar(self)
+        # Half of its numbers are negative.
+        self.bar.setFixedWidth(self.bar.sizeHint().width() + self.fontMetrics().horizontalAdvance("--"))
         self.numbers, self.title = QLabel(), QLabel()
         for label in (self.numbers, self.title):
             label.setTextFormat(Qt.TextFormat.PlainText)
