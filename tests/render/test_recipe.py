@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitviz import cli
-from vitviz.attention.values import Place
+from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError
 from vitviz.render.reading import MAX_BYTES, read_recipe
 
@@ -212,3 +212,26 @@ def test_missing_part_is_a_file_error(tmp_path, made, part):
     path.write_text(json.dumps(content))
     with pytest.raises(FileError, match=r"partial\.json"):
         read_recipe(path)
+
+
+def test_names_have_the_label_and_the_patch(tiny_vit, tiny_swin, picture):
+    from dataclasses import replace
+
+    import vitviz
+    from vitviz.render.plan import Plan, Seen
+    from vitviz.render.recipe import prepare
+
+    def name(model, labels=(), over="map", **chosen):
+        trace = replace(vitviz.trace(model, picture), labels=labels)
+        return prepare(Plan(Selection(-1, "mean", **chosen), over=over), Seen(picture, model, trace)).name
+
+    of_star = {"method": "relevance", "target": 4}
+    assert name(tiny_vit, ("a", "b", "c", "d", "Star fish"), **of_star).endswith("relevance-star-fish-cls.png")
+    # Two classes of one name are told apart, and classes without names have numbers.
+    assert "relevance-star-class-4" in name(tiny_vit, ("a", "b", "c", "star", "Star"), **of_star)
+    assert "relevance-class-4" in name(tiny_vit, **of_star)
+    cell = vitviz.attention_map(vitviz.trace(tiny_vit, picture), layer=-1, query=Place(60.0, 40.0)).query_cell
+    assert name(tiny_vit, query=Place(60.0, 40.0)) == name(tiny_vit, query=cell)
+    assert f"-r{cell[0]}-c{cell[1]}.png" in name(tiny_vit, query=Place(60.0, 40.0))
+    # A sheet of layers with patches of several sizes looks from a place, not from a patch.
+    assert name(tiny_swin, query=Place(60.0, 40.0), over="layers").endswith("x60-y40.png")

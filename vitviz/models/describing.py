@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
+from vitviz.errors import VitvizError
+from vitviz.models.building import create
 from vitviz.models.checkpoint import Checkpoint
 from vitviz.models.cost import count_flops, published_row
-from vitviz.models.model import Model
+from vitviz.models.model import Model, patch_size_of
 from vitviz.models.report import Report
 from vitviz.models.units import flops_text
+
+# Arguments of timm's that make an architecture another size.
+_SIZES = ("depth", "depths", "embed_dim", "num_heads", "patch_size")
 
 
 def report_reading(report: Report, checkpoint: Checkpoint) -> None:
@@ -31,7 +38,7 @@ def describe(model: Model) -> None:
     """Add what is known once the model stands: sizes, cost, preprocessing, device."""
     report, preprocessing, prefix = model.report, model.preprocessing, model.prefix_tokens
     height, width = preprocessing.input_size
-    report.add("architecture", f"{model.architecture}, {model.parameters:,} parameters")
+    report.add("architecture", f"{_built_on(model)}, {model.parameters:,} parameters")
     blocks = getattr(model.module, "blocks", None)
     if isinstance(blocks, torch.nn.Sequential | torch.nn.ModuleList):
         heads = getattr(getattr(blocks[0], "attn", None), "num_heads", 0)
@@ -55,6 +62,46 @@ def describe(model: Model) -> None:
     report.add("prefix tokens", ", ".join(prefix) or "none")
     report.add("output from", "the class token" if model.default_query == "cls" else "a pool over the patches")
     report.add("device", f"{model.device.title} ({model.device.reason}), {model.precision}")
+
+
+def _built_on(model: Model) -> str:
+    """The architecture, and the sizes that are not its own where arguments made them others."""
+    name, args = model.architecture, {k: v for k, v in model.build_args.items() if k in _SIZES}
+    if not args:
+        return name
+    try:
+        with torch.device("meta"):
+            usual = sizes_in(create(name.partition(".")[0], pretrained=False))
+    except (VitvizError, NotImplementedError, RuntimeError):
+        return name  # what can't be built without weights can't be compared
+    own = sizes_in(model.module)
+    if all(usual.get(topic) == text for topic, text in own.items()):
+        return name
+    return f"built on {name} with its own sizes: {', '.join(own.values())}"
+
+
+def sizes_in(module: torch.nn.Module) -> dict[str, str]:
+    """Number of layers, width, heads and patch size of a network of timm's in words, by topic; what can be told."""
+    stages = [stage.blocks for stage in getattr(module, "layers", ()) if hasattr(stage, "blocks")]
+    stages = stages or [getattr(module, "blocks", ())]
+    depths = [len(blocks) for blocks in stages]
+    heads = [getattr(getattr(blocks[0], "attn", None), "num_heads", None) for blocks in stages if len(blocks)]
+    found = {}
+    if all(depths):
+        stage = f" in stages of {_slashed(depths)}" if len(depths) > 1 else ""
+        found["layers"] = f"{sum(depths)} layers{stage}"
+    width = getattr(module, "embed_dim", None)
+    if isinstance(width, int):
+        found["width"] = f"width {width}"
+    if heads and all(isinstance(count, int) for count in heads):
+        found["heads"] = f"{_slashed(heads)} heads"
+    if patch := patch_size_of(module):
+        found["patch"] = f"patches of {' x '.join(map(str, dict.fromkeys(patch)))} px"
+    return found
+
+
+def _slashed(counts: Sequence[object]) -> str:
+    return "/".join(map(str, counts))
 
 
 def _add_view(report: Report, size: str, patches: str) -> None:

@@ -21,7 +21,7 @@ _IF_WRONG = {
     "view": "a wrong one shifts positions; correct it with image_size",
 }
 # Where a value that was only inferred is worth a look too.
-_SPOIL = ("heads", "mean", "std", "mean and std")
+_SPOIL = ("heads", "mean and std", "preprocessing", "mean", "std")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,11 @@ class Report:
 
     @property
     def guesses(self) -> list[Finding]:
-        """What a look at the model should settle: all that was assumed, and inferred heads, mean and std."""
+        """What a look at the model should settle: all that was assumed, and inferred heads, mean and std; the number of
+        heads, which spoils every map, comes first."""
         assumed = [finding for finding in self.findings if finding.certainty == "assumed"]
-        return assumed + [f for f in self.findings if f.certainty == "inferred" and f.topic in _SPOIL]
+        found = assumed + [f for f in self.findings if f.certainty == "inferred" and f.topic in _SPOIL]
+        return sorted(found, key=lambda f: _SPOIL.index(f.topic) if f.topic in _SPOIL else len(_SPOIL))
 
     @property
     def guess_words(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from vitviz import __version__
 from vitviz.atomic import slug, write_bytes
+from vitviz.attention.trace import Trace
 from vitviz.attention.values import Ablation, HeadMaps, Map, Place, RolloutOptions, Selection
 from vitviz.errors import FileError
 from vitviz.images import Image
@@ -22,6 +23,7 @@ from vitviz.render.plan import Plan, Seen, settled
 
 FORMAT, VERSION = "vitviz figure", 2
 COMPARISON = "vitviz comparison"  # the format of the record beside a comparison, which is no recipe
+_LABEL = 40  # bytes of a label in a name of a file
 PACKAGES = ("torch", "timm", "numpy", "pillow", "reportlab")
 
 
@@ -84,7 +86,7 @@ def prepare(
     assert isinstance(plan.style.limits, tuple) or plan.over != "map"
     single = plan.over == "map" and isinstance(plan.style.limits, tuple)
     tiles = [Tile(shown, "", plan.style.limits)] if single else tiles_of(plan, seen)  # type: ignore[arg-type]
-    return Prepared(plan, seen, tiles, recipe_of(plan, seen, shown, batch), name_of(shown, plan, stem))
+    return Prepared(plan, seen, tiles, recipe_of(plan, seen, shown, batch), name_of(shown, plan, seen, stem))
 
 
 def produce(
@@ -151,18 +153,22 @@ def _name_alone(source: str) -> str:
     return path.name if path.is_absolute() or Path(source).exists() else source
 
 
-def name_of(shown: Map, plan: Plan, stem: str = "") -> str:
+def name_of(shown: Map, plan: Plan, seen: Seen, stem: str = "") -> str:
     """A file name that says what is shown, so that other figures get other names."""
+    trace = seen.trace
     chosen, picture = shown.selection, stem or slug(Path(shown.image_name).stem, limit=60)
     what = {
-        "map": f"layer {chosen.layer} head {chosen.head}" if chosen.method == "attention" else _made_how(chosen),
+        "map": f"layer {chosen.layer} head {chosen.head}" if chosen.method == "attention" else _made_how(chosen, trace),
         "heads": "all heads" if plan.format not in ("gif", "apng") else f"layer {chosen.layer} heads",
         "layers": f"all layers head {chosen.head}",
         "queries": f"layer {chosen.layer} head {chosen.head} all queries",
         "methods": "all methods",
     }[plan.over]
     method = "" if chosen.method == "attention" or plan.over == "methods" else f"{chosen.method} "
-    query = "" if plan.over == "queries" else f" {_query_name(chosen.query)}"
+    # Two places in one patch are one query, unless the sheet has layers with smaller patches.
+    same = plan.over == "map" or len({layer.grid for layer in trace.layers}) == 1
+    asked = shown.query_cell if same and isinstance(chosen.query, Place) and shown.query_cell else chosen.query
+    query = "" if plan.over == "queries" else f" {_query_name(asked)}"
     way = " to" if chosen.direction == "to" else ""
     off = f" without {_some(shown.ablation)}" if shown.ablation else ""
     # Cut one by one: a long name of a picture or model must not take away what tells the figures apart.
@@ -178,10 +184,12 @@ def _some(ablation: Ablation) -> str:
     return f"{len(ablation.heads)} heads {digest}"
 
 
-def _made_how(chosen: Selection) -> str:
+def _made_how(chosen: Selection, seen: Trace) -> str:
     """What tells two maps of one method apart: the class, or the options that are not the usual ones."""
     if chosen.target is not None:
-        return f"class {chosen.target}"
+        labels = [slug(label, limit=_LABEL) for label in seen.labels[: seen.logits.size]]
+        label = slug(seen.label(chosen.target), limit=_LABEL)
+        return f"{label} class {chosen.target}" if labels.count(label) > 1 else label
     usual, options = RolloutOptions(), chosen.options or RolloutOptions()
     parts = [f"layers {options.first_layer} to {options.last_layer}"]
     parts += [

@@ -89,7 +89,7 @@ class Exporter(QObject):
         folder = Path(self._settings.value.export_folder or Path.home())
         files.ask_save(
             self._dialog or self._window,
-            str(folder / name_of(named, plan)),
+            str(folder / name_of(named, plan, seen)),
             [f"{plan.format.upper()} files (*{plan.suffix})"],
             title="Export figure",
             then=lambda paths: self.export(paths[0], plan, seen),
