@@ -14,6 +14,7 @@ from safetensors.numpy import load
 
 import vitviz
 from vitviz import cli
+from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError
 from vitviz.render.figure import Figure
@@ -316,3 +317,20 @@ class TestAlteredModels:
         assert "All zero" not in self.texts(bytes_of(seen, format="svg", over="methods"))
         found = vitviz.relevance(altered.model, altered.image, method="attention grad-cam", seen=altered.trace)
         assert found.note == "All zero: all heads of layer 5 are off" and found.without == altered.trace.without
+
+
+def test_tiles_of_all_methods_say_what_each_is_of_and_between_which_values(seen):
+    tiles = tiles_of(Plan(over="methods"), seen)
+    for tile in tiles:
+        title, what, values = tile.label.split("\n")
+        chosen, about = tile.shown.selection, METHODS[tile.shown.selection.method]
+        assert title == about.title and values.endswith(about.unit) and f"{tile.limits[1]:.2g}" in values
+        assert not about.of_head or f"layer {chosen.layer}" in what
+        assert not about.of_query or str(chosen.query).upper() in what
+        assert not about.of_class or f"class {seen.trace.label(chosen.target)}" in what
+    assert {tile.shown.selection.method for tile in tiles} >= {"attention", "rollout", "relevance"}
+
+
+def test_pdf_without_a_title_is_called_by_what_it_shows(seen):
+    found = pypdf.PdfReader(io.BytesIO(bytes_of(seen, format="pdf"))).metadata.title
+    assert seen.image.name in found and seen.model.name in found

@@ -69,6 +69,13 @@ def pretrained() -> tuple[Named, ...]:
 
 
 @cache
+def demos() -> tuple[Named, ...]:
+    """The two networks that come with the program, which need no download."""
+    facts = (("VisionTransformer", 1_297_542), ("SwinTransformer", 965_010))
+    return tuple(Named(name, "", *of, (128, 128), 6) for name, of in zip(DEMOS, facts, strict=True))
+
+
+@cache
 def architectures() -> tuple[Named, ...]:
     """Every architecture of the index, by name."""
     index = read(resources.path(INDEX))["architectures"]

@@ -80,7 +80,8 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
     """Many maps over the same picture: a tile for each, at its row and column.
 
     Args:
-        names: True writes the label of each tile above it; False names rows "Layer" and columns "Head" at the edges.
+        names: True writes the lines of the label of each tile above it; False names rows "Layer" and columns "Head" at
+            the edges.
     """
     size, edge = figure.font_size, figure.font_size / 4
     rows, cols = max(t.row for t in tiles) + 1, max(t.col for t in tiles) + 1
@@ -94,27 +95,28 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
     gap = size / 3
     whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
     beside = text_width("Layer ", size) + LINE * size if figure.labels and not names else 0.0
-    above = LINE * size if figure.labels and names else 0.0
     left = whole - 2 * edge - beside - (bar.width if bar else 0.0) - gap * (cols - 1)
     pixels = max(1, math.floor(left / cols * figure.dpi / 72))
     refuse_large(cols * pixels, rows * pixels * image.size[0] / image.size[1])
     canvas = Canvas(image, tiles[0].shown.view, pixels / image.size[1])
     points = 72 / figure.dpi
     height, width = canvas.size[0] * points, canvas.size[1] * points
+    lines = [_lines(tile.label, size, width) for tile in tiles] if figure.labels and names else []
+    above = LINE * size * max(map(len, lines), default=0)
     marks, top = _title(figure, figure.title, edge, whole - 2 * edge)
     top += (bar.above if bar else 0.0) + (LINE * size if beside else 0.0)
     step = height + above + gap
     if beside:
         marks += _edges(tiles, figure, (edge + beside, top), (width, height), gap)
-    for tile in tiles:
+    for i, tile in enumerate(tiles):
         x, y = edge + beside + tile.col * (width + gap), top + tile.row * step + above
         drawn = canvas.draw(tile.shown, style, tile.limits)[..., :3]
         marks.append(Picture(x, y, width, height, drawn, style.interpolation == "smooth"))
         if figure.grid:
             marks += _grid(tile.shown, x, y, width, height)
-        if above:
-            text = shortened(tile.label, size, width)
-            marks.append(Text(x, y - size * (LINE - ASCENT) / 2 - 0.5, text, size, figure.foreground))
+        for j, text in enumerate(lines[i] if above else ()):
+            base = y - above + j * LINE * size + LINE * size - size * (LINE - ASCENT) / 2 - 0.5
+            marks.append(Text(x, base, text, size, figure.foreground))
         marks += _empty(tile.shown, size, (x, y), (width, height))
     tall = rows * step - gap
     if bar is not None:
@@ -122,6 +124,11 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
         marks += bar.marks(right, top + above, tall - above, style.colormap)
     below = edge + (bar.below if bar else 0.0)
     return Page(whole, top + tall + below, figure.dpi, figure.background, tuple(marks))
+
+
+def _lines(label: str, size: float, width: float) -> list[str]:
+    """One line is shortened to the tile's width, several are broken to it."""
+    return wrapped(label, size, width) if "\n" in label else [shortened(label, size, width)]
 
 
 def _label(figure: Figure, shown: Map, scale: str, limits: tuple[float, float]) -> str:
@@ -223,7 +230,10 @@ class Bar:
         self._labels = labels_of(limits) if ends is None else [ends[1], ends[0]]
         self._exponent = exponent_of(limits) if ends is None else 0
         self._numbers = max(text_width(text, size) for text in self._labels)
-        self.width = size * 0.8 + size + size * 0.6 + self._numbers + size * 0.4 + size * LINE
+        # Between two words at its ends there is room for the label beside the bar itself.
+        self._near = ends is not None
+        beside = max(self._numbers, size * LINE) if self._near else self._numbers + size * 0.4 + size * LINE
+        self.width = size * 0.8 + size + size * 0.6 + beside
         self.above = size * (1.6 if self._exponent else ASCENT / 2)
         self.below = size * ASCENT / 2
 
@@ -251,7 +261,7 @@ class Bar:
             made.append(Text(left, base, "×10", size, ink))
             raised = Text(left + text_width("×10", size), base - size * 0.35, f"−{-self._exponent}", size * 0.75, ink)
             made.append(raised)
-        text = shortened(self._label, size, max(height, size))
-        edge = right + size * 0.6 + self._numbers + size * 0.4 + size * ASCENT
+        text = shortened(self._label, size, max(height - (3 * size if self._near else 0), size))
+        edge = right + size * 0.6 + (0 if self._near else self._numbers + size * 0.4) + size * ASCENT
         made.append(Text(edge, (top + bottom) / 2, text, size, ink, "middle", turned=True))
         return made

@@ -84,8 +84,24 @@ def _methods(plan: Plan, seen: Seen) -> list[Tile]:
             shown = map_for(seen, replace(plan.selection, method=method))
         except AttentionError:
             continue
-        tiles.append(Tile(shown, about.title, limits_for(seen, shown, "map"), *divmod(len(tiles), 3)))
+        limits = limits_for(seen, shown, "map")
+        words = f"{about.title}\n{_of(seen, shown)}\n{limits[0]:.2g} to {limits[1]:.2g} {about.unit}"
+        tiles.append(Tile(shown, words, limits, *divmod(len(tiles), 3)))
     return tiles
+
+
+def _of(seen: Seen, shown: Map) -> str:
+    """What one of many methods is of: layer, heads and query of attention, the class of what explains one."""
+    chosen, about = shown.selection, METHODS[shown.selection.method]
+    query = chosen.query.upper() if isinstance(chosen.query, str) else f"patch {shown.query_cell}"
+    parts = [f"layer {chosen.layer} {_heads(chosen.head)}"] if about.of_head else []
+    parts += [query if parts else f"from {query}"] if about.of_query else []
+    parts += [f"class {seen.trace.label(chosen.target)}"] if chosen.target is not None else []
+    return ", ".join(parts)
+
+
+def _heads(head: Head) -> str:
+    return f"head {head}" if isinstance(head, int) else head
 
 
 def _legal(head: Head, count: int) -> Head:
@@ -146,7 +162,7 @@ def make(plan: Plan, seen: Seen, tiles: list[Tile], recipe: dict[str, Any], text
     if plan.format == "svg":
         return svg_of(page_for(plan, seen, tiles), _description(plan, tiles))
     if plan.format == "pdf":
-        return pdf_of(page_for(plan, seen, tiles), plan.figure.title)
+        return pdf_of(page_for(plan, seen, tiles), plan.figure.title or _description(plan, tiles))
     if plan.over == "map" and plan.figure.bare:
         return png(bare_pixels(plan, seen, tiles[0]), text)
     page = page_for(plan, seen, tiles)

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from vitviz.errors import UnknownArchitectureError, VitvizError
 from vitviz.images import Image
-from vitviz.models.names import architectures, pretrained
+from vitviz.models.names import architectures, demos, pretrained
 from vitviz.ui import files, samples
 from vitviz.ui.corrections import CorrectionDialog, Corrections, Known
 from vitviz.ui.messages import show_error
@@ -117,7 +117,7 @@ class Sources(QObject):
             "Open model by name",
             'Search timm\'s models by words such as "dinov2 small" or "swin 384px". Any other name of timm\'s, or a '
             "repository of the hub (owner/name), may be typed too. Weights are fetched once and kept.",
-            pretrained(),
+            demos() + pretrained(),
             lambda name, trained: self.open_source(name, pretrained=trained),
             weights=True,
         ).open()
