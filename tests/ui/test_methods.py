@@ -129,6 +129,16 @@ def test_target_is_chosen_by_click_by_name_and_by_number(qtbot, window, opened):
     qtbot.waitUntil(lambda: shown(window).target == 20, timeout=20000)
 
 
+def test_search_offers_every_class_once(window, opened):
+    finder = window.method_controls.target.completer()
+    for index in range(opened.trace.logits.size):
+        name = f"{opened.trace.label(index)} ({index})"
+        finder.setCompletionPrefix(name)
+        assert finder.completionCount() == 1
+        finder.activated.emit(name)
+        assert window.store.state.target == index
+
+
 def test_target_in_the_store_is_shown(qtbot, window, opened):
     for target in (3, None, 11):
         window.store.update(target=target)

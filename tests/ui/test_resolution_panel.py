@@ -47,7 +47,7 @@ def test_click_compares_the_three_ways(qtbot, window, panel, opened):
         assert panel.table.item(row, 2).text() == f"{each.top[0][0]} {each.top[0][1]:.1%}"
         assert panel.table.item(row, 3).text() == f"{each.target:.1%}"
     assert panel.table.horizontalHeaderItem(3).text() == f"of {expected[0].top[0][0]}"
-    assert panel.verdict.text() == verdict(expected) and panel.maps.isVisible() and panel.button.isEnabled()
+    assert panel.verdict.text().startswith(verdict(expected)) and panel.maps.isVisible() and panel.button.isEnabled()
 
 
 def test_maps_are_of_the_place_under_the_mouse_before_and_after(qtbot, window, panel, opened, hover):
@@ -86,9 +86,22 @@ def test_sentence_names_a_changed_prediction_and_a_model_without_classes():
     kept = Transfer("bicubic", (64, 64), patches, (("ring", 0.7),), 0.7)
     lost = Transfer("naive", (64, 64), patches, (("star", 0.9),), 0.1)
     assert verdict((first, kept, lost)) == (
-        "ring was 80.0% likely. At 64 px: bicubic 70.0%; naive 10.0%, now star 90.0%."
+        "Probability of ring: 80.0% as it is. At 64 px: 70.0% bicubic; 10.0% naive. "
+        "Another class is the most probable one then: star 90.0% (naive)."
     )
+    assert verdict((first, kept)).endswith("70.0% bicubic. It stays the most probable class.")
     assert "no classes" in verdict((Transfer(None, (32, 32), patches), kept))
+
+
+def test_place_that_gets_no_row_says_why_its_map_is_0(qtbot, window, panel, opened):
+    panel.sizes.setCurrentIndex(panel.sizes.count() - 1)
+    compare(qtbot, window, panel)
+    size, naive = opened.image.size, panel.found[3].patches
+    assert naive[0, 0].any() and not naive[-1, -1].any()
+    for x, y, empty in ((1.0, 1.0, False), (size[1] - 1.0, size[0] - 1.0, True)):
+        window.store.update(query=Place(x, y))
+        assert ("Naive: no row of the old positions" in panel.verdict.text()) is empty
+        assert panel._similar(3).any() != empty
 
 
 def test_figure_of_the_four_maps_is_written(qtbot, window, panel, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, QSize, QStringListModel, Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QStandardItemModel, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QToolBar, QWidget
 
@@ -46,7 +46,9 @@ class TargetBox(QComboBox):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._edit = cast(QLineEdit, self.lineEdit())
         self._edit.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        finder = QCompleter(self.model(), self)
+        # Of its own, with every class once: those at the top of the list stand below by name, too.
+        self._names = QStringListModel(self)
+        finder = QCompleter(self._names, self)
         finder.setFilterMode(Qt.MatchFlag.MatchContains)
         finder.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         finder.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
@@ -63,6 +65,7 @@ class TargetBox(QComboBox):
         """Offer the classes of another trace."""
         seen = opened.trace
         count = seen.logits.size
+        names: list[str] = []
         with QSignalBlocker(self):
             self.clear()
             if count >= 2:
@@ -73,9 +76,11 @@ class TargetBox(QComboBox):
                     self.addItem(f"{label} · {share:.1%}", index)
                 self.insertSeparator(self.count())
                 start = self.count()
-                self.addItems([f"{seen.label(i)} ({i})" for i in range(count)])
+                names = [f"{seen.label(i)} ({i})" for i in range(count)]
+                self.addItems(names)
                 for i in range(count):
                     self.setItemData(start + i, i)
+        self._names.setStringList(names)
         self.follow(self._store.state)
 
     def follow(self, state: State) -> None:

@@ -85,3 +85,9 @@ def may_be_restored(path: Path) -> bool:
             return b"iTXtvitviz\0" in file.read(4096)
     except OSError:
         return False
+
+
+def figure_text(path: Path, entry: str) -> str:
+    """What is said of an exported figure that was opened as a picture; `entry` of the File menu opens its view."""
+    entry = entry.replace("&", "")
+    return f"{path.name} is a figure of vitviz, taken as a photograph here: its view opens by File > {entry}"

@@ -29,7 +29,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
 from vitviz.ui.store import State
-from vitviz.ui.transfer_table import TIPS, TITLES, TransferTable, verdict
+from vitviz.ui.transfer_table import TIPS, TITLES, TransferTable, verdict, without_row
 from vitviz.ui.weight_figures import FigureButtons, Make
 
 if TYPE_CHECKING:
@@ -205,7 +205,6 @@ class ResolutionPanel(LazyPanel):
                 (rows, cols), [(i + 0.5, str(i)) for i in range(rows)], [(i + 0.5, str(i)) for i in range(cols)]
             )
         self.table.show_transfers(self.found)
-        self.verdict.setText(verdict(self.found))
         self._follow()
 
     @Slot(object, object)
@@ -244,6 +243,8 @@ class ResolutionPanel(LazyPanel):
             row, col = self.cell_of(i)
             view.show_indices(map_indices(self._similar(i), (-1.0, 1.0)), colormap)
             view.mark(QRectF(col, row, 1, 1))
+        empty = without_row(self.found, [self.cell_of(i) for i in range(len(self.found))])
+        self.verdict.setText(" ".join(part for part in (verdict(self.found), empty) if part))
 
     def _hovered(self, index: int, place: Place) -> None:
         if self._opened is None or not self._units:

@@ -57,9 +57,18 @@ def verdict(found: Sequence[Transfer]) -> str:
     if not first.top or first.target is None:
         return "This model has no classes, so there is no prediction to compare."
     label = first.top[0][0]
-    parts = []
-    for each in others:
-        kept = each.top[0][0] == label
-        now = f"{each.target:.1%}" if kept else f"{each.target:.1%}, now {each.top[0][0]} {each.top[0][1]:.1%}"
-        parts.append(f"{each.way} {now}")
-    return f"{label} was {first.target:.1%} likely. At {others[0].size[1]} px: {'; '.join(parts)}."
+    kept = "; ".join(f"{each.target:.1%} {each.way}" for each in others)
+    words = f"Probability of {label}: {first.target:.1%} as it is. At {others[0].size[1]} px: {kept}."
+    lost = [each for each in others if each.top[0][0] != label]
+    if not lost:
+        return f"{words} It stays the most probable class."
+    now = "; ".join(f"{each.top[0][0]} {each.top[0][1]:.1%} ({each.way})" for each in lost)
+    return f"{words} Another class is the most probable one then: {now}."
+
+
+def without_row(found: Sequence[Transfer], cells: Sequence[tuple[int, int]]) -> str:
+    """Why a map is 0 everywhere: a place that naive carrying over gives no row of the embedding; else ""."""
+    empty = [TITLES[each.way] for each, cell in zip(found, cells, strict=True) if not each.patches[cell].any()]
+    if not empty:
+        return ""
+    return f"{', '.join(empty)}: no row of the old positions lands on this patch, so all its similarities are 0."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any, cast
 
 from PySide6.QtCore import QByteArray, QEvent, QRectF, Qt, QTimer, Signal, Slot
@@ -40,7 +41,7 @@ from vitviz.ui.pane import KIND as MAPS
 from vitviz.ui.pane import Pane
 from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.patches import PatchesPanel
-from vitviz.ui.recipes import may_be_restored
+from vitviz.ui.recipes import figure_text, may_be_restored
 from vitviz.ui.restoring import Restorer
 from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings
@@ -209,6 +210,8 @@ class MainWindow(QMainWindow):
         self.menus.fill_devices([("Automatic", "auto"), *opened.devices])
         if opened.note:
             self.status.showMessage(opened.note, 15000)
+        elif isinstance(opened.wish.picture, Path) and may_be_restored(opened.wish.picture):
+            self.status.showMessage(figure_text(opened.wish.picture, self.menus.open_session.text()), 60000)
         self.opened.emit(opened)
 
     @Slot(object)
