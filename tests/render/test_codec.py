@@ -96,3 +96,8 @@ def test_text_that_unpacks_to_a_gigabyte_is_refused_before_it_does():
 def test_wrapped_lines_are_no_wider_than_asked(text, width):
     for line in wrapped(text, 8.0, width):
         assert len(line) <= 1 or text_width(line, 8.0) <= width
+
+
+def test_a_needed_field_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match=r"Selection\.query lacks the field 'x'"):
+        from_json(Selection, {"query": {"y": 3.0}})

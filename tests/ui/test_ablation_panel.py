@@ -90,10 +90,10 @@ def test_cancel_stops_it_and_leaves_what_was_shown(qtbot, window, panel, run, mo
     monkeypatch.setattr("vitviz.attention.ablation.head_ablation", endless)
     for stop in (lambda: qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton), window.status.cancel_asked.emit):
         qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: panel.progress.value() == 500, timeout=5000)
+        qtbot.waitUntil(lambda: panel.progress.value() == 500, timeout=30000)
         assert panel.run.text() == "Cancel"
         stop()
-        qtbot.waitUntil(lambda: not panel.running, timeout=5000)
+        qtbot.waitUntil(lambda: not panel.running, timeout=30000)
         assert panel.run.text() == "Run" and panel.changes is before
 
 
@@ -119,7 +119,7 @@ def test_failure_is_said_in_the_panel(qtbot, panel, monkeypatch):
 
     monkeypatch.setattr("vitviz.attention.ablation.head_ablation", fail)
     qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not panel.running, timeout=5000)
+    qtbot.waitUntil(lambda: not panel.running, timeout=30000)
     assert panel.caption.text() == "There is not enough memory." and panel.run.text() == "Run"
 
 

@@ -168,7 +168,7 @@ def test_failure_says_so_and_goes_back(qtbot, window, monkeypatch, settled):
     shown = []
     monkeypatch.setattr("vitviz.ui.window.show_error", lambda parent, error: shown.append(str(error)))
     right_click(qtbot, window, 1, 1)
-    qtbot.waitUntil(lambda: bool(shown), timeout=5000)
+    qtbot.waitUntil(lambda: bool(shown), timeout=30000)
     assert shown == ["The device has not enough memory."]
     assert not window.store.state.ablation and not window.map_view.badge.isVisible()
 
@@ -187,7 +187,7 @@ def test_cancel_in_the_status_bar_goes_back(qtbot, window, monkeypatch):
     right_click(qtbot, window, 1, 1)
     qtbot.waitUntil(lambda: window.worker.is_busy())
     window.status.cancel_asked.emit()
-    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=5000)
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=30000)
     assert not window.store.state.ablation
 
 

@@ -35,7 +35,7 @@ def log(worker):
 
 
 def wait_idle(qtbot, worker):
-    qtbot.waitUntil(lambda: not worker.is_busy(), timeout=5000)
+    qtbot.waitUntil(lambda: not worker.is_busy(), timeout=30000)
 
 
 def until_cancelled(progress):

@@ -64,7 +64,7 @@ def test_rollout_follows_the_hovered_query(qtbot, window, opened, hover):
     settle(qtbot, window, "rollout")
     place = Place(*opened.trace.view.to_picture(*opened.trace.layers[0].grid.centre(3, 7)))
     hover(window.map_view.view, window.map_view.view.position_of(place))
-    qtbot.waitUntil(lambda: window.pane.map.query_cell == (3, 7), timeout=5000)
+    qtbot.waitUntil(lambda: window.pane.map.query_cell == (3, 7), timeout=30000)
     assert shown(window).method == "rollout"
 
 
@@ -206,7 +206,7 @@ def test_cancel_gives_the_method_up_and_keeps_the_map(qtbot, window, monkeypatch
     window.store.update(method="relevance")
     qtbot.waitUntil(lambda: bool(started) and window.status.cancel.isVisible(), timeout=20000)
     window.status.cancel.click()
-    qtbot.waitUntil(lambda: window.store.state.method == "attention", timeout=5000)
+    qtbot.waitUntil(lambda: window.store.state.method == "attention", timeout=30000)
     assert shown(window).method == "attention"
 
 

@@ -94,7 +94,7 @@ def log(opener):
 
 
 def settle(qtbot, worker):
-    qtbot.waitUntil(lambda: not worker.is_busy(), timeout=5000)
+    qtbot.waitUntil(lambda: not worker.is_busy(), timeout=30000)
 
 
 def entered(stage):
@@ -262,12 +262,12 @@ def test_progress_runs_from_0_to_1_without_going_back(qtbot, stage, worker, open
 def test_the_first_picture_is_shown_while_its_model_loads(stage, worker, qtbot, tmp_path):
     gate = stage.hold("slow")
     opener = Opener(worker)
-    with qtbot.waitSignal(opener.pictured, timeout=5000) as told:
+    with qtbot.waitSignal(opener.pictured, timeout=30000) as told:
         opener.open(picture=tmp_path / "cat.png", model=ModelWish("slow"))
     image, pixels = told.args
     assert image.name == "cat.png" and pixels.shape == PIXELS.shape and stage.loaded == []
-    with qtbot.waitSignal(opener.opened, timeout=5000):
+    with qtbot.waitSignal(opener.opened, timeout=30000):
         gate.set()
     assert stage.read == ["cat.png"]  # once for both
-    with qtbot.assertNotEmitted(opener.pictured), qtbot.waitSignal(opener.opened, timeout=5000):
+    with qtbot.assertNotEmitted(opener.pictured), qtbot.waitSignal(opener.opened, timeout=30000):
         opener.open(picture=tmp_path / "dog.png")

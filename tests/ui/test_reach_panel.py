@@ -43,8 +43,8 @@ def test_the_button_shows_it_and_lets_it_grow_and_hiding_stops_it(qtbot, swin):
     panel = settle(qtbot, swin)
     assert panel.is_seen() and panel.play.isChecked() and panel._timer.isActive() and panel.slider.value() == 0
     panel._timer.setInterval(5)
-    qtbot.waitUntil(lambda: panel.slider.value() == 3, timeout=5000)
-    qtbot.waitUntil(lambda: panel.slider.value() == 0, timeout=5000)  # from the last on to the first
+    qtbot.waitUntil(lambda: panel.slider.value() == 3, timeout=30000)
+    qtbot.waitUntil(lambda: panel.slider.value() == 0, timeout=30000)  # from the last on to the first
     panel.window().hide()
     assert not panel._timer.isActive() and not panel.play.isChecked()
 

@@ -15,7 +15,7 @@ def panel(qtbot, window):
     dock = next(dock for dock in window.docks if dock.windowTitle() == "Rollout")
     dock.show()
     dock.raise_()
-    qtbot.waitUntil(lambda: dock.widget().is_seen() and dock.widget().shown is not None, timeout=10000)
+    qtbot.waitUntil(lambda: dock.widget().is_seen() and dock.widget().shown is not None, timeout=30000)
     return dock.widget()
 
 
@@ -146,7 +146,7 @@ def test_colours_follow_the_style_of_the_map(panel, window):
 def test_another_model_is_rolled_out(qtbot, panel, window, ragged):
     window.store.update(last_layer=5)
     window.opener.opened.emit(ragged)
-    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.model_name == ragged.model.name, timeout=10000)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.model_name == ragged.model.name, timeout=30000)
     np.testing.assert_array_equal(panel.shown.values, of(panel, ragged))
     assert panel.last.maximum() == 3
 

@@ -33,8 +33,8 @@ def to_json(value: Any) -> Any:
 def from_json(kind: type[T], data: Any) -> T:
     """JSON values as a frozen dataclass; fields that are not there keep their defaults.
 
-    Raises ValueError, with a sentence, for an unknown field, a value of another type, a number that is not finite,
-    a text over LONGEST_TEXT characters.
+    Raises ValueError, with a sentence, for an unknown field, one that is needed and not there, a value of another type,
+    a number that is not finite, a text over LONGEST_TEXT characters.
     """
     made = _read(kind, data, kind.__name__)
     assert isinstance(made, kind)
@@ -83,6 +83,10 @@ def _read_fields(kind: Any, data: Any, where: str) -> Any:
     known = {f.name for f in dataclasses.fields(kind)}
     if unknown := set(data) - known:
         raise ValueError(f"{where} has an unknown field {_short(min(unknown))}")
+    bare = (dataclasses.MISSING, dataclasses.MISSING)
+    needed = {f.name for f in dataclasses.fields(kind) if f.init and (f.default, f.default_factory) == bare}
+    if lacking := needed - set(data):
+        raise ValueError(f"{where} lacks the field {_short(min(lacking))}")
     return kind(**{name: _read(hints[name], each, f"{where}.{name}") for name, each in data.items()})
 
 

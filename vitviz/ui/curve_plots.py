@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7570b3")
 GREY = "#8a8a8a"
 _TITLES = (
-    ("deletion", "Deletion (low is true)", "share of patches gone, most important first"),
-    ("insertion", "Insertion (high is true)", "share of patches shown, most important first"),
+    ("deletion", "Deletion (low is true)", "share of patches gone"),
+    ("insertion", "Insertion (high is true)", "share of patches shown"),
 )
 
 

@@ -74,7 +74,7 @@ class TruthSheet(QWidget):
             for column, (value, top) in enumerate(zip(areas, best, strict=True), 1):
                 item = QTableWidgetItem(f"{round(value, 3) + 0.0:.3f}")
                 if spreads is not None:
-                    item.setText(f"{round(value, 2) + 0.0:.2f} ± {spreads[column - 1]:.2f}")
+                    item.setText(f"{round(value, 2) + 0.0:.2f}\n± {spreads[column - 1]:.2f}")
                     item.setToolTip("Mean and standard deviation over the random orders")
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 if value == top:
@@ -82,8 +82,11 @@ class TruthSheet(QWidget):
                     font.setBold(True)
                     item.setFont(font)
                 self.table.setItem(i, column, item)
-        line = self.table.verticalHeader().defaultSectionSize()
-        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + line * len(rows) + 4)
+            # The spread stands under its mean, so that names have room in a narrow dock.
+            line = self.table.verticalHeader().defaultSectionSize()
+            self.table.setRowHeight(i, line if spreads is None else round(1.7 * line))
+        heights = sum(self.table.rowHeight(i) for i in range(len(rows)))
+        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + heights + 4)
 
     def _emphasise(self, row: int) -> None:
         item = self.table.item(row, 0)
