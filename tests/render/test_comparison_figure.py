@@ -3,20 +3,23 @@
 import csv
 import io
 import json
+from dataclasses import asdict, replace
 
 import pytest
 
 import vitviz
 from vitviz.attention.comparison import difference
-from vitviz.attention.costs import measure
-from vitviz.attention.values import Selection
+from vitviz.attention.costs import Cost, measure
+from vitviz.attention.values import Ablation, Selection
 from vitviz.errors import VitvizError
-from vitviz.render.comparison import Compared, csv_of, page_for_models, table_of, write_comparison
+from vitviz.render.codec import from_json
+from vitviz.render.comparison import Compared, csv_of, page_for_models, record_of, table_of, write_comparison
 from vitviz.render.figure import Figure
 from vitviz.render.making import limits_for, map_for
 from vitviz.render.page import Picture, Text
 from vitviz.render.plan import Seen
 from vitviz.render.png import text_in
+from vitviz.render.recipe import published
 from vitviz.render.style import Style
 
 
@@ -73,7 +76,29 @@ def test_files_lie_beside_each_other(models, tmp_path, kind, picture):
     assert record["picture"]["sha256"] == picture.sha256
     assert [m["cost"]["tokens"] for m in record["models"]] == [25, 99]
     if kind == "png":
-        assert json.loads(text_in(paths[0].read_bytes(), 2**20)) == record
+        assert json.loads(text_in(paths[0].read_bytes(), 2**20)) == published(record)
+
+
+def test_recipe_says_all_that_the_figure_was_made_of(models):
+    style, figure = Style("magma", opacity=0.3), Figure(width=120.0, dpi=100)
+    record = json.loads(json.dumps(record_of(models, style, figure)))
+    assert from_json(Style, record["style"]) == style and from_json(Figure, record["figure"]) == figure
+    for model, told in zip(models, record["models"], strict=True):
+        assert from_json(Selection, told["selection"]) == model.shown.selection
+        assert from_json(Ablation, told["ablation"]) == model.seen.trace.ablation
+        assert tuple(told["limits"]) == model.limits
+        assert asdict(from_json(Cost, told["cost"])) == asdict(replace(model.cost, scaling=None))
+        assert told["run"] == {"device": "cpu", "precision": "float32"}
+
+
+def test_recipe_in_a_png_names_files_without_their_folders(models, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    weights.touch()
+    seen = replace(models[0].seen, model=replace(models[0].seen.model, source=str(weights)))
+    record = record_of([replace(models[0], seen=seen)], Style(), Figure())
+    assert record["models"][0]["model"]["source"] == str(weights)
+    assert published(record)["models"][0]["model"]["source"] == weights.name
+    assert str(tmp_path) not in json.dumps(published(record))
 
 
 def test_other_endings_are_refused(models, tmp_path):

@@ -20,7 +20,7 @@ _EPILOG = """examples:
   vitviz compare cat.jpg --model vit_small_patch16_224 --model vit_base_patch16_224 --random --out sizes.pdf
   vitviz compare cat.jpg --model flexivit_small --patch-size 8,16,32 --image-size 240,480 --out flexi.svg
 
-Beside the figure lie the table as .csv and a .json that says what it was made of.
+Beside the figure lie the table as .csv and its recipe as .json.
 """
 
 

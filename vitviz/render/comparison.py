@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vitviz import __version__
 from vitviz.atomic import write_bytes
 from vitviz.attention.comparison import difference
 from vitviz.attention.costs import Cost
@@ -27,12 +26,14 @@ from vitviz.render.plan import Seen, scale_of
 from vitviz.render.png import png
 from vitviz.render.raster import pixels_of
 from vitviz.render.recipe import COMPARISON as FORMAT
-from vitviz.render.recipe import PACKAGES, sidecar_of, version_of
+from vitviz.render.recipe import model_of, picture_of, run_of, sidecar_of, text_of, versions
 from vitviz.render.scale import note_of
 from vitviz.render.style import Style
 from vitviz.render.svg import svg_of
 
 FORMATS = ("png", "svg", "pdf")
+VERSION = 2
+FIGURE = Figure(width=WIDTHS["two columns"], font_size=7.0)  # unless another is asked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,42 +144,39 @@ def csv_of(models: Sequence[Compared]) -> str:
     return out.getvalue()
 
 
-def record_of(models: Sequence[Compared], style: Style, command: str = "") -> dict[str, Any]:
-    """What a comparison was made of, and the command line that makes it again, where one does.
+def record_of(models: Sequence[Compared], style: Style, figure: Figure, command: str = "") -> dict[str, Any]:
+    """The recipe of a comparison: what it was made of, and what was measured.
 
-    Times and memory are measurements: they are kept, not made again.
+    Times and memory are kept, not made again; `command` is the line that measures anew, where one line does.
     """
-    image = models[0].seen.image
     return {
         "format": FORMAT,
-        "version": 1,
+        "version": VERSION,
         "command": command,
-        "picture": {
-            "path": str(image.path.resolve()) if image.path else None,
-            "name": image.name,
-            "size": list(image.size),
-            "sha256": image.sha256,
-        },
+        "picture": picture_of(models[0].seen.image),
         "models": [
             {
                 "name": model.name,
-                "model": model.seen.model.identity,
+                "model": model_of(model.seen.model),
                 "approximation": is_approximation(model.seen.model),
+                "ablation": to_json(model.seen.trace.ablation),
                 "selection": to_json(model.shown.selection),
                 "limits": list(model.limits),
+                "run": run_of(model.seen.model),
                 "cost": None if model.cost is None else to_json(replace(model.cost, scaling=None)),
             }
             for model in models
         ],
         "style": to_json(style),
-        "versions": {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}},
+        "figure": to_json(figure),
+        "versions": versions(),
     }
 
 
 def write_comparison(
     path: Path, models: Sequence[Compared], style: Style, figure: Figure, *, command: str = ""
 ) -> list[Path]:
-    """Write the figure (PNG, SVG or PDF by its ending), the table as CSV, and a JSON record beside it.
+    """Write the figure (PNG, SVG or PDF by its ending), the table as CSV, and its recipe as JSON beside it.
 
     Raises FileError where a file can't be written, VitvizError for another ending.
     """
@@ -186,15 +184,15 @@ def write_comparison(
     if kind not in FORMATS:
         raise VitvizError(f"{path.name} is no figure that can be written: end it with .png, .svg or .pdf.")
     page = page_for_models(models, style, figure)
-    record = json.dumps(record_of(models, style, command), indent=1, ensure_ascii=False)
+    record = record_of(models, style, figure, command)
     if kind == "svg":
         data = svg_of(page, figure.title)
     elif kind == "pdf":
         data = pdf_of(page, figure.title)
     else:
-        data = png(pixels_of(page), record, dpi=page.dpi)
+        data = png(pixels_of(page), text_of(record), dpi=page.dpi)
     table, sidecar = path.with_suffix(".csv"), sidecar_of(path)
     write_bytes(path, data)
     write_bytes(table, csv_of(models).encode())
-    write_bytes(sidecar, record.encode())
+    write_bytes(sidecar, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode())
     return [path, table, sidecar]

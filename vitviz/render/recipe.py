@@ -16,13 +16,14 @@ from vitviz.attention.trace import Trace
 from vitviz.attention.values import Ablation, HeadMaps, Map, Place, RolloutOptions, Selection
 from vitviz.errors import FileError
 from vitviz.images import Image
+from vitviz.models.model import Model
 from vitviz.render.codec import to_json
 from vitviz.render.compose import Tile
 from vitviz.render.making import limits_for, make, map_for, tiles_of
 from vitviz.render.plan import Plan, Seen, settled
 
 FORMAT, VERSION = "vitviz figure", 2
-COMPARISON = "vitviz comparison"  # the format of the record beside a comparison, which is no recipe
+COMPARISON = "vitviz comparison"  # the format of the recipe of a comparison: several models on one picture
 _LABEL = 40  # bytes of a label in a name of a file
 PACKAGES = ("torch", "timm", "numpy", "pillow", "reportlab")
 
@@ -98,19 +99,12 @@ def produce(
 
 def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, Any]:
     """Picture, model, selection, style, figure, file, values and versions, as JSON values."""
-    image, model = seen.image, seen.model
     parts = to_json(plan)
-    assumed = [finding for finding in model.report if finding.certainty != "found"]
     return {
         "format": FORMAT,
         "version": VERSION,
-        "picture": {
-            "path": str(image.path.resolve()) if image.path else None,
-            "name": image.name,
-            "size": list(image.size),
-            "sha256": image.sha256,
-        },
-        "model": {**model.identity, "assumptions": [to_json(finding) for finding in assumed]},
+        "picture": picture_of(seen.image),
+        "model": model_of(seen.model),
         **({"ablation": to_json(shown.ablation)} if shown.ablation else {}),
         "selection": parts.pop("selection"),
         "style": parts.pop("style"),
@@ -125,21 +119,54 @@ def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, A
             "prefix": shown.prefix_weights,
             "padding": shown.padding_mass,
         },
-        "run": {"device": model.device.name, "precision": model.precision, "batch": batch},
-        "versions": {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}},
+        "run": {**run_of(seen.model), "batch": batch},
+        "versions": versions(),
     }
+
+
+def picture_of(image: Image) -> dict[str, Any]:
+    """What it takes to find a picture again, and to know it."""
+    return {
+        "path": str(image.path.resolve()) if image.path else None,
+        "name": image.name,
+        "size": list(image.size),
+        "sha256": image.sha256,
+    }
+
+
+def model_of(model: Model) -> dict[str, Any]:
+    """What it takes to load a model again, and what was assumed about it."""
+    assumed = [finding for finding in model.report if finding.certainty != "found"]
+    return {**model.identity, "assumptions": [to_json(finding) for finding in assumed]}
+
+
+def run_of(model: Model) -> dict[str, Any]:
+    """Where a model ran, and in what precision."""
+    return {"device": model.device.name, "precision": model.precision}
+
+
+def versions() -> dict[str, str]:
+    """Of this program and of what it rests on."""
+    return {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}}
 
 
 def published(content: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe as it goes into files that are given away: names of files without their folders."""
-    picture, model = dict(content["picture"]), dict(content["model"])
-    picture["path"] = None
-    model["source"] = _name_alone(str(model["source"]))
-    model["assumptions"] = [
-        {**finding, "text": finding["text"].replace(content["model"]["source"], model["source"])}
+    parts: dict[str, Any] = {"picture": {**content["picture"], "path": None}}
+    if "model" in content:
+        parts["model"] = _published_model(content["model"])
+    if "models" in content:
+        parts["models"] = [{**each, "model": _published_model(each["model"])} for each in content["models"]]
+    return {k: v for k, v in content.items() if k not in ("made", "command")} | parts
+
+
+def _published_model(model: Mapping[str, Any]) -> dict[str, Any]:
+    source = _name_alone(str(model["source"]))
+    assumptions = [
+        {**finding, "text": finding["text"].replace(model["source"], source)}
         for finding in model.get("assumptions", [])
     ]
-    return {k: v for k, v in content.items() if k != "made"} | {"picture": picture, "model": model}
+    return {**model, "source": source, "assumptions": assumptions}
 
 
 def text_of(content: Mapping[str, Any]) -> str:

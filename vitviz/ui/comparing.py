@@ -230,8 +230,7 @@ class Comparing(QObject):
 
         def work(progress: Progress) -> Path:
             from vitviz.attention.costs import measure
-            from vitviz.render.comparison import Compared, write_comparison
-            from vitviz.render.figure import Figure
+            from vitviz.render.comparison import FIGURE, Compared, write_comparison
             from vitviz.render.plan import Seen
 
             models = []
@@ -239,7 +238,7 @@ class Comparing(QObject):
                 seen = Seen(opened.image, opened.model, opened.trace)
                 known = cost or measure(*(seen.model, seen.image, seen.trace), cancel=progress.cancelled)
                 models.append(Compared(seen, found, limits, known))
-            return write_comparison(path, models, style, Figure(width=174.0, font_size=7.0))[0]
+            return write_comparison(path, models, style, FIGURE)[0]
 
         self._window.settings.update(export_folder=str(path.parent))
         self._window.worker.submit(f"{EXPORT} {path}", work, supersede=False)
@@ -248,7 +247,7 @@ class Comparing(QObject):
     def _written(self, number: int, kind: str, result: object) -> None:
         if kind.startswith(EXPORT) and isinstance(result, Path):
             self.exported.emit(result)
-            self.told.emit(f"Written: {result}, its numbers {result.stem}.csv and a record {result.name}.json")
+            self.told.emit(f"Written: {result}, its numbers {result.stem}.csv its recipe {result.name}.json")
 
     @Slot(int, str, object)
     def _not_written(self, number: int, kind: str, error: Exception) -> None:
