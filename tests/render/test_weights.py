@@ -9,7 +9,6 @@ from vitviz.render.figure import Figure
 from vitviz.render.mosaic import table
 from vitviz.render.raster import pixels_of
 from vitviz.render.weights import (
-    file_bytes,
     filter_page,
     filter_pixels,
     filter_tiles,
@@ -17,7 +16,6 @@ from vitviz.render.weights import (
     grid_page,
     grid_tiles,
     map_indices,
-    recipe_of,
     row_page,
     step_for,
     tile_colors,
@@ -100,12 +98,6 @@ def test_nothing_of_a_page_is_cut_off():
     pixels = pixels_of(page)
     assert np.all(pixels[[0, -1]] == 255) and np.all(pixels[:, [0, -1]] == 255)
     assert pixels.shape[1] == round(85 / 25.4 * 300)
-
-
-@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<"), (".pdf", b"%PDF")])
-def test_pages_are_written_in_every_format(suffix, start):
-    _, page = grid_figure()
-    assert file_bytes(page, suffix, recipe_of({"source": "x"}, {}, Figure())).startswith(start)
 
 
 def test_page_of_filters_has_every_tile_and_its_share():

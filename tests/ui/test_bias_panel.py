@@ -57,14 +57,14 @@ def test_hover_says_offset_and_value_and_a_click_chooses_the_head(qtbot, swin, h
 def test_a_model_without_one_says_so_and_can_not_be_exported(qtbot, window):
     panel = show(qtbot, window)
     assert "has no relative position bias" in panel.title.text() and panel.title.textFormat() == Qt.TextFormat.PlainText
-    assert panel.table is None and not panel.save.isEnabled()
-    assert all(widget.isHidden() for widget in (panel.bar, panel.view, panel.save, panel.reading))
+    assert panel.table is None
+    assert all(widget.isHidden() for widget in (panel.bar, panel.view, panel.buttons, panel.reading))
 
 
 def test_export_writes_the_shown_layer(qtbot, swin, tmp_path):
     panel = show(qtbot, swin)
     swin.store.update(layer=1)
-    with qtbot.waitSignal(panel.told, timeout=20000) as told:
-        panel.export(tmp_path / "bias.npz")
+    with qtbot.waitSignal(swin.analysis.told, timeout=20000) as told:
+        panel.buttons.export(tmp_path / "bias.npz")
     assert "bias.npz.json" in told.args[0]
     np.testing.assert_array_equal(np.load(tmp_path / "bias.npz")["bias"], panel.table.values)

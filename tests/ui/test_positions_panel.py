@@ -176,7 +176,7 @@ def test_figure_is_copied_and_written_with_its_recipe(qtbot, panel, tmp_path):
         panel.buttons.export(tmp_path / "grid.png")
     assert Pillow.open(tmp_path / "grid.png").width == 1500
     recipe = json.loads((tmp_path / "grid.png.json").read_text())
-    assert recipe["shown"]["kind"] == "learned" and recipe["model"]["architecture"]
+    assert recipe["study"]["kind"] == "learned" and recipe["model"]["architecture"]
     with qtbot.waitSignal(panel.buttons.written, timeout=20_000):
         panel.buttons.export(tmp_path / "grid.svg")
     assert (tmp_path / "grid.svg").read_bytes().startswith(b"<")

@@ -55,8 +55,8 @@ def test_maps_are_of_the_place_under_the_mouse_before_and_after(qtbot, window, p
     compare(qtbot, window, panel)
     hover(panel.views[1], panel.views[1].position_of(Place(3.5, 1.5)).toPoint())
     assert isinstance(window.store.state.hover, Place)
-    assert [panel.cell_of(i) for i in range(4)] == [(3, 7), (1, 3), (1, 3), (1, 3)]
-    for each, view, cell in zip(panel.found, panel.views, [panel.cell_of(i) for i in range(4)], strict=True):
+    assert panel.cells == [(3, 7), (1, 3), (1, 3), (1, 3)]
+    for each, view, cell in zip(panel.found, panel.views, panel.cells, strict=True):
         unit = each.patches / np.linalg.norm(each.patches, axis=-1, keepdims=True)
         assert np.array_equal(view.image.image, map_indices(unit @ unit[cell], (-1.0, 1.0)))
     panel.views[1].left.emit()
@@ -101,7 +101,7 @@ def test_place_that_gets_no_row_says_why_its_map_is_0(qtbot, window, panel, open
     for x, y, empty in ((1.0, 1.0, False), (size[1] - 1.0, size[0] - 1.0, True)):
         window.store.update(query=Place(x, y))
         assert ("Naive: no row of the old positions" in panel.verdict.text()) is empty
-        assert panel._similar(3).any() != empty
+        assert (panel.views[3].image.image != map_indices(np.zeros(()), (-1.0, 1.0))).any() != empty
 
 
 def test_figure_of_the_four_maps_is_written(qtbot, window, panel, tmp_path):
@@ -110,5 +110,5 @@ def test_figure_of_the_four_maps_is_written(qtbot, window, panel, tmp_path):
     with qtbot.waitSignal(panel.buttons.written, timeout=20_000):
         panel.buttons.export(tmp_path / "sizes.png")
     recipe = json.loads((tmp_path / "sizes.png.json").read_text())
-    assert list(recipe["shown"]["predictions"]) == [title.text() for title in panel.titles]
+    assert list(recipe["values"]["predictions"]) == [title.text() for title in panel.titles]
     assert Pillow.open(tmp_path / "sizes.png").width == round(174 / 25.4 * 300)

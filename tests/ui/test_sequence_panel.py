@@ -12,7 +12,7 @@ from test_positions_panel import bring_up, open_model
 from vitviz.attention.values import Place
 from vitviz.embeddings.pixels import patch_tokens
 from vitviz.images import view_pixels
-from vitviz.ui.sequence import cost_text, count_text, stages_text
+from vitviz.render.sequence import cost_text, count_text, stages_text
 from vitviz.ui.strip import Strip
 
 
@@ -49,10 +49,10 @@ def test_cost_is_relative_to_224_px_at_patch_16(panel, opened):
 
 
 def test_windows_cost_less_than_all_pairs_and_stages_are_counted(ragged):
-    assert "windows of 4 x 4: 256 · 16 = 4,096 pairs" in cost_text(ragged)
-    assert "it would be 1.71 times" in cost_text(ragged)  # (256 / 196)^2
-    assert "16 x 16 = 256, 8 x 8 = 64, 4 x 4 = 16, 2 x 2 = 4" in stages_text(ragged)
-    assert "= 256 patches." in count_text(ragged)
+    assert "windows of 4 x 4: 256 · 16 = 4,096 pairs" in cost_text(ragged.trace)
+    assert "it would be 1.71 times" in cost_text(ragged.trace)  # (256 / 196)^2
+    assert "16 x 16 = 256, 8 x 8 = 64, 4 x 4 = 16, 2 x 2 = 4" in stages_text(ragged.trace)
+    assert "= 256 patches." in count_text(ragged.trace)
 
 
 def test_patch_under_the_mouse_is_shown_as_pixels_and_as_what_the_network_makes_of_it(panel, window, opened, hover):

@@ -22,7 +22,7 @@ OVERS: tuple[Over, ...] = ("map", "heads", "layers", "queries", "methods")
 MOVING: tuple[Format, ...] = ("gif", "apng")
 NUMBERS: tuple[Format, ...] = ("npz", "safetensors")
 # A mask is a picture of two colours, an APNG is a PNG to all that show pictures.
-SUFFIXES = {"mask": ".mask.png", "apng": ".apng.png"}
+_SUFFIXES = {"mask": ".mask.png", "apng": ".apng.png"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,12 @@ class Plan:
     @property
     def suffix(self) -> str:
         """The end of the file's name."""
-        return SUFFIXES.get(self.format, f".{self.format}")
+        return suffix_of(self.format)
+
+
+def suffix_of(kind: str) -> str:
+    """The end of the name of a file of one of `FORMATS`."""
+    return _SUFFIXES.get(kind, f".{kind}")
 
 
 def scale_of(limits: object) -> Scale:

@@ -12,9 +12,12 @@ from typing import Any
 from vitviz.attention.values import Ablation
 from vitviz.errors import FileError
 from vitviz.render.codec import from_json
+from vitviz.render.figure import Figure
 from vitviz.render.plan import Plan
 from vitviz.render.png import text_in
 from vitviz.render.recipe import COMPARISON, FORMAT, VERSION, sidecar_of, text_of
+from vitviz.render.studies import STUDIES
+from vitviz.render.studies.study import StudyPlan
 from vitviz.render.style import color_table
 
 MAX_BYTES = 2**20  # of a recipe
@@ -37,15 +40,16 @@ class Recipe:
     """
 
     content: dict[str, Any]
-    plan: Plan
+    plan: Plan | StudyPlan
     path: Path
     options: dict[str, Any]
     ablation: Ablation
 
     @property
-    def picture(self) -> dict[str, Any]:
-        """path (None where it is not told), name, size, sha256."""
-        return dict(self.content["picture"])
+    def picture(self) -> dict[str, Any] | None:
+        """path (None where it is not told), name, size, sha256; None where no picture has part in the figure."""
+        picture = self.content["picture"]
+        return None if picture is None else dict(picture)
 
     @property
     def source(self) -> str:
@@ -124,11 +128,12 @@ def _parsed(path: Path, data: bytes) -> Recipe:
             raise ValueError(f"its format is not {FORMAT!r}")
         if content.get("version") != VERSION:
             raise ValueError(f"its version is {content.get('version')!r}, this program reads {VERSION}")
-        whole = {key: _of(content[key], dict) for key in ("selection", "style", "figure")}
-        plan = from_json(Plan, {**_of(content["file"], dict), **whole})
-        color_table(plan.style.colormap)
-        picture, model = _of(content["picture"], dict), _of(content["model"], dict)
-        _of(picture["sha256"], str), _of(picture["name"], str), _of(picture["path"], str, type(None))
+        plan = _study(content) if "study" in content else _of_maps(content)
+        picture, model = _of(content["picture"], dict, type(None)), _of(content["model"], dict)
+        if (picture is None) != (isinstance(plan, StudyPlan) and plan.study.needs == "model"):
+            raise ValueError("it has a picture that it does not need, or needs one that it does not have")
+        if picture is not None:
+            _of(picture["sha256"], str), _of(picture["name"], str), _of(picture["path"], str, type(None))
         _of(model["source"], str), _of(model.get("sha256"), str, type(None))
         options = _options(_of(model.get("options", {}), dict))
         ablation = from_json(Ablation, content.get("ablation", {}))
@@ -144,6 +149,22 @@ def _parsed(path: Path, data: bytes) -> Recipe:
             "name an exported figure or the .json beside it."
         ) from error
     return Recipe(content, plan, path, options, ablation)
+
+
+def _of_maps(content: dict[str, Any]) -> Plan:
+    whole = {key: _of(content[key], dict) for key in ("selection", "style", "figure")}
+    plan = from_json(Plan, {**_of(content["file"], dict), **whole})
+    color_table(plan.style.colormap)
+    return plan
+
+
+def _study(content: dict[str, Any]) -> StudyPlan:
+    fields = dict(_of(content["study"], dict))
+    name = _of(fields.pop("name"), str)
+    if name not in STUDIES:
+        raise ValueError(f"its figure of {name[:60]!r} is unknown here")
+    study, figure, file = from_json(STUDIES[name], fields), from_json(Figure, content["figure"]), content["file"]
+    return StudyPlan(study, figure, _of(file["format"], str), float(_of(file["seconds"], int, float)))
 
 
 def _of_comparison(path: Path, content: dict[str, Any]) -> str:

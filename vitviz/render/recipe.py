@@ -100,12 +100,7 @@ def produce(
 def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, Any]:
     """Picture, model, selection, style, figure, file, values and versions, as JSON values."""
     parts = to_json(plan)
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "picture": picture_of(seen.image),
-        "model": model_of(seen.model),
-        **({"ablation": to_json(shown.ablation)} if shown.ablation else {}),
+    what = {
         "selection": parts.pop("selection"),
         "style": parts.pop("style"),
         "figure": parts.pop("figure"),
@@ -119,7 +114,28 @@ def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, A
             "prefix": shown.prefix_weights,
             "padding": shown.padding_mass,
         },
-        "run": {**run_of(seen.model), "batch": batch},
+    }
+    return envelope(what, seen.model, seen.image, shown.ablation, batch)
+
+
+def envelope(
+    what: Mapping[str, Any], model: Model, image: Image | None, ablation: Ablation | None = None, batch: int = 1
+) -> dict[str, Any]:
+    """The recipe of a file of one model: what it shows, `what`, and what that was made from and made with.
+
+    Args:
+        image: None where no picture has part in it.
+        ablation: the heads that were off.
+        batch: how many pictures went through the model together.
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "picture": None if image is None else picture_of(image),
+        "model": model_of(model),
+        **({"ablation": to_json(ablation)} if ablation else {}),
+        **what,
+        "run": {**run_of(model), "batch": batch},
         "versions": versions(),
     }
 
@@ -152,7 +168,8 @@ def versions() -> dict[str, str]:
 
 def published(content: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe as it goes into files that are given away: names of files without their folders."""
-    parts: dict[str, Any] = {"picture": {**content["picture"], "path": None}}
+    picture = content["picture"]
+    parts: dict[str, Any] = {"picture": None if picture is None else {**picture, "path": None}}
     if "model" in content:
         parts["model"] = _published_model(content["model"])
     if "models" in content:

@@ -6,22 +6,14 @@ Both are laid out as in figure 7 of Dosovitskiy et al. 2020 (arXiv 2010.11929).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from vitviz import __version__
 from vitviz.render.compose import Bar
 from vitviz.render.figure import POINTS_PER_MM, Figure
 from vitviz.render.mosaic import Tiles, table
 from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, shortened, text_width, wrapped
-from vitviz.render.pdf import pdf_of
-from vitviz.render.png import png
-from vitviz.render.raster import pixels_of
-from vitviz.render.recipe import PACKAGES, text_of, version_of
-from vitviz.render.svg import svg_of
 
 _MOST = 2_000_000  # pixels of a grid of grids: more can't be told apart on a screen
 
@@ -189,28 +181,6 @@ def row_page(
 def width_of(figure: Figure) -> float:
     """The width of the page in points; 127 mm where the figure names none."""
     return (figure.width or 127.0) * POINTS_PER_MM
-
-
-def file_bytes(page: Page, suffix: str, recipe: Mapping[str, Any]) -> bytes:
-    """A page as .png, .svg or .pdf."""
-    if suffix == ".svg":
-        return svg_of(page)
-    if suffix == ".pdf":
-        return pdf_of(page)
-    return png(pixels_of(page), text_of(recipe), dpi=page.dpi)
-
-
-def recipe_of(model: Mapping[str, Any], what: Mapping[str, Any], figure: Figure) -> dict[str, Any]:
-    """What a figure of weights is made of, as JSON values: model, what is shown and how, versions."""
-    return {
-        "format": "vitviz figure of weights",
-        "version": 1,
-        "picture": {"path": None},
-        "model": dict(model),
-        "shown": dict(what),
-        "figure": asdict(figure),
-        "versions": {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}},
-    }
 
 
 def _title(figure: Figure, width: float, top: float) -> tuple[float, list[Text]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from vitviz.render.studies.bias import BiasStudy
 from vitviz.ui.ablation_panel import AblationPanel
 from vitviz.ui.bias_panel import BiasPanel
 from vitviz.ui.jobs import Worker
@@ -13,6 +14,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.reach_panel import ReachPanel
 from vitviz.ui.rollout_panel import RolloutPanel
 from vitviz.ui.settings import Settings
+from vitviz.ui.study_buttons import Studies
 from vitviz.ui.theme import Theme
 from vitviz.ui.truth_panel import TruthPanel
 
@@ -21,7 +23,8 @@ class AnalysisPanels(QObject):
     """Makes the panels, keeps their colours, passes on what they say and that they are to stop.
 
     `told(str)` with a word for the status bar. None of them does any work before it is shown, two only when asked.
-    `docked` are those that stand behind the atlas; Rollout stands elsewhere.
+    `docked` are those that stand behind the atlas; Rollout stands elsewhere. `studies` are those that bring back what
+    an exported figure shows.
     """
 
     told = Signal(str)
@@ -39,8 +42,9 @@ class AnalysisPanels(QObject):
             ("Is it true?", self.truth),
             ("Methods side by side", self.methods),
         )
-        for panel in (self.bias, self.truth):
-            panel.told.connect(self.told)
+        self.studies: Studies = {BiasStudy: ("Relative bias", self.bias)}
+        self.truth.told.connect(self.told)
+        self.bias.buttons.told.connect(self.told)
         theme.changed.connect(self.recolor)
         self.recolor()
 

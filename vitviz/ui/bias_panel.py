@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtCore import QRectF, Slot
 from PySide6.QtGui import QColor, QPainterPath
-from PySide6.QtWidgets import QGraphicsPathItem, QGridLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QGraphicsPathItem, QGridLayout, QLabel, QWidget
 
-from vitviz.atomic import slug
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.render.bias import LABEL, BiasTable, mosaic_of
-from vitviz.ui import files
+from vitviz.render.studies.bias import BiasStudy
+from vitviz.render.studies.study import Subject
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.marks import frame_item, set_frame
-from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
+from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.words import layer_text
 
-KIND, EXPORT = "relative bias", "relative bias export"
+KIND = "relative bias"
 
 
 class BiasPanel(LazyPanel):
-    """Follows the layer and head of the pane; a click on a tile chooses the head. `told(str)` after an export.
+    """Follows the layer and head of the pane; a click on a tile chooses the head.
 
     Nothing is computed while the panel is hidden.
     """
 
-    told = Signal(str)
-
     def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pane, self._worker, self._settings = pane, worker, settings
+        self._pane, self._worker = pane, worker
         self._tables: tuple[Any, dict[str, Any]] | None = None  # the model and its tables
         self._asked: Any = None
         self._background = QColor("#1b1b1b")
@@ -56,16 +53,14 @@ class BiasPanel(LazyPanel):
             frame_item(self.view.box, (255, 80, 60), 2.5),
         )
         self.bar = ColorBar(self)
-        self.save = QPushButton("Export…")
-        self.save.setToolTip("Write the tables of this layer as PNG, SVG, PDF or numbers (NPZ)")
-        self.save.clicked.connect(self.ask)
+        self.buttons = StudyButtons(worker, settings, self._shown, "relative bias", self)
         layout = QGridLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.title, 0, 0, 1, 2)
         layout.addWidget(self.view, 1, 0)
         layout.addWidget(self.bar, 1, 1)
         layout.addWidget(self.reading, 2, 0)
-        layout.addWidget(self.save, 2, 1)
+        layout.addWidget(self.buttons, 2, 1)
         layout.setColumnStretch(0, 1)
         layout.setRowStretch(1, 1)
         self.view.hovered.connect(self._hovered)
@@ -106,8 +101,6 @@ class BiasPanel(LazyPanel):
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind.startswith(EXPORT):
-            self.told.emit(f"Written: {result}, and what it is in {result.name}.json")
         opened = self._pane.opened
         if kind == KIND and opened is not None and result[0] is opened.model:
             self._asked, self._tables = None, result
@@ -115,9 +108,7 @@ class BiasPanel(LazyPanel):
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Any) -> None:
-        if kind.startswith(EXPORT):
-            show_error(self, error)
-        elif kind == KIND:
+        if kind == KIND:
             self._asked = None
             self._nothing(str(error) if isinstance(error, VitvizError) else "The tables could not be read.")
 
@@ -168,9 +159,8 @@ class BiasPanel(LazyPanel):
         self._centres.setPath(cross)
         self._centres.show()
         self.bar.show_scale(self.table.colormap, self.table.limits, "scale of the layer", LABEL)
-        for widget in (self.view, self.bar, self.reading, self.save):
+        for widget in (self.view, self.bar, self.reading, self.buttons):
             widget.show()
-        self.save.setEnabled(True)
         self._say(None)
 
     def _nothing(self, reason: str) -> None:
@@ -179,10 +169,9 @@ class BiasPanel(LazyPanel):
         self.title.setToolTip("")
         self.reading.setText(" ")
         self.view.clear()
-        for widget in (self.view, self.bar, self.reading, self.save):
+        for widget in (self.view, self.bar, self.reading, self.buttons):
             widget.hide()
         self._centres.hide()
-        self.save.setEnabled(False)
         for frame in (self._edge, self._frame):
             set_frame(frame, None)
 
@@ -203,32 +192,17 @@ class BiasPanel(LazyPanel):
         if found is not None:
             self._pane.store.update(head=found[0])
 
-    def ask(self) -> None:
-        """Choose where the tables of the shown layer go."""
-        if self.table is None:
-            return
-        folder = Path(self._settings.value.export_folder or Path.home())
-        name = slug(f"{self.table.model_name} {self.table.layer_name} relative bias")
-        kinds = ["PNG pictures (*.png)", "SVG drawings (*.svg)", "PDF documents (*.pdf)", "NumPy arrays (*.npz)"]
-        files.ask_save(
-            self, str(folder / f"{name}.png"), kinds, title="Export the relative bias", then=lambda p: self.export(p[0])
-        )
+    def _shown(self) -> ShownStudy | None:
+        opened = self._pane.opened
+        if self.table is None or opened is None:
+            return None
+        return ShownStudy(BiasStudy(self.table.layer_name), Subject(opened.model), self.table)
 
-    def export(self, path: Path) -> None:
-        """Write the tables of the shown layer, in the worker."""
-        table, opened = self.table, self._pane.opened
-        if table is None or opened is None:
-            return
-        identity = opened.model.identity
-        self._settings.update(export_folder=str(path.parent))
-
-        def work(progress: Progress) -> Path:
-            from vitviz.render.bias_figure import export_bias
-
-            return export_bias(path, table, identity)
-
-        # A kind for each file: of one kind only the newest waits.
-        self._worker.submit(f"{EXPORT} {path}", work, supersede=False)
+    def show_study(self, study: BiasStudy) -> None:
+        """Show what an exported figure shows."""
+        layers = () if self._pane.opened is None else self._pane.opened.trace.layers
+        if found := [layer.index for layer in layers if layer.name == study.layer_name]:
+            self._pane.store.update(layer=found[0])
 
 
 def _label(bold: bool = False) -> QLabel:

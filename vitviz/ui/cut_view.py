@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.render.mosaic import Tiles
+from vitviz.render.sequence import token_name
 from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import token_name
 
 _SMALLEST = 22.0  # screen pixels of a patch that can hold its number
 Token = tuple[int, int] | int  # a patch (row, column), or the index of a prefix token

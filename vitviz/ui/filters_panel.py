@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +12,15 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidg
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.render.mosaic import Tiles
+from vitviz.render.studies.filters import FilterStudy
+from vitviz.render.studies.study import Subject
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.weight_figures import FigureButtons, Make
+from vitviz.ui.settings import Settings
+from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 
 if TYPE_CHECKING:
     from vitviz.embeddings.filters import Components, Filters
@@ -31,7 +33,7 @@ CHOICES = (("First 28 principal components", "components"), ("All filters", "fil
 class FiltersPanel(LazyPanel):
     """Tiles in reading order; the one under the mouse is named with its share of the variance, or its size."""
 
-    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+    def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane, self._worker = pane, worker
         self._model: Model | None = None
@@ -51,7 +53,7 @@ class FiltersPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("Patch embedding filters")
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.0)
-        self.buttons = FigureButtons(worker, self._figure, "filters", self)
+        self.buttons = StudyButtons(worker, settings, self._shown, "filters", self)
         below = QHBoxLayout()
         below.addWidget(self.caption, 1)
         below.addWidget(self.buttons)
@@ -168,23 +170,13 @@ class FiltersPanel(LazyPanel):
             return f"{len(shares)} components explain {shares.sum():.1%} of the variance of the filters"
         return f"component {index} · {shares[index]:.2%} of the variance, {shares[: index + 1].sum():.1%} up to here"
 
-    def _figure(self) -> tuple[str, Make, Mapping[str, Any]] | None:
-        kernels = self._kernels()
-        if kernels is None or self._model is None or self.components is None:
+    def _shown(self) -> ShownStudy | None:
+        if self._model is None or self.filters is None or self.components is None:
             return None
-        from vitviz.atomic import slug
-        from vitviz.render.figure import Figure
-        from vitviz.render.weights import filter_page, recipe_of, tile_colors
+        study = FilterStudy(self.choice.currentData())
+        return ShownStudy(study, Subject(self._model), (self.filters, self.components))
 
-        shares = self.components.explained if self._of_components else None
-        words = [] if shares is None else [f"{share:.1%}" for share in shares]
-        figure = Figure(width=127.0)
-        what: dict[str, Any] = {"method": f"patch embedding {self.choice.currentData()}", "count": len(kernels)}
-        if shares is not None:
-            what["explained"] = [float(share) for share in shares]
-        name = slug(f"{self._model.name} {self.choice.currentData()}")
-        return (
-            name,
-            lambda: filter_page(tile_colors(kernels), words, figure=figure),
-            recipe_of(self._model.identity, what, figure),
-        )
+    def show_study(self, study: FilterStudy) -> None:
+        """Show what an exported figure shows."""
+        self.choice.setCurrentIndex(self.choice.findData(study.shown))
+        self._redraw()

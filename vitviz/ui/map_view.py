@@ -12,6 +12,7 @@ from vitviz.attention.values import Place
 from vitviz.images import Image
 from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
+from vitviz.render.sequence import token_name
 from vitviz.ui.ablation_badge import AblationBadge
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.elided_label import ElidedLabel
@@ -19,7 +20,7 @@ from vitviz.ui.marks import cross_item, cross_path, frame_item, grid_path, set_f
 from vitviz.ui.opening import LARGEST
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import map_text, token_name, window_text
+from vitviz.ui.words import map_text, window_text
 
 _LEGEND = (
     "White: the window that the query looks within. Orange: the seam, beyond which it goes on at the other border. "

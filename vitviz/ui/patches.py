@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from vitviz.attention.methods import about
 from vitviz.attention.values import Map
 from vitviz.images import Preprocessing, view_pixels
+from vitviz.render.sequence import token_name
 from vitviz.render.style import Style
 from vitviz.ui.marks import cell_rect, frame_item, grid_path, set_frame
 from vitviz.ui.opening import Opened
@@ -25,7 +26,6 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
 from vitviz.ui.window_marks import WindowItems
-from vitviz.ui.words import token_name
 
 _MOST_CHIPS = 16
 

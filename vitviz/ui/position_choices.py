@@ -32,6 +32,7 @@ class PositionChoices(QWidget):
         for title, value in SCALES:
             self.scales.addItem(title, value)
         self.chips = TokenChips("The row of the position embedding that {} gets", self)
+        self._wished = ""
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.kinds)
@@ -51,11 +52,20 @@ class PositionChoices(QWidget):
         """Whether the scale is that of any cosine."""
         return bool(self.scales.currentData() == "whole")
 
+    def wish(self, kind: str, whole: bool) -> None:
+        """Choose the scale, and the position embedding of a kind as soon as it is offered."""
+        self._wished = kind
+        self.scales.setCurrentIndex(self.scales.findData("whole" if whole else "own"))
+
     def offer(self, found: tuple[Positions, ...]) -> None:
         """The position embeddings of another network."""
         with QSignalBlocker(self.kinds):
             self.kinds.clear()
             for each in found:
                 self.kinds.addItem(_NAMES[each.kind])
+                if each.kind == self._wished:
+                    self.kinds.setCurrentIndex(self.kinds.count() - 1)
+        if found:
+            self._wished = ""
         self.kinds.setVisible(len(found) > 1)
         self.scales.setVisible(bool(found))

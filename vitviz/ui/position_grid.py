@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import QRectF
 from PySide6.QtWidgets import QWidget
 
 from vitviz.attention.values import Place
 from vitviz.render.mosaic import Tiles
-from vitviz.render.style import color_table
+from vitviz.render.studies.positions import MadeGrid
 from vitviz.ui.axed_view import AxedView
-from vitviz.ui.weight_figures import Make
 from vitviz.ui.words import position_text
 
 if TYPE_CHECKING:
     from vitviz.embeddings.positions import Positions
-    from vitviz.models.model import Model
-
-_QUANTITY = {"rotary": "mean cos(Δ phase)"}
-
-
-def quantity(shown: Positions) -> str:
-    """What the values of a similarity are, in words."""
-    return _QUANTITY.get(shown.kind, "cosine similarity")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MadeGrid:
-    """A grid of grids as it was made: every `step`-th position of `positions`, of one layer and head."""
-
-    positions: Positions
-    layer: int
-    head: int | str
-    step: int
-    values: np.ndarray
-
-    @property
-    def numbers(self) -> tuple[list[int], list[int]]:
-        """The rows and columns of the positions that have a map."""
-        rows, cols = ([self.step // 2 + i * self.step for i in range(n)] for n in self.values.shape[:2])
-        return rows, cols
 
 
 def reading(
@@ -62,14 +33,6 @@ def reading(
         (row, col), similarity = value
         return f"{words} with ({row}, {col}): {similarity:.3f}"
     return words + (f" · every {made.step}th row and column" if made is not None and made.step > 1 else "")
-
-
-def make_grid(positions: Positions, layer: int, head: int | str) -> MadeGrid:
-    """The similarity of as many positions with all others as make a picture of moderate size."""
-    from vitviz.render.weights import step_for
-
-    step = step_for(positions.grid)
-    return MadeGrid(positions, layer, head, step, positions.some(step, layer=layer, head=head))
 
 
 class GridOfGrids(AxedView):
@@ -122,28 +85,3 @@ class GridOfGrids(AxedView):
         rows, cols = self.made.values.shape[2:]
         numbers = self.made.numbers
         return (numbers[0][i], numbers[1][j]), (int(v * rows), int(u * cols))
-
-
-def figure_of(
-    made: MadeGrid, model: Model, limits: tuple[float, float], colormap: str
-) -> tuple[str, Make, Mapping[str, Any]]:
-    """A file name, what makes the page, and the recipe."""
-    from vitviz.atomic import slug
-    from vitviz.render.figure import Figure
-    from vitviz.render.weights import grid_page, recipe_of
-
-    shown = made.positions
-    color_table(colormap)
-    figure = Figure(width=127.0, color_bar=True)
-    label = quantity(shown)
-    label = label[0].upper() + label[1:]
-    which = {"layer": made.layer, "head": made.head} if shown.per_head else {}
-    what = {
-        "method": "position similarity", "kind": shown.kind, "grid": list(shown.grid), "every": made.step,
-        "limits": list(limits), "colormap": colormap, **which,
-    }  # fmt: skip
-    return (
-        slug(f"{model.name} positions {shown.kind}"),
-        lambda: grid_page(made.values, limits, colormap, numbers=made.numbers, label=label, figure=figure),
-        recipe_of(model.identity, what, figure),
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.models.layout import Grid
+from vitviz.render.studies.positions import PositionStudy, make_grid, quantity
+from vitviz.render.studies.study import Subject
 from vitviz.ui.axed_view import AxedView
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
@@ -22,9 +23,10 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
 from vitviz.ui.position_choices import PositionChoices
-from vitviz.ui.position_grid import GridOfGrids, figure_of, make_grid, quantity, reading
+from vitviz.ui.position_grid import GridOfGrids, reading
+from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
-from vitviz.ui.weight_figures import FigureButtons, Make
+from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 
 if TYPE_CHECKING:
     from vitviz.embeddings.positions import Positions
@@ -41,7 +43,7 @@ class PositionsPanel(LazyPanel):
 
     bias_asked = Signal()
 
-    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+    def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane, self._worker = pane, worker
         self._link = PatchLink(pane)
@@ -62,7 +64,7 @@ class PositionsPanel(LazyPanel):
         self.bias_button.setToolTip("What every head adds to its attention for the offset between two patches")
         self.bias_button.clicked.connect(self.bias_asked)
         self.bias_button.hide()
-        self.buttons = FigureButtons(worker, self._figure, "positions", self)
+        self.buttons = StudyButtons(worker, settings, self._shown_study, "positions", self)
         self._filler = QWidget()
         self._lay_out()
         self.choices.kind_chosen.connect(self._chosen_kind)
@@ -253,7 +255,7 @@ class PositionsPanel(LazyPanel):
         limits = self.limits()
         self.single.show_indices(map_indices(self.values, limits), self._colormap)
         note = "fixed scale" if self.choices.whole else "smallest to largest"
-        self.bar.show_scale(self._colormap, limits, note, quantity(shown))
+        self.bar.show_scale(self._colormap, limits, note, quantity(shown.kind))
         self._mark(position)
         self.caption.setText(self._words(position))
 
@@ -292,9 +294,19 @@ class PositionsPanel(LazyPanel):
         if cell is not None and self._grid is not None:
             self._link.click(cell, self._grid)
 
-    def _figure(self) -> tuple[str, Make, Mapping[str, Any]] | None:
-        """The grid of grids as a page, with its recipe."""
-        made, opened = self.mosaic.made, self._opened
-        if made is None or opened is None or made.positions is not self.shown:
+    def _shown_study(self) -> ShownStudy | None:
+        """The grid of grids."""
+        made, opened, shown = self.mosaic.made, self._opened, self.shown
+        if made is None or opened is None or shown is None or made.positions is not shown:
             return None
-        return figure_of(made, opened.model, self.limits(), self._colormap)
+        study = PositionStudy(shown.kind, self.limits(), self._colormap, made.layer, made.head)
+        return ShownStudy(study, Subject(opened.model), made)
+
+    def show_study(self, study: PositionStudy) -> None:
+        """Show what an exported figure shows, once the positions of the model are read."""
+        self._pane.store.update(layer=study.layer, head=study.head, colormap=study.colormap)
+        self.choices.wish(study.kind, study.limits == (-1.0, 1.0))
+        opened = self._pane.opened
+        if self.found and self._opened is not None and opened is not None and self._opened.model is opened.model:
+            self.choices.offer(self.found)
+            self._chosen_kind()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vitviz.errors import FileError, ImageError
 from vitviz.images import Image, read_image
 from vitviz.models.names import DEMOS
+from vitviz.render.studies.study import StudyPlan
 from vitviz.ui.opening import ModelWish
 from vitviz.ui.store import State
 
@@ -18,20 +19,25 @@ if TYPE_CHECKING:
 
 def state_of(state: State, recipe: Recipe) -> State:
     """A pane's state for the view of a recipe; what that says nothing of stays."""
-    chosen = recipe.plan.selection
+    plan = recipe.plan
+    if isinstance(plan, StudyPlan):
+        return replace(state, ablation=recipe.ablation if plan.study.needs == "trace" else state.ablation, hover=None)
+    chosen = plan.selection
     named = {f.name for f in fields(chosen)} & {f.name for f in fields(State)}
     found = {name: getattr(chosen, name) for name in named}
     found = {k: v for k, v in found.items() if not (k == "options" and v is None)}
-    style, scale = recipe.plan.style, recipe.plan.scale
+    style, scale = plan.style, plan.scale
     limits = style.limits if scale == "fixed" else scale
     return replace(state, **found, style=replace(style, limits=limits), ablation=recipe.ablation, hover=None)
 
 
-def picture_of(recipe: Recipe, shown: Image | None, recent: list[Path]) -> Path | Image:
+def picture_of(recipe: Recipe, shown: Image | None, recent: list[Path]) -> Path | Image | None:
     """The picture of a recipe: what is shown, where the recipe says, beside the figure, among the recent ones.
 
-    FileError says what is missing. Every candidate is told by its hash.
+    FileError says what is missing. Every candidate is told by its hash. None where a recipe needs no picture.
     """
+    if recipe.picture is None:
+        return None
     wanted, name, told = recipe.picture["sha256"], recipe.picture["name"], recipe.picture["path"]
     if shown is not None and shown.sha256 == wanted:
         return shown.path or shown

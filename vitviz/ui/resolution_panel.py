@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
@@ -21,6 +19,8 @@ from PySide6.QtWidgets import (
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.models.layout import Grid
+from vitviz.render.studies.study import Subject
+from vitviz.render.studies.transfer import LIMITS, TITLES, TransferStudy, cell_of, similar, title_of
 from vitviz.ui.axed_view import AxedView
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
@@ -28,9 +28,10 @@ from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
+from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
-from vitviz.ui.transfer_table import TIPS, TITLES, TransferTable, verdict, without_row
-from vitviz.ui.weight_figures import FigureButtons, Make
+from vitviz.ui.study_buttons import ShownStudy, StudyButtons
+from vitviz.ui.transfer_table import TIPS, TransferTable, verdict, without_row
 
 if TYPE_CHECKING:
     from vitviz.embeddings.transfer import Transfer
@@ -45,15 +46,15 @@ class ResolutionPanel(LazyPanel):
     Runs the network four times in the worker when asked to. `compare` asks, as the button does.
     """
 
-    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+    def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane, self._worker = pane, worker
         self._link = PatchLink(pane)
         self._opened: Opened | None = None
         self._sizes: list[tuple[int, int]] = []
-        self._units: list[np.ndarray] = []
         self._asked: tuple[Opened, tuple[int, int]] | None = None
         self._place = (0.5, 0.5)
+        self._wished: tuple[int, int] | None = None
         self.found: tuple[Transfer, ...] = ()
         self.text, self.verdict = QLabel(" "), QLabel(" ")
         for label in (self.text, self.verdict):
@@ -69,7 +70,7 @@ class ResolutionPanel(LazyPanel):
         self.titles = tuple(QLabel(" ") for _ in TITLES)
         self.bar = ColorBar(self)
         self._filler = QWidget()
-        self.buttons = FigureButtons(worker, self._figure, "positions at another size", self)
+        self.buttons = StudyButtons(worker, settings, self._shown, "positions at another size", self)
         self.table = TransferTable(self)
         self._lay_out()
         for i, view in enumerate(self.views):
@@ -118,7 +119,7 @@ class ResolutionPanel(LazyPanel):
         self._draw()
 
     def _clear(self) -> None:
-        self.found, self._units = (), []
+        self.found = ()
         for widget in (self.maps, self.table, self.verdict, self.buttons):
             widget.hide()
         self._filler.show()
@@ -151,6 +152,7 @@ class ResolutionPanel(LazyPanel):
             "of the prediction when the rows are resampled over the new grid, and when they are carried over as they "
             "stand?"
         )
+        self._take_wish()
 
     @Slot()
     def compare(self) -> None:
@@ -197,10 +199,9 @@ class ResolutionPanel(LazyPanel):
             widget.show()
         self._filler.hide()
         self.text.hide()  # has been read, and the maps need its room
-        self._units = [_unit(each.patches) for each in self.found]
         for each, view, title in zip(self.found, self.views, self.titles, strict=True):
             rows, cols = each.patches.shape[:2]
-            title.setText(f"{TITLES[each.way]} · {each.size[0]} x {each.size[1]} px")
+            title.setText(title_of(each))
             view.set_axes(
                 (rows, cols), [(i + 0.5, str(i)) for i in range(rows)], [(i + 0.5, str(i)) for i in range(cols)]
             )
@@ -223,10 +224,10 @@ class ResolutionPanel(LazyPanel):
             self._place = min(max(v / view.size[0], 0.0), 0.9999), min(max(u / view.size[1], 0.0), 0.9999)
         self._draw()
 
-    def cell_of(self, index: int) -> tuple[int, int]:
-        """The patch of one of the maps that lies where the query lies."""
-        rows, cols = self._units[index].shape[:2]
-        return int(self._place[0] * rows), int(self._place[1] * cols)
+    @property
+    def cells(self) -> list[tuple[int, int]]:
+        """The patch of each of the maps that lies where the query lies."""
+        return [cell_of(each, self._place) for each in self.found]
 
     @Slot()
     def _draw(self) -> None:
@@ -238,54 +239,44 @@ class ResolutionPanel(LazyPanel):
         from vitviz.render.weights import map_indices
 
         colormap = self._pane.store.state.style.colormap
-        self.bar.show_scale(colormap, (-1.0, 1.0), "fixed scale", "cosine similarity")
-        for i, view in enumerate(self.views):
-            row, col = self.cell_of(i)
-            view.show_indices(map_indices(self._similar(i), (-1.0, 1.0)), colormap)
+        self.bar.show_scale(colormap, LIMITS, "fixed scale", "cosine similarity")
+        cells = self.cells
+        for each, view, (row, col) in zip(self.found, self.views, cells, strict=True):
+            view.show_indices(map_indices(similar(each, self._place), LIMITS), colormap)
             view.mark(QRectF(col, row, 1, 1))
-        empty = without_row(self.found, [self.cell_of(i) for i in range(len(self.found))])
+        empty = without_row(self.found, cells)
         self.verdict.setText(" ".join(part for part in (verdict(self.found), empty) if part))
 
     def _hovered(self, index: int, place: Place) -> None:
-        if self._opened is None or not self._units:
+        if self._opened is None or not self.found:
             return
-        (rows, cols), (height, width) = self._units[index].shape[:2], self._opened.trace.view.size
+        (rows, cols), (height, width) = self.found[index].patches.shape[:2], self._opened.trace.view.size
         if 0 <= place.x < cols and 0 <= place.y < rows:
             # Laid over the view that the pane shows, whatever size this one has.
             self._link.hover((int(place.y), int(place.x)), Grid(rows, cols, (height / rows, width / cols)))
 
-    def _similar(self, index: int) -> np.ndarray:
-        """Similarity of the query's place with every patch of one of the maps."""
-        unit = self._units[index]
-        result: np.ndarray = unit @ unit[self.cell_of(index)]
-        return result
-
-    def _figure(self) -> tuple[str, Make, Mapping[str, Any]] | None:
+    def _shown(self) -> ShownStudy | None:
         opened = self._opened
         if opened is None or not self.found:
             return None
-        from vitviz.atomic import slug
-        from vitviz.render.figure import Figure
-        from vitviz.render.weights import recipe_of, row_page
+        study = TransferStudy(self.found[1].size, self._place, self._pane.store.state.style.colormap)
+        return ShownStudy(study, Subject(opened.model, opened.image), self.found)
 
-        maps, titles = [self._similar(i) for i in range(len(self.found))], [title.text() for title in self.titles]
-        words = [f"{each.top[0][0]} {each.top[0][1]:.1%}" if each.top else "no classes" for each in self.found]
-        colormap, figure = self._pane.store.state.style.colormap, Figure(width=174.0, color_bar=True)
-        size = self.found[1].size
-        what = {
-            "method": "positions at another size", "size": list(size), "place": list(self._place),
-            "predictions": dict(zip(titles, words, strict=True)), "colormap": colormap,
-        }  # fmt: skip
-        recipe = recipe_of(opened.model.identity, what, figure)
-        recipe["picture"] = {"path": None, "name": opened.image.name, "sha256": opened.image.sha256}
-        return (
-            slug(f"{opened.image.name} {opened.model.name} positions at {size[1]} px"),
-            lambda: row_page(maps, titles, words, (-1.0, 1.0), colormap, label="Cosine similarity", figure=figure),
-            recipe,
-        )
+    def show_study(self, study: TransferStudy) -> None:
+        """Compare as an exported figure did, at its place."""
+        opened = self._pane.opened
+        if opened is None:
+            return
+        view = opened.trace.view
+        x, y = view.to_picture(study.place[1] * view.size[1], study.place[0] * view.size[0])
+        self._pane.store.update(colormap=study.colormap, query=Place(x, y), hover=None)
+        self._wished = study.size
+        if self._opened is opened:
+            self._take_wish()
 
-
-def _unit(patches: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(patches, axis=-1, keepdims=True)
-    result: np.ndarray = np.divide(patches, lengths, out=np.zeros_like(patches), where=lengths > 0)
-    return result
+    def _take_wish(self) -> None:
+        """Compare at the size that was asked for before the sizes were known."""
+        if self._wished in self._sizes:
+            self.sizes.setCurrentIndex(self._sizes.index(self._wished))
+            self.compare()
+        self._wished = None

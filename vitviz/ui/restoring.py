@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from vitviz.errors import FileError
 from vitviz.images import Image
+from vitviz.render.studies.study import Study, StudyPlan
 from vitviz.ui import files
 from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Progress
@@ -46,6 +47,7 @@ class Restorer(QObject):
         self._waiting: dict[PaneColumn, tuple[PaneView, str | None]] = {}
         self._links: dict[str, Any] = {}
         self._notes: list[str] = []
+        self._study: Study[Any] | None = None
         window.worker.finished.connect(self._finished)
         window.worker.failed.connect(self._failed)
         window.panes.opened.connect(self._opened)
@@ -145,8 +147,8 @@ class Restorer(QObject):
         if kind == KIND:
             show_error(self._window, error)
 
-    def _restore(self, recipe: Recipe, picture: Path | Image) -> None:
-        """Show the view of a recipe in the current pane."""
+    def _restore(self, recipe: Recipe, picture: Path | Image | None) -> None:
+        """Show the view of a recipe in the current pane, and the panel of a study."""
         value, column = self._window.settings.value, self._window.panes.current_column
         shown = column.pane.opened
         wish = ModelWish(source=source_of(recipe), device=value.device, **recipe.options)
@@ -156,7 +158,9 @@ class Restorer(QObject):
                 wish = shown.wish.model
         state = state_of(column.store.state, recipe)
         view = PaneView(wish, state, recipe.model_hash)
-        self._ask_fetch([wish], lambda: self._begin([(column, view)], picture, recipe.picture["sha256"]))
+        sha256 = None if recipe.picture is None else recipe.picture["sha256"]
+        study = recipe.plan.study if isinstance(recipe.plan, StudyPlan) else None
+        self._ask_fetch([wish], lambda: self._begin([(column, view)], picture, sha256, study=study))
 
     def apply(self, session: Session) -> None:
         """Show a session: as many panes, each with its model and its state."""
@@ -188,7 +192,9 @@ class Restorer(QObject):
         picture: Path | Image | None,
         sha256: str | None,
         links: dict[str, Any] | None = None,
+        study: Study[Any] | None = None,
     ) -> None:
+        self._study = study
         self._waiting = {column: (view, sha256) for column, view in views}
         self._links, self._notes = links or {}, []
         # Until all panes have their own state none is copied from another.
@@ -217,6 +223,8 @@ class Restorer(QObject):
             self._window.linking.update(**self._links)
         if self._notes:
             show_error(self._window, FileError(" ".join(dict.fromkeys(self._notes)) + " The maps may differ."))
+        if self._study is not None:
+            self._window.show_study(self._study)
         self.told.emit("The view is back.")
         self.restored.emit()
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QSpi
 from vitviz.attention.values import Map
 from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
+from vitviz.render.sequence import token_name
 from vitviz.render.style import limits_of
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.controls import ChoiceBox
@@ -19,7 +20,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import KIND, Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State, Store
-from vitviz.ui.words import query_text, token_name
+from vitviz.ui.words import query_text
 
 _LARGEST, _PLAY_MS = 400, 500
 FUSIONS = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))

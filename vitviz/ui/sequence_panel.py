@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,17 +13,19 @@ from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.images import view_pixels
 from vitviz.models.layout import Grid
+from vitviz.render.sequence import cost_text, count_text, stages_text, token_name
+from vitviz.render.studies.cut import CutStudy, cut_of
+from vitviz.render.studies.study import Subject
 from vitviz.ui.cut_view import CutView, Token
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
-from vitviz.ui.sequence import cost_text, count_text, stages_text
+from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
 from vitviz.ui.strip import Strip
-from vitviz.ui.weight_figures import FigureButtons, Make
-from vitviz.ui.words import token_name
+from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 
 if TYPE_CHECKING:
     from vitviz.embeddings.pixels import PatchTokens
@@ -39,7 +40,7 @@ class SequencePanel(LazyPanel):
     Runs the network up to its first layer in the worker, once a picture, and nothing at all while it is hidden.
     """
 
-    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
+    def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane, self._worker = pane, worker
         self._link = PatchLink(pane)
@@ -62,7 +63,7 @@ class SequencePanel(LazyPanel):
         self.patch.setTextFormat(Qt.TextFormat.PlainText)
         self.patch.setAccessibleName("The patch under the mouse, enlarged")
         self.strips = (Strip("patch embedding"), Strip("+ position"), Strip("= token"))
-        self.buttons = FigureButtons(worker, self._figure, "tokens", self)
+        self.buttons = StudyButtons(worker, settings, self._shown, "tokens", self)
         self._lay_out()
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._left)
@@ -108,9 +109,9 @@ class SequencePanel(LazyPanel):
             return
         self._opened, self.found, self.token = opened, None, None
         self._view_pixels = view_pixels(opened.image, opened.model.preprocessing)
-        self.count.setText(count_text(opened))
-        self.cost.setText(cost_text(opened))
-        self.note.setText(stages_text(opened))
+        self.count.setText(count_text(opened.trace))
+        self.cost.setText(cost_text(opened.trace))
+        self.note.setText(stages_text(opened.trace))
         self._cut(opened.trace.layers[0].query_grid, opened.trace.prefix_tokens)
 
         def work(progress: Progress) -> object:
@@ -138,7 +139,7 @@ class SequencePanel(LazyPanel):
             return
         self.found = result[1]
         words = result[2] if self.found is None else self.found.note
-        self.note.setText(" ".join(part for part in (words, stages_text(self._opened)) if part))
+        self.note.setText(" ".join(part for part in (words, stages_text(self._opened.trace)) if part))
         if self.found is not None and self.found.position is None:
             self.note.setText(f"{self.note.text()} {self._without_position()}".strip())
         for strip in self.strips:
@@ -264,19 +265,12 @@ class SequencePanel(LazyPanel):
         else:
             self._link.click(token, grid)
 
-    def _figure(self) -> tuple[str, Make, Mapping[str, Any]] | None:
-        opened, tiles = self._opened, self.view.tiles
-        if opened is None or tiles is None:
+    def _shown(self) -> ShownStudy | None:
+        opened = self._opened
+        if opened is None:
             return None
-        from vitviz.atomic import slug
-        from vitviz.render.cut import cut_page
-        from vitviz.render.figure import Figure
-        from vitviz.render.weights import recipe_of
+        subject = Subject(opened.model, opened.image, opened.trace)
+        return ShownStudy(CutStudy(), subject, cut_of(opened.trace, self._view_pixels))
 
-        names, words = [token_name(name) for name in self.view.prefix], [count_text(opened), cost_text(opened)]
-        pixels, figure = self._view_pixels, Figure(width=127.0)
-        what = {"method": "tokens from pixels", "grid": [len(tiles.heads), max(tiles.heads)], "words": words}
-        recipe = recipe_of(opened.model.identity, what, figure)
-        recipe["picture"] = {"path": None, "name": opened.image.name, "sha256": opened.image.sha256}
-        name = slug(f"{opened.image.name} {opened.model.name} tokens")
-        return name, lambda: cut_page(pixels, tiles, names, words, figure=figure), recipe
+    def show_study(self, study: CutStudy) -> None:
+        """Show what an exported figure shows: the picture that is opened."""

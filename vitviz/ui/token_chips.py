@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
-from vitviz.ui.words import token_name
+from vitviz.render.sequence import token_name
 
 
 class TokenChips(QWidget):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from vitviz.render.studies.transfer import TITLES
+
 if TYPE_CHECKING:
     from vitviz.embeddings.transfer import Transfer
 
-TITLES = {None: "As it is", "bicubic": "Bicubic", "bilinear": "Bilinear", "naive": "Naive"}
 TIPS = {
     None: "The position embedding at the size of view that the network has now",
     "bicubic": "Resampled bicubically with antialias, as timm does when it builds a network of another size",

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMainWindow, QMessageBox, QToolBar
 
 from vitviz import __version__
 from vitviz.attention.values import Place
+from vitviz.render.studies.study import Study
 from vitviz.render.style import COLORMAPS, Interpolation, Style
 from vitviz.ui.actions import GESTURES
 from vitviz.ui.altering import KIND as ABLATION
@@ -121,7 +122,7 @@ class MainWindow(QMainWindow):
         pane, worker = self.pane, self.worker
         self.docks = Docks(self)
         self.patches, self.atlas, self.model_panel = PatchesPanel(pane), AtlasPanel(pane), ModelPanel(pane)
-        self.weights = WeightPanels(pane, worker, self.theme, self)
+        self.weights = WeightPanels(pane, worker, self.theme, self.settings, self)
         self.analysis = AnalysisPanels(pane, worker, self.theme, self.settings, self)
         for title, panel in (
             ("Patches", self.patches),
@@ -320,6 +321,14 @@ class MainWindow(QMainWindow):
         """What can this token see: its receptive field grows, layer after layer."""
         self.docks.show("Receptive field")
         self.analysis.reach.start()
+
+    def show_study(self, study: Study[Any]) -> None:
+        """Bring back the panel that an exported figure is of, with what it showed."""
+        title, panel = (self.weights.studies | self.analysis.studies)[type(study)]
+        self.docks.show(title)
+        tabs = self.weights.tabs
+        tabs.setCurrentIndex(tabs.indexOf(panel) if tabs.indexOf(panel) >= 0 else tabs.currentIndex())
+        panel.show_study(study)
 
     def show_palette(self) -> None:
         """Every command by name."""

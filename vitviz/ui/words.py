@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING
 from vitviz.attention.methods import METHODS, about
 from vitviz.attention.values import Head, HeadMaps, Map, Query
 from vitviz.render.plan import MOVING, Plan
+from vitviz.render.sequence import token_name
 
 if TYPE_CHECKING:
     from vitviz.ui.store import State
 
 KINDS = {"regular": ", in regular windows", "shifted": ", in shifted windows", "window": ", in windows",
          "grid": ", over a grid of patches that lie apart"}  # fmt: skip
-NAMES = {"cls": "CLS", "dist": "DIST", "mean": "MEAN"}
-
-
-def token_name(token: str) -> str:
-    """A token's name as it stands on its chip: "CLS", "REG0"."""
-    return NAMES.get(token, token.upper())
 
 
 def head_text(head: Head) -> str:

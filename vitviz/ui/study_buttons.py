@@ -1,9 +1,9 @@
-"""Figures of weights on their way out: copied, or written with a recipe beside them, in the worker."""
+"""What a panel shows on its way out: copied, or written with the recipe that makes it again, in the worker."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,30 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
-from vitviz.render.page import Page
+from vitviz.render.plan import suffix_of
+from vitviz.render.studies.study import Study, StudyFormat, StudyPlan, Subject
 from vitviz.ui import files
+from vitviz.ui.export_choices import FORMATS
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.messages import show_error
+from vitviz.ui.settings import Settings
 
-KIND = "weights figure"
-FORMATS = ["PNG pictures (*.png)", "SVG drawings (*.svg)", "PDF documents (*.pdf)"]
-Make = Callable[[], Page]
+KIND = "study"
+# The panel of a kind of study and the title of its dock; the panel has `show_study`.
+Studies = dict[type[Study[Any]], tuple[str, Any]]
 
 
-class FigureButtons(QWidget):
-    """Copy and Export for a panel. `what` gives a file name, what makes the page, and the recipe, None for nothing.
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownStudy:
+    """A study as a panel shows it: of what, and what was found of that."""
+
+    study: Study[Any]
+    subject: Subject
+    found: Any
+
+
+class StudyButtons(QWidget):
+    """Copy and Export for a panel; `what` gives what it shows, None for nothing.
 
     `told(str)` with a word for the status bar, `written(Path)` when a file is there.
     """
@@ -33,16 +45,22 @@ class FigureButtons(QWidget):
     def __init__(
         self,
         worker: Worker,
-        what: Callable[[], tuple[str, Make, Mapping[str, Any]] | None],
+        settings: Settings,
+        what: Callable[[], ShownStudy | None],
         name: str,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._worker, self._what, self._kind = worker, what, f"{KIND} {name}"
+        self._worker, self._settings, self._what, self._kind = worker, settings, what, f"{KIND} {name}"
         self.copy_button, self.export_button = QToolButton(), QToolButton()
         for button, title, tip, run in (
             (self.copy_button, "Copy", "Copy this figure, with its axes and scale", self.copy),
-            (self.export_button, "Export…", "Write this figure as PNG, SVG or PDF, with a recipe beside it", self.ask),
+            (
+                self.export_button,
+                "Export…",
+                "Write this figure as picture, drawing or numbers, with a recipe beside it",
+                self.ask,
+            ),
         ):
             button.setText(title)
             button.setToolTip(tip)
@@ -60,41 +78,47 @@ class FigureButtons(QWidget):
         """Put the figure on the clipboard."""
         if (what := self._what()) is None:
             return
-        from vitviz.render.raster import pixels_of
 
-        make = what[1]
-        self._worker.submit(f"{self._kind} copy", lambda progress: pixels_of(make()))
+        def work(progress: Progress) -> object:
+            from vitviz.render.raster import pixels_of
+
+            return pixels_of(what.study.page(what.found, what.subject, what.study.figure))
+
+        self._worker.submit(f"{self._kind} copy", work)
 
     @Slot()
     def ask(self) -> None:
-        """Choose where the figure goes."""
+        """Choose where the figure goes, and as what."""
         if (what := self._what()) is None:
             return
+        folder = Path(self._settings.value.export_folder or Path.home())
+        formats = what.study.formats()
         files.ask_save(
             self.window(),
-            str(Path.home() / f"{what[0]}.png"),
-            FORMATS,
-            title="Export figure",
+            str(folder / f"{what.study.stem(what.subject)}.png"),
+            [f"{title} (*{suffix_of(kind)})" for title, kind in FORMATS if kind in formats],
+            title=f"Export {what.study.name}",
             then=lambda paths: self.export(paths[0]),
         )
 
     def export(self, path: Path) -> None:
-        """Write the figure as the path's suffix says, PNG where it says nothing known."""
+        """Write the figure as the path's ending says, PNG where it says nothing known."""
         if (what := self._what()) is None:
             return
-        _, make, recipe = what
-        suffix = path.suffix.lower()
-        target = path if suffix in (".png", ".svg", ".pdf") else path.with_name(path.name + ".png")
+        name, formats = path.name.lower(), sorted(what.study.formats(), key=lambda kind: -len(suffix_of(kind)))
+        kind: StudyFormat = next((each for each in formats if name.endswith(suffix_of(each))), "png")
+        target = path if name.endswith(suffix_of(kind)) else path.with_name(path.name + suffix_of(kind))
+        plan = StudyPlan(what.study, what.study.figure, kind)
 
         def work(progress: Progress) -> Path:
-            from vitviz.atomic import write_bytes
-            from vitviz.render.recipe import sidecar_of
-            from vitviz.render.weights import file_bytes
+            from vitviz.render.studies.making import produce_study
 
-            write_bytes(target, file_bytes(make(), target.suffix.lower(), recipe))
-            write_bytes(sidecar_of(target), json.dumps(recipe, indent=1, ensure_ascii=False).encode())
+            progress(None, f"Writing {target.name}")
+            produce_study(plan, what.subject, what.found).write(target)
             return target
 
+        self._settings.update(export_folder=str(target.parent))
+        # A kind for each file: of one kind only the newest waits.
         self._worker.submit(f"{self._kind} {target}", work, supersede=False)
 
     @Slot(int, str, object)

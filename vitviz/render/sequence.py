@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vitviz.ui.words import token_name
-
 if TYPE_CHECKING:
-    from vitviz.ui.opening import Opened
+    from vitviz.attention.trace import Trace
 
 REFERENCE = (224 // 16) ** 2  # patches of 16 px in a view of 224 px
 EXAMPLE = (512 // 16) ** 2
+_NAMES = {"cls": "CLS", "dist": "DIST", "mean": "MEAN"}
 
 
-def count_text(opened: Opened) -> str:
+def token_name(token: str) -> str:
+    """A token's name as it stands on its chip: "CLS", "REG0"."""
+    return _NAMES.get(token, token.upper())
+
+
+def count_text(trace: Trace) -> str:
     """N = H/P · W/P with this view's numbers, and the tokens in front."""
-    height, width = opened.model.preprocessing.input_size
-    grid = opened.trace.layers[0].query_grid
+    height, width = trace.view.size
+    grid = trace.layers[0].query_grid
     high, wide = (f"{stride:g}" for stride in grid.stride)
-    prefix = opened.trace.prefix_tokens
+    prefix = trace.prefix_tokens
     text = f"N = H/P · W/P = {height}/{high} · {width}/{wide} = {grid.rows} · {grid.cols} = {grid.size} patches"
     if prefix:
         names = ", ".join(token_name(name) for name in prefix[:5]) + (", …" if len(prefix) > 5 else "")
@@ -26,9 +30,9 @@ def count_text(opened: Opened) -> str:
     return text + "."
 
 
-def cost_text(opened: Opened) -> str:
+def cost_text(trace: Trace) -> str:
     """What attention compares, beside a view of 224 px at patch 16 and one of 512 px."""
-    first = opened.trace.layers[0]
+    first = trace.layers[0]
     patches = first.query_grid.size
     whole = (patches / REFERENCE) ** 2
     if first.windows is not None:
@@ -47,9 +51,9 @@ def cost_text(opened: Opened) -> str:
     )
 
 
-def stages_text(opened: Opened) -> str:
+def stages_text(trace: Trace) -> str:
     """How the number of tokens falls from stage to stage, "" where it does not."""
-    grids = list(dict.fromkeys(layer.query_grid.shape for layer in opened.trace.layers if layer.kind != "pool"))
+    grids = list(dict.fromkeys(layer.query_grid.shape for layer in trace.layers if layer.kind != "pool"))
     if len(grids) < 2:
         return ""
     counts = ", ".join(f"{rows} x {cols} = {rows * cols:,}" for rows, cols in grids)

@@ -1,15 +1,11 @@
-"""Tables of relative position bias as pixels and files."""
-
-import json
+"""Tables of relative position bias as pixels and as a page."""
 
 import numpy as np
 import pytest
-from PIL import Image as Pillow
 
-from vitviz.errors import FileError
 from vitviz.render.bias import SIGNED, UNSIGNED, BiasTable, mosaic_of
-from vitviz.render.bias_figure import export_bias, page_of_bias
 from vitviz.render.page import Picture
+from vitviz.render.studies.bias import BiasStudy, page_of_bias
 from vitviz.render.style import color_table
 
 VALUES = np.random.default_rng(3).normal(size=(5, 7, 9)).astype(np.float32)
@@ -51,26 +47,7 @@ def test_every_pixel_of_the_mosaic_leads_back_to_its_head_offset_and_value():
 
 
 def test_a_figure_has_all_heads_in_their_own_colours():
-    pictures = [mark for mark in page_of_bias(table()).marks if isinstance(mark, Picture)]
+    pictures = [mark for mark in page_of_bias(table(), BiasStudy.figure).marks if isinstance(mark, Picture)]
     assert len(pictures) == 5
     for head, picture in enumerate(pictures):
         np.testing.assert_array_equal(picture.pixels, table().pixels(head))
-
-
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf", "npz"])
-def test_files_of_every_kind_and_what_they_are(kind, tmp_path):
-    path = export_bias(tmp_path / f"bias.{kind}", table(), {"source": "tiny"})
-    about = json.loads((tmp_path / f"bias.{kind}.json").read_text())
-    assert about["layer_name"] == "layers.0.attn" and about["model"] == {"source": "tiny"} and about["heads"] == 5
-    if kind == "npz":
-        np.testing.assert_array_equal(np.load(path)["bias"], VALUES)
-    elif kind == "png":
-        assert Pillow.open(path).size[0] > 300
-    else:
-        assert path.read_bytes().lstrip().startswith(b"%PDF" if kind == "pdf" else b"<")
-
-
-def test_another_ending_is_refused(tmp_path):
-    with pytest.raises(FileError, match=r"ends in \.gif: give \.png"):
-        export_bias(tmp_path / "bias.gif", table(), {})
-    assert not list(tmp_path.iterdir())

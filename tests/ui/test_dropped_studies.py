@@ -1,0 +1,129 @@
+"""Figures that are no maps, dropped on the window: the panel that they are of comes back with what it showed."""
+
+import json
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QApplication
+
+from vitviz.ui.messages import ErrorBox
+from vitviz.ui.opening import ModelWish
+from vitviz.ui.samples import pictures
+
+
+@pytest.fixture
+def demo(qtbot, bare_window):
+    """The window with a demo picture and the demo that is asked for."""
+
+    def opened(name):
+        with qtbot.waitSignal(bare_window.opened, timeout=60_000):
+            bare_window.panes.open(picture=pictures()[0], model=ModelWish(name, device="cpu"))
+        QApplication.processEvents()
+        return bare_window
+
+    return opened
+
+
+def front(qtbot, window, title, panel, ready):
+    window.docks.show(title)
+    qtbot.waitUntil(lambda: panel.is_seen() and ready() and not window.worker.is_busy(), timeout=60_000)
+
+
+def export(qtbot, panel, path):
+    with qtbot.waitSignal(panel.buttons.written, timeout=60_000):
+        panel.buttons.export(path)
+    return path
+
+
+def drop(qtbot, window, path):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    with qtbot.waitSignal(window.restorer.restored, timeout=60_000):
+        window.dropEvent(
+            QDropEvent(
+                QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
+                Qt.KeyboardModifier.NoModifier,
+            )
+        )  # fmt: skip
+    QApplication.processEvents()
+    assert not [box.text() for box in window.findChildren(ErrorBox) if box.isVisible()]
+
+
+def test_relative_bias_comes_back_with_its_model_and_layer(qtbot, demo, tmp_path):
+    window = demo("demo-swin")
+    panel = window.analysis.bias
+    window.store.update(layer=2)
+    front(qtbot, window, "Relative bias", panel, lambda: panel.table is not None)
+    path = export(qtbot, panel, tmp_path / "bias.svg")
+    named = panel.table.layer_name
+    window.docks.show("Heads")
+    demo("demo")
+    window.store.update(layer=0)
+    drop(qtbot, window, path)
+    qtbot.waitUntil(lambda: panel.is_seen() and panel.table is not None, timeout=60_000)
+    assert window.pane.opened.model.name == "demo-swin" and panel.table.layer_name == named
+    assert window.store.state.layer == 2
+
+
+def test_filters_come_back_as_they_were(qtbot, demo, tmp_path):
+    window = demo("demo")
+    panel = window.weights.filters
+    front(qtbot, window, "Filters", panel, lambda: panel.filters is not None)
+    panel.choice.setCurrentIndex(1)
+    path = export(qtbot, panel, tmp_path / "filters.png")
+    panel.choice.setCurrentIndex(0)
+    window.docks.show("Heads")
+    drop(qtbot, window, path)
+    qtbot.waitUntil(panel.is_seen, timeout=60_000)
+    assert panel.choice.currentData() == "filters"
+
+
+def test_positions_come_back_with_scale_and_colours(qtbot, demo, tmp_path):
+    window = demo("demo")
+    panel = window.weights.positions
+    front(qtbot, window, "Positions", panel, lambda: panel.mosaic.made is not None)
+    panel.choices.scales.setCurrentIndex(panel.choices.scales.findData("own"))
+    window.store.update(colormap="magma")
+    first = export(qtbot, panel, tmp_path / "own.png")
+    assert json.loads((tmp_path / "own.png.json").read_text())["study"]["limits"] == list(panel.limits())
+    panel.choices.scales.setCurrentIndex(panel.choices.scales.findData("whole"))
+    window.store.update(colormap="viridis")
+    demo("demo-swin")
+    drop(qtbot, window, first)
+    qtbot.waitUntil(lambda: panel.is_seen() and panel.mosaic.made is not None, timeout=60_000)
+    assert not panel.choices.whole and window.store.state.style.colormap == "magma"
+    export(qtbot, panel, tmp_path / "second.png")
+    assert (tmp_path / "second.png").read_bytes() == first.read_bytes()
+
+
+def test_another_size_is_compared_again(qtbot, demo, tmp_path):
+    window = demo("demo")
+    panel = window.weights.resolution
+    window.docks.show("Positions")
+    window.weights.tabs.setCurrentWidget(panel)
+    qtbot.waitUntil(lambda: panel.is_seen() and panel.sizes.count() > 1, timeout=60_000)
+    panel.sizes.setCurrentIndex(0)
+    qtbot.mouseClick(panel.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(panel.found), timeout=60_000)
+    path, size = export(qtbot, panel, tmp_path / "size.png"), panel.found[1].size
+    demo("demo-swin")
+    window.weights.tabs.setCurrentIndex(0)
+    drop(qtbot, window, path)
+    qtbot.waitUntil(lambda: panel.is_seen() and bool(panel.found), timeout=60_000)
+    assert panel.found[1].size == size
+    export(qtbot, panel, tmp_path / "second.png")
+    assert (tmp_path / "second.png").read_bytes() == path.read_bytes()
+
+
+def test_tokens_from_pixels_bring_their_picture_back(qtbot, demo, tmp_path):
+    window = demo("demo")
+    panel = window.weights.sequence
+    front(qtbot, window, "Tokens from pixels", panel, lambda: panel.found is not None)
+    path = export(qtbot, panel, tmp_path / "tokens.png")
+    with qtbot.waitSignal(window.opened, timeout=60_000):
+        window.panes.open(picture=pictures()[1])
+    window.docks.show("Heads")
+    drop(qtbot, window, path)
+    qtbot.waitUntil(panel.is_seen, timeout=60_000)
+    assert window.pane.opened.image.name == pictures()[0].name
