@@ -23,9 +23,10 @@ def main() -> None:
     from PySide6.QtTest import QTest
 
     from vitviz.attention.values import Place
+    from vitviz.models.wish import ModelWish
     from vitviz.ui import samples
     from vitviz.ui.app import application, create
-    from vitviz.ui.opening import ModelWish, Wish
+    from vitviz.ui.opening import Wish
 
     app = application()
 

@@ -68,8 +68,8 @@ def main():
     from hover import move_mouse
 
     import vitviz
+    from vitviz.models.wish import ModelWish
     from vitviz.ui.app import application, create
-    from vitviz.ui.opening import ModelWish
 
     app = application()
     window = create()

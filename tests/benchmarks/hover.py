@@ -62,8 +62,9 @@ class Painted:
 def window_of(architecture, size, picture_size):
     """The window with a model of random weights in it."""
     import vitviz
+    from vitviz.models.wish import ModelWish
     from vitviz.ui.app import application, create
-    from vitviz.ui.opening import ModelWish, Opened, Wish
+    from vitviz.ui.opening import Opened, Wish
 
     app = application()
     window = create()

@@ -1,25 +1,28 @@
 """A comparison as a figure: the maps as the window draws them, the table under them, numbers and record beside it."""
 
+import copy
 import csv
+import hashlib
 import io
 import json
-from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 import vitviz
 from vitviz.attention.comparison import difference
-from vitviz.attention.costs import Cost, measure
-from vitviz.attention.values import Ablation, Selection
-from vitviz.errors import VitvizError
-from vitviz.render.codec import from_json
-from vitviz.render.comparison import Compared, csv_of, page_for_models, record_of, table_of, write_comparison
+from vitviz.attention.costs import measure
+from vitviz.attention.values import Selection
+from vitviz.errors import FileError, VitvizError
+from vitviz.render.comparison import Compared, csv_of, page_for_models, table_of
+from vitviz.render.comparison_recipe import product_of, write_comparison
 from vitviz.render.figure import Figure
 from vitviz.render.making import limits_for, map_for
 from vitviz.render.page import Picture, Text
 from vitviz.render.plan import Seen
 from vitviz.render.png import text_in
-from vitviz.render.recipe import published
+from vitviz.render.product import published
+from vitviz.render.reading import read_recipe
 from vitviz.render.style import Style
 
 
@@ -75,33 +78,74 @@ def test_files_lie_beside_each_other(models, tmp_path, kind, picture):
     record = json.loads(paths[2].read_text())
     assert record["picture"]["sha256"] == picture.sha256
     assert [m["cost"]["tokens"] for m in record["models"]] == [25, 99]
+    assert record["made"]["sha256"] == hashlib.sha256(paths[0].read_bytes()).hexdigest()
     if kind == "png":
         assert json.loads(text_in(paths[0].read_bytes(), 2**20)) == published(record)
-
-
-def test_recipe_says_all_that_the_figure_was_made_of(models):
-    style, figure = Style("magma", opacity=0.3), Figure(width=120.0, dpi=100)
-    record = json.loads(json.dumps(record_of(models, style, figure)))
-    assert from_json(Style, record["style"]) == style and from_json(Figure, record["figure"]) == figure
-    for model, told in zip(models, record["models"], strict=True):
-        assert from_json(Selection, told["selection"]) == model.shown.selection
-        assert from_json(Ablation, told["ablation"]) == model.seen.trace.ablation
-        assert tuple(told["limits"]) == model.limits
-        assert asdict(from_json(Cost, told["cost"])) == asdict(replace(model.cost, scaling=None))
-        assert told["run"] == {"device": "cpu", "precision": "float32"}
-
-
-def test_recipe_in_a_png_names_files_without_their_folders(models, tmp_path):
-    weights = tmp_path / "weights.safetensors"
-    weights.touch()
-    seen = replace(models[0].seen, model=replace(models[0].seen.model, source=str(weights)))
-    record = record_of([replace(models[0], seen=seen)], Style(), Figure())
-    assert record["models"][0]["model"]["source"] == str(weights)
-    assert published(record)["models"][0]["model"]["source"] == weights.name
-    assert str(tmp_path) not in json.dumps(published(record))
 
 
 def test_other_endings_are_refused(models, tmp_path):
     with pytest.raises(VitvizError, match="svg or"):
         write_comparison(tmp_path / "two.docx", models, Style(), Figure())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_recipe_makes_the_same_bytes_without_measuring(models, tmp_path, kind, picture, monkeypatch):
+    path, table, recipe = write_comparison(tmp_path / f"a.{kind}", models, Style(limits="layer"), Figure(width=120.0))
+    monkeypatch.setattr("vitviz.attention.costs.measure", lambda *a, **k: pytest.fail("measured again"))
+    again = read_recipe(recipe).produce(picture, [each.seen.model for each in models])
+    assert again.name.endswith(f"comparison.{kind}")
+    assert again.data == path.read_bytes() and again.beside[".csv"] == table.read_bytes()
+    assert again.recipe == json.loads(recipe.read_text())
+
+
+def test_heads_that_are_off_come_again(tiny_vit, picture):
+    plain = vitviz.trace(tiny_vit, picture)
+    seen = Seen(picture, tiny_vit, vitviz.trace(tiny_vit, picture, ablation=vitviz.Ablation([(0, 1)]), plain=plain))
+    shown = map_for(seen, Selection(layer=-1, head="mean", query="mean"))
+    one = Compared(seen, shown, (0.0, 0.2), measure(tiny_vit, picture, seen.trace, runs=1))
+    made = product_of([one], Style(), Figure(), "png")
+    from vitviz.render.comparison_recipe import read
+
+    assert read(Path("a.json"), made.recipe).produce(picture, [tiny_vit]).data == made.data
+    assert "without 0.1" in made.recipe["models"][0]["name"]
+
+
+def changed(content, where, value):
+    found = copy.deepcopy(content)
+    part = found
+    for key in where[:-1]:
+        part = part[key]
+    part[where[-1]] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("models",), []),
+        (("models",), {}),
+        (("models",), None),
+        (("models", 0, "model"), None),
+        (("models", 0, "model", "source"), 3),
+        (("models", 0, "model", "options"), {"labels": "/etc/passwd"}),
+        (("models", 0, "model", "options"), {"device": "cuda"}),
+        (("models", 0, "cost"), None),
+        (("models", 0, "limits"), [0.0]),
+        (("models", 0, "cost", "tokens"), "many"),
+        (("models", 0, "cost", "top"), [["a"]]),
+        (("models", 0, "selection", "head"), []),
+        (("style", "colormap"), "no such colours"),
+        (("figure", "width"), 1e9),
+        (("file",), {"format": "exe"}),
+        (("file",), None),
+        (("picture", "sha256"), 5),
+        (("version",), 1),
+    ],
+    ids=str,
+)
+def test_damaged_recipe_is_refused_by_name(models, tmp_path, where, value):
+    recipe = write_comparison(tmp_path / "a.svg", models, Style(), Figure())[-1]
+    recipe.write_text(json.dumps(changed(json.loads(recipe.read_text()), where, value)))
+    with pytest.raises(FileError, match=r"a\.svg\.json is no recipe"):
+        read_recipe(recipe)

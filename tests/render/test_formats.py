@@ -100,9 +100,9 @@ def test_png_alone_holds_its_recipe_without_folders(tmp_path, seen, capsys):
     path = tmp_path / "alone.png"
     path.write_bytes(bytes_of(seen, figure=PAPER))
     found = read_recipe(path)
-    assert found.picture["sha256"] == seen.image.sha256 and found.model_hash == seen.model.sha256
+    assert found.picture["sha256"] == seen.image.sha256 and found.models[0].sha256 == seen.model.sha256
     assert str(seen.image.path.parent).encode() not in path.read_bytes()
-    assert found.picture["path"] is None and found.source == "weights.safetensors"
+    assert found.picture["path"] is None and found.models[0].wish.source == "weights.safetensors"
     asked = ["--recipe", str(path), "--model", seen.model.source, "--device", "cpu", "--out", str(tmp_path / "b")]
     assert cli.main(["export", str(seen.image.path), *asked]) == 0
     (again,) = (tmp_path / "b").glob("*.png")

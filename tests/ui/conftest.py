@@ -69,7 +69,8 @@ def no_leaks(config_dir, monkeypatch):
 def opened(picture, sharp):
     """A picture through a ViT of 6 layers and 2 heads on 10 x 10 patches, with a class token and sharp attention."""
     import vitviz
-    from vitviz.ui.opening import ModelWish, Opened, Wish
+    from vitviz.models.wish import ModelWish
+    from vitviz.ui.opening import Opened, Wish
 
     model = vitviz.load_model("test_vit", pretrained=False, device="cpu")
     sharp(model.module)
@@ -80,7 +81,8 @@ def opened(picture, sharp):
 def ragged(picture, make):
     """The same picture through a Swin of four layers with 3, 6, 12 and 24 heads, without a class token."""
     import vitviz
-    from vitviz.ui.opening import ModelWish, Opened, Wish
+    from vitviz.models.wish import ModelWish
+    from vitviz.ui.opening import Opened, Wish
 
     sizes = {"img_size": (64, 64), "window_size": 4, "embed_dim": 12, "num_classes": 5}
     model = make("swin_tiny_patch4_window7_224", (64, 64), depths=(1, 1, 1, 1), num_heads=(3, 6, 12, 24), **sizes)

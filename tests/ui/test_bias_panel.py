@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QApplication
 
 import vitviz
 from vitviz.attention.values import Place
-from vitviz.ui.opening import ModelWish, Opened, Wish
+from vitviz.models.wish import ModelWish
+from vitviz.ui.opening import Opened, Wish
 
 
 def show(qtbot, window):

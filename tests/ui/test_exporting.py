@@ -148,7 +148,9 @@ def dialog(qtbot, window, tmp_path):
 
 
 def previewed(qtbot, window):
-    with qtbot.waitSignal(window.worker.finished, check_params_cb=lambda number, kind, result: kind == PREVIEW):
+    with qtbot.waitSignal(
+        window.worker.finished, check_params_cb=lambda number, kind, result: kind == PREVIEW, timeout=60_000
+    ):
         pass
 
 

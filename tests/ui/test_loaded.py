@@ -13,10 +13,11 @@ from vitviz.attention import layer
 from vitviz.attention import trace as tracing
 from vitviz.errors import ModelError
 from vitviz.models import loading
+from vitviz.models.wish import ModelWish
 from vitviz.ui.fallback import is_out_of_memory
 from vitviz.ui.jobs import Worker
 from vitviz.ui.loaded import Loaded
-from vitviz.ui.opening import ModelWish, Opener
+from vitviz.ui.opening import Opener
 
 KB = 1000
 

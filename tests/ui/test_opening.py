@@ -12,9 +12,10 @@ from vitviz.attention import trace as tracing
 from vitviz.errors import Cancelled, ModelError
 from vitviz.images import Image
 from vitviz.models import loading
+from vitviz.models.wish import ModelWish
 from vitviz.ui import opening
 from vitviz.ui.jobs import THREAD_NAME, Worker
-from vitviz.ui.opening import ModelWish, Opener, Wish
+from vitviz.ui.opening import Opener, Wish
 
 
 class Stage:

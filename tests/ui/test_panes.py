@@ -7,8 +7,8 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QToolBar, QToolButton
 
 from vitviz.attention.values import Place
+from vitviz.models.wish import ModelWish
 from vitviz.ui.linking import Links, layer_for
-from vitviz.ui.opening import ModelWish
 from vitviz.ui.panes import MOST
 
 CENTRE = Place(62.0, 42.0)

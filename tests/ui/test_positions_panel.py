@@ -36,7 +36,8 @@ def panel(qtbot, window):
 
 def open_model(qtbot, window, picture, model):
     import vitviz
-    from vitviz.ui.opening import ModelWish, Opened, Wish
+    from vitviz.models.wish import ModelWish
+    from vitviz.ui.opening import Opened, Wish
 
     window.opener.opened.emit(
         Opened(Wish(picture, ModelWish(model.name)), picture, model, vitviz.trace(model, picture))

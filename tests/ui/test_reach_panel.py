@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QApplication
 import vitviz
 from vitviz.attention.reach import reach
 from vitviz.attention.values import Place
-from vitviz.ui.opening import ModelWish, Opened, Wish
+from vitviz.models.wish import ModelWish
+from vitviz.ui.opening import Opened, Wish
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 import vitviz
 from vitviz.attention.values import Ablation, Place
 from vitviz.errors import FileError
+from vitviz.models.wish import ModelWish
 from vitviz.ui.messages import ErrorBox
-from vitviz.ui.opening import ModelWish
 from vitviz.ui.sessions import MAX_BYTES, SUFFIX, decode, encode, read_session
 
 
@@ -201,6 +201,41 @@ def test_session_of_two_panes_comes_back(qtbot, real, tmp_path):
     assert [c.pane.opened.model.name for c in real.panes][1] == "demo"
     assert (real.linking.links.layer, real.linking.links.head) == ("own", False)
     assert real.panes.current_column is real.panes.columns[1] and not errors(real)
+
+
+def test_dropped_comparison_brings_its_panes_back(qtbot, real, tmp_path):
+    real.linking.update(layer="own", head=False, cursor=False)
+    real.store.update(layer=3, head=1, query=Place(62.0, 42.0))
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.add(ModelWish("demo", device="cpu", patch_size=32))
+    real.store.update(layer=1, head="max", query="cls", colormap="inferno")
+    settle()
+    states = [replace(c.store.state, hover=None) for c in real.panes]
+    with qtbot.waitSignal(real.comparing.exported, timeout=60_000):
+        real.comparing.export_to(tmp_path / "two.png")
+    real.panes.close_column(real.panes.columns[0])
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.open(model=ModelWish("demo-swin", device="cpu"))
+    real.store.update(layer=0, head="mean", query=None, colormap="viridis")
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, tmp_path / "two.png")
+    settle()
+    assert not errors(real)
+    assert [(c.pane.opened.wish.model.patch_size, replace(c.store.state, hover=None)) for c in real.panes] == [
+        (None, states[0]), (32, states[1])
+    ]  # fmt: skip
+    assert (real.linking.links.layer, real.linking.links.head) == ("own", False)
+
+
+def test_weights_that_are_nowhere_are_said_and_not_looked_for_on_the_hub(qtbot, real, tmp_path):
+    path = export(qtbot, real, tmp_path / "figure.png")
+    path.with_name("figure.png.json").unlink()
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.open(model=ModelWish("demo", device="cpu"))
+    with qtbot.waitSignal(real.panes.failed, timeout=60_000):
+        drop(real, path)
+    (said,) = errors(real)
+    assert "'weights.safetensors'" in said and real.pane.opened.model.name == "demo"
 
 
 def test_session_is_offered_after_a_kill_and_not_after_a_good_end(qtbot, real, config_dir, files):

@@ -11,11 +11,12 @@ from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QToolButton
 
 from vitviz.errors import UnknownArchitectureError
 from vitviz.images import Image
+from vitviz.models.wish import ModelWish
 from vitviz.ui.corrections import CorrectionDialog
 from vitviz.ui.messages import ErrorBox
 from vitviz.ui.name_dialog import NameDialog
 from vitviz.ui.network_dialog import NetworkDialog
-from vitviz.ui.opening import ModelWish, NetworkWantedError, Wish
+from vitviz.ui.opening import NetworkWantedError, Wish
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from vitviz.attention.values import Place
 def swin_window(bare_window, tiny_swin, picture):
     """The window with a padded Swin of two stages; the map is that of the first shifted layer."""
     import vitviz
-    from vitviz.ui.opening import ModelWish, Opened, Wish
+    from vitviz.models.wish import ModelWish
+    from vitviz.ui.opening import Opened, Wish
 
     trace = vitviz.trace(tiny_swin, picture)
     bare_window.opener.opened.emit(Opened(Wish(picture, ModelWish("tiny")), picture, tiny_swin, trace))

@@ -6,21 +6,20 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitviz.models.wish import OPTIONS
+
 if TYPE_CHECKING:
     from vitviz.models.model import Model
 
 SOURCE_HELP = 'demo, demo-swin, a weights file, a folder with config.json, or a timm name ("vit_base_patch16_224")'
-# Options of load_model that the command line calls by the same name.
-_OPTIONS = (
-    "architecture", "device", "precision", "image_size", "patch_size", "crop", "num_heads", "network", "mean", "std",
-    "norm_eps", "labels",
-)  # fmt: skip
 
 
 def model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of load_model."""
     parser.add_argument("--architecture", metavar="NAME", help="timm's name, for a weights file that does not say")
-    parser.add_argument("--random", action="store_true", help="random weights instead of trained ones")
+    parser.add_argument(
+        "--random", dest="pretrained", action="store_false", help="random weights instead of trained ones"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16", "float16"))
     parser.add_argument("--image-size", type=size, metavar="PX|HxW", help="another size of the model's view")
@@ -36,7 +35,7 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def model_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of load_model that were given, by its own names."""
-    return {name: getattr(arguments, name) for name in _OPTIONS} | {"pretrained": not arguments.random}
+    return {name: getattr(arguments, name) for name in OPTIONS}
 
 
 def out_argument(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,8 @@ _EPILOG = """examples:
   vitviz compare cat.jpg --model vit_small_patch16_224 --model vit_base_patch16_224 --random --out sizes.pdf
   vitviz compare cat.jpg --model flexivit_small --patch-size 8,16,32 --image-size 240,480 --out flexi.svg
 
-Beside the figure lie the table as .csv and its recipe as .json.
+Beside the figure lie the table as .csv and its recipe as .json: vitviz export --recipe makes both again, with the
+times of then.
 """
 
 
@@ -54,13 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table, write the figure; the exit status."""
     from vitviz.attention.costs import measure_in_turns
     from vitviz.images import read_image
-    from vitviz.render.comparison import FORMATS, table_of, write_comparison
+    from vitviz.render.comparison import table_of
+    from vitviz.render.comparison_recipe import KINDS, write_comparison
     from vitviz.render.figure import Figure
     from vitviz.render.style import Style
 
     if arguments.layer == "all" or arguments.head == "all":
         raise VitvizError("A comparison shows one layer and one head of each model: give a number, or --head mean.")
-    if arguments.out is not None and arguments.out.suffix.lower().lstrip(".") not in FORMATS:
+    if arguments.out is not None and arguments.out.suffix.lower().lstrip(".") not in KINDS:
         raise VitvizError(f"{arguments.out} has no ending that can be written: give .png, .svg or .pdf.")
     if arguments.runs < 1:
         raise VitvizError(f"{arguments.runs} passes can't be timed: give --runs 1 or more.")
@@ -87,16 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
     if arguments.out is not None:
-        for path in write_comparison(arguments.out, models, style, figure, command=_command(arguments)):
+        for path in write_comparison(arguments.out, models, style, figure):
             print(path)
     return 0
-
-
-def _command(arguments: argparse.Namespace) -> str:
-    """The line that makes the same again, from any folder."""
-    named = {str(arguments.picture), *(arguments.model or ()), str(arguments.labels)}
-    line = [str(Path(word).resolve()) if word in named and Path(word).exists() else word for word in arguments.line]
-    return shlex.join(["vitviz", "compare", *line])
 
 
 def _variants(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:

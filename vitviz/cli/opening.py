@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.info:
         print(_information())
         return 0
-    from vitviz.ui.opening import ModelWish, Wish
+    from vitviz.models.wish import ModelWish
+    from vitviz.ui.opening import Wish
     from vitviz.ui.settings import Settings
 
     if arguments.reset:

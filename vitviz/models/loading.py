@@ -125,8 +125,8 @@ def load_model(
         options={
             "architecture": architecture,
             "network": loaded.networks[0] if len(loaded.networks) > 1 else network,
-            "image_size": image_size,
-            "patch_size": patch_size,
+            "image_size": sizes.get("img_size"),
+            "patch_size": sizes.get("patch_size"),
             "crop": crop,
             "num_heads": num_heads,
             "mean": None if mean is None else tuple(mean),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import types
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,17 @@ def to_json(value: Any) -> Any:
         return {str(key): to_json(each) for key, each in value.items()}
     if value is None or isinstance(value, str | int | float | bool):
         return value
+    if isinstance(value, numbers.Real):  # numpy's
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
     return str(value)
+
+
+def canonical(value: T) -> T:
+    """A frozen dataclass as it is read back from its JSON: 85 where a float belongs is 85.0.
+
+    Raises the errors of `from_json`.
+    """
+    return from_json(type(value), to_json(value))
 
 
 def from_json(kind: type[T], data: Any) -> T:

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
-from vitviz.atomic import write_bytes
 from vitviz.attention.comparison import difference
 from vitviz.attention.costs import Cost
 from vitviz.attention.values import Map
-from vitviz.errors import AttentionError, VitvizError
+from vitviz.errors import AttentionError
 from vitviz.models.resizing import is_approximation, variant_text
-from vitviz.render.codec import to_json
 from vitviz.render.compose import Tile, page_of, units_of
 from vitviz.render.cost_table import Cell, Row, rows_of
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
 from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Text, shortened, text_width
-from vitviz.render.pdf import pdf_of
 from vitviz.render.plan import Seen, scale_of
-from vitviz.render.png import png
-from vitviz.render.raster import pixels_of
-from vitviz.render.recipe import COMPARISON as FORMAT
-from vitviz.render.recipe import model_of, picture_of, run_of, sidecar_of, text_of, versions
 from vitviz.render.scale import note_of
 from vitviz.render.style import Style
-from vitviz.render.svg import svg_of
 
-FORMATS = ("png", "svg", "pdf")
-VERSION = 2
 FIGURE = Figure(width=WIDTHS["two columns"], font_size=7.0)  # unless another is asked for
 
 
@@ -131,8 +118,7 @@ def csv_of(models: Sequence[Compared]) -> str:
     ])  # fmt: skip
     for model in models:
         c = model.cost
-        if c is None:
-            raise VitvizError(f"{model.name} was not measured yet: wait for the table, and write it then.")
+        assert c is not None
         against = _against(models[0].shown, model.shown)
         top = [each for pair in c.top for each in (pair[0], f"{pair[1]:.6g}")]
         writer.writerow([
@@ -142,57 +128,3 @@ def csv_of(models: Sequence[Compared]) -> str:
             *(cell.text for cell in against), c.device, c.precision, *top,
         ])  # fmt: skip
     return out.getvalue()
-
-
-def record_of(models: Sequence[Compared], style: Style, figure: Figure, command: str = "") -> dict[str, Any]:
-    """The recipe of a comparison: what it was made of, and what was measured.
-
-    Times and memory are kept, not made again; `command` is the line that measures anew, where one line does.
-    """
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "command": command,
-        "picture": picture_of(models[0].seen.image),
-        "models": [
-            {
-                "name": model.name,
-                "model": model_of(model.seen.model),
-                "approximation": is_approximation(model.seen.model),
-                "ablation": to_json(model.seen.trace.ablation),
-                "selection": to_json(model.shown.selection),
-                "limits": list(model.limits),
-                "run": run_of(model.seen.model),
-                "cost": None if model.cost is None else to_json(replace(model.cost, scaling=None)),
-            }
-            for model in models
-        ],
-        "style": to_json(style),
-        "figure": to_json(figure),
-        "versions": versions(),
-    }
-
-
-def write_comparison(
-    path: Path, models: Sequence[Compared], style: Style, figure: Figure, *, command: str = ""
-) -> list[Path]:
-    """Write the figure (PNG, SVG or PDF by its ending), the table as CSV, and its recipe as JSON beside it.
-
-    Raises FileError where a file can't be written, VitvizError for another ending.
-    """
-    kind = path.suffix.lower().lstrip(".")
-    if kind not in FORMATS:
-        raise VitvizError(f"{path.name} is no figure that can be written: end it with .png, .svg or .pdf.")
-    page = page_for_models(models, style, figure)
-    record = record_of(models, style, figure, command)
-    if kind == "svg":
-        data = svg_of(page, figure.title)
-    elif kind == "pdf":
-        data = pdf_of(page, figure.title)
-    else:
-        data = png(pixels_of(page), text_of(record), dpi=page.dpi)
-    table, sidecar = path.with_suffix(".csv"), sidecar_of(path)
-    write_bytes(path, data)
-    write_bytes(table, csv_of(models).encode())
-    write_bytes(sidecar, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode())
-    return [path, table, sidecar]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vitviz.atomic import slug
 from vitviz.errors import ImageError
-from vitviz.render.recipe import sidecar_of
+from vitviz.render.product import sidecar_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 

@@ -5,70 +5,70 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vitviz.attention.batches import traces
+from vitviz.attention.trace import Trace, trace
 from vitviz.attention.values import Ablation
 from vitviz.errors import FileError
+from vitviz.images import Image
+from vitviz.models.model import Model
+from vitviz.render import comparison_recipe
 from vitviz.render.codec import from_json
+from vitviz.render.comparison_recipe import ComparisonRecipe
 from vitviz.render.figure import Figure
-from vitviz.render.plan import Plan
+from vitviz.render.plan import Plan, Seen
 from vitviz.render.png import text_in
-from vitviz.render.recipe import COMPARISON, FORMAT, VERSION, sidecar_of, text_of
+from vitviz.render.product import Product, sidecar_of, text_of
+from vitviz.render.recipe import FORMAT, VERSION, produce
 from vitviz.render.studies import STUDIES
-from vitviz.render.studies.study import StudyPlan
+from vitviz.render.studies.making import produce_study
+from vitviz.render.studies.study import StudyPlan, Subject
 from vitviz.render.style import color_table
+from vitviz.render.wanted import Recipe, check_common, model_in, of
 
 MAX_BYTES = 2**20  # of a recipe
 MAX_PICTURE = 512 * 2**20  # of a PNG that carries one
-_OPTIONS: dict[str, tuple[type, ...]] = {
-    "architecture": (str,), "network": (str,), "crop": (str,), "precision": (str,), "pretrained": (bool,),
-    "num_heads": (int,), "image_size": (int, list), "patch_size": (int, list), "mean": (list,), "std": (list,),
-    "norm_eps": (float, int),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recipe:
-    """A recipe that was read: its whole content, and what is to be made.
+class FigureRecipe(Recipe):
+    """The recipe of a file of one model: maps, or a study.
 
     Attributes:
-        path: the file that was read.
-        options: arguments of load_model.
+        plan: what is to be made.
         ablation: the heads that were switched off.
     """
 
-    content: dict[str, Any]
     plan: Plan | StudyPlan
-    path: Path
-    options: dict[str, Any]
     ablation: Ablation
-
-    @property
-    def picture(self) -> dict[str, Any] | None:
-        """path (None where it is not told), name, size, sha256; None where no picture has part in the figure."""
-        picture = self.content["picture"]
-        return None if picture is None else dict(picture)
-
-    @property
-    def source(self) -> str:
-        """What names the model."""
-        return str(self.content["model"]["source"])
-
-    @property
-    def model_hash(self) -> str | None:
-        """sha256 of the weights file."""
-        found: str | None = self.content["model"].get("sha256")
-        return found
 
     @property
     def batch(self) -> int:
         """How many pictures went through the model together."""
         return int(self.content.get("run", {}).get("batch", 1))
 
+    def produce(self, image: Image | None, models: Sequence[Model]) -> Product:
+        plan, (model,) = self.plan, models
+        if isinstance(plan, Plan):
+            assert image is not None
+            return produce(plan, Seen(image, model, self._trace(model, image)), batch=self.batch)
+        traced = self._trace(model, image) if image is not None and plan.study.needs == "trace" else None
+        return produce_study(plan, Subject(model, image, traced))
 
-def read_recipe(path: Path) -> Recipe:
+    def _trace(self, model: Model, image: Image) -> Trace:
+        # With as many beside it as then: another size of batch may round otherwise in the last digit.
+        plain = traces(model, [image] * self.batch)[0]
+        return trace(model, image, ablation=self.ablation, plain=plain) if self.ablation else plain
+
+
+AnyRecipe = FigureRecipe | ComparisonRecipe
+
+
+def read_recipe(path: Path) -> AnyRecipe:
     """The recipe in a .json file, or that of an exported PNG or other file; FileError for anything else.
 
     The file beside an exported one is preferred where it says the same: it knows the folders, too.
@@ -83,7 +83,7 @@ def read_recipe(path: Path) -> Recipe:
     return _parsed(path, data)
 
 
-def _of_png(path: Path, data: bytes) -> Recipe:
+def _of_png(path: Path, data: bytes) -> AnyRecipe:
     try:
         text = text_in(data, MAX_BYTES)
     except ValueError as error:
@@ -119,82 +119,59 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
-def _parsed(path: Path, data: bytes) -> Recipe:
+def _parsed(path: Path, data: bytes) -> AnyRecipe:
     try:
         content = json.loads(data, parse_constant=_refuse)
-        if isinstance(content, dict) and content.get("format") == COMPARISON:
-            raise FileError(_of_comparison(path, content))
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        kind = content.get("format") if isinstance(content, dict) else None
+        if kind not in _KINDS:
             raise ValueError(f"its format is not {FORMAT!r}")
-        if content.get("version") != VERSION:
-            raise ValueError(f"its version is {content.get('version')!r}, this program reads {VERSION}")
-        plan = _study(content) if "study" in content else _of_maps(content)
-        picture, model = _of(content["picture"], dict, type(None)), _of(content["model"], dict)
-        if (picture is None) != (isinstance(plan, StudyPlan) and plan.study.needs == "model"):
-            raise ValueError("it has a picture that it does not need, or needs one that it does not have")
-        if picture is not None:
-            _of(picture["sha256"], str), _of(picture["name"], str), _of(picture["path"], str, type(None))
-        _of(model["source"], str), _of(model.get("sha256"), str, type(None))
-        options = _options(_of(model.get("options", {}), dict))
-        ablation = from_json(Ablation, content.get("ablation", {}))
-        for part in ("versions", "run", "values"):
-            _of(content.get(part, {}), dict)
-        batch = content.get("run", {}).get("batch", 1)
-        if not isinstance(batch, int) or isinstance(batch, bool) or not 1 <= batch <= 4096:
-            raise ValueError("its batch is no number of pictures")
+        version, parse = _KINDS[kind]
+        if content.get("version") != version:
+            raise ValueError(f"its version is {content.get('version')!r}, this program reads {version}")
+        return parse(path, content)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise FileError(
             f"{path.name} is no recipe of vitviz ({' '.join(reason.split())[:200]}): "
             "name an exported figure or the .json beside it."
         ) from error
-    return Recipe(content, plan, path, options, ablation)
+
+
+def _of_figure(path: Path, content: dict[str, Any]) -> FigureRecipe:
+    check_common(content)
+    plan = _study(content) if "study" in content else _of_maps(content)
+    if (content["picture"] is None) != (isinstance(plan, StudyPlan) and plan.study.needs == "model"):
+        raise ValueError("it has a picture that it does not need, or needs one that it does not have")
+    of(content.get("values", {}), dict)
+    batch = content.get("run", {}).get("batch", 1)
+    if not isinstance(batch, int) or isinstance(batch, bool) or not 1 <= batch <= 4096:
+        raise ValueError("its batch is no number of pictures")
+    models = (model_in(path, content["model"]),)
+    return FigureRecipe(content, path, models, plan, from_json(Ablation, content.get("ablation", {})))
 
 
 def _of_maps(content: dict[str, Any]) -> Plan:
-    whole = {key: _of(content[key], dict) for key in ("selection", "style", "figure")}
-    plan = from_json(Plan, {**_of(content["file"], dict), **whole})
+    whole = {key: of(content[key], dict) for key in ("selection", "style", "figure")}
+    plan = from_json(Plan, {**of(content["file"], dict), **whole})
     color_table(plan.style.colormap)
     return plan
 
 
 def _study(content: dict[str, Any]) -> StudyPlan:
-    fields = dict(_of(content["study"], dict))
-    name = _of(fields.pop("name"), str)
+    fields = dict(of(content["study"], dict))
+    name = of(fields.pop("name"), str)
     if name not in STUDIES:
         raise ValueError(f"its figure of {name[:60]!r} is unknown here")
     study, figure, file = from_json(STUDIES[name], fields), from_json(Figure, content["figure"]), content["file"]
-    return StudyPlan(study, figure, _of(file["format"], str), float(_of(file["seconds"], int, float)))
+    return StudyPlan(study, figure, of(file["format"], str), float(of(file["seconds"], int, float)))
 
 
-def _of_comparison(path: Path, content: dict[str, Any]) -> str:
-    command = content.get("command")
-    if isinstance(command, str) and command.isprintable() and command.startswith("vitviz compare "):
-        return f"{path.name} is the record of a comparison, which is made again, but for its times, with: {command}"
-    return (
-        f"{path.name} is the record of a comparison made in the window: open its models there again, or name them "
-        "with vitviz compare."
-    )
-
-
-def _options(given: dict[str, Any]) -> dict[str, Any]:
-    options = {}
-    for name, value in given.items():
-        if name not in _OPTIONS:
-            raise ValueError(f"unknown option {name[:60]!r} of the model")
-        _of(value, *_OPTIONS[name])
-        if isinstance(value, list):
-            if len(value) > 8:
-                raise ValueError(f"the option {name} has {len(value)} numbers")
-            value = tuple(_of(each, int, float) for each in value)
-        options[name] = value
-    return options
-
-
-def _of(value: Any, *kinds: type) -> Any:
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise TypeError(f"{repr(value)[:60]} is no {kinds[0].__name__}")
-    return value
+# By the format that a recipe says: the version that is read, and what makes a recipe of its content; that may raise
+# KeyError, TypeError or ValueError.
+_KINDS: dict[str, tuple[int, Callable[[Path, dict[str, Any]], AnyRecipe]]] = {
+    FORMAT: (VERSION, _of_figure),
+    comparison_recipe.FORMAT: (comparison_recipe.VERSION, comparison_recipe.read),
+}
 
 
 def _refuse(name: str) -> object:

@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
-from vitviz import __version__
-from vitviz.atomic import slug, write_bytes
+from vitviz.atomic import slug
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Ablation, HeadMaps, Map, Place, RolloutOptions, Selection
-from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.models.model import Model
-from vitviz.render.codec import to_json
+from vitviz.render.codec import canonical, to_json
 from vitviz.render.compose import Tile
 from vitviz.render.making import limits_for, make, map_for, tiles_of
 from vitviz.render.plan import Plan, Seen, settled
+from vitviz.render.product import Product, model_of, picture_of, published, run_of, text_of, versions
 
 FORMAT, VERSION = "vitviz figure", 2
-COMPARISON = "vitviz comparison"  # the format of the recipe of a comparison: several models on one picture
 _LABEL = 40  # bytes of a label in a name of a file
-PACKAGES = ("torch", "timm", "numpy", "pillow", "reportlab")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Product:
-    """A file that was made: the name it should have, its bytes, and its recipe."""
-
-    name: str
-    data: bytes = field(repr=False)
-    recipe: dict[str, Any] = field(repr=False)
-
-    def write(self, path: Path) -> Path:
-        """Write the file and, beside it, its recipe as `NAME.json`; the path of the recipe."""
-        sidecar = sidecar_of(path)
-        write_bytes(path, self.data)
-        write_bytes(sidecar, json.dumps(self.recipe, indent=1, ensure_ascii=False, allow_nan=False).encode())
-        return sidecar
-
-
-def sidecar_of(path: Path) -> Path:
-    """Where the recipe of a file lies."""
-    return path.with_name(path.name + ".json")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +42,7 @@ class Prepared:
     def finish(self) -> Product:
         """Draw and pack it; nothing is written."""
         data = make(self.plan, self.seen, self.tiles, published(self.recipe), text_of(self.recipe))
-        made = {"sha256": hashlib.sha256(data).hexdigest(), **self.made}
-        return Product(self.name, data, {**self.recipe, "made": made})
+        return Product.of(self.name, data, self.recipe, made=self.made)
 
 
 def prepare(
@@ -83,7 +56,7 @@ def prepare(
         stem: what the file's name begins with; the picture's name where empty.
     """
     shown = map_for(seen, plan.selection, maps) if shown is None else shown
-    plan = settled(plan, shown, limits_for(seen, shown, plan.style.limits, maps))
+    plan = canonical(settled(plan, shown, limits_for(seen, shown, plan.style.limits, maps)))
     assert isinstance(plan.style.limits, tuple) or plan.over != "map"
     single = plan.over == "map" and isinstance(plan.style.limits, tuple)
     tiles = [Tile(shown, "", plan.style.limits)] if single else tiles_of(plan, seen)  # type: ignore[arg-type]
@@ -140,63 +113,6 @@ def envelope(
     }
 
 
-def picture_of(image: Image) -> dict[str, Any]:
-    """What it takes to find a picture again, and to know it."""
-    return {
-        "path": str(image.path.resolve()) if image.path else None,
-        "name": image.name,
-        "size": list(image.size),
-        "sha256": image.sha256,
-    }
-
-
-def model_of(model: Model) -> dict[str, Any]:
-    """What it takes to load a model again, and what was assumed about it."""
-    assumed = [finding for finding in model.report if finding.certainty != "found"]
-    return {**model.identity, "assumptions": [to_json(finding) for finding in assumed]}
-
-
-def run_of(model: Model) -> dict[str, Any]:
-    """Where a model ran, and in what precision."""
-    return {"device": model.device.name, "precision": model.precision}
-
-
-def versions() -> dict[str, str]:
-    """Of this program and of what it rests on."""
-    return {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}}
-
-
-def published(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe as it goes into files that are given away: names of files without their folders."""
-    picture = content["picture"]
-    parts: dict[str, Any] = {"picture": None if picture is None else {**picture, "path": None}}
-    if "model" in content:
-        parts["model"] = _published_model(content["model"])
-    if "models" in content:
-        parts["models"] = [{**each, "model": _published_model(each["model"])} for each in content["models"]]
-    return {k: v for k, v in content.items() if k not in ("made", "command")} | parts
-
-
-def _published_model(model: Mapping[str, Any]) -> dict[str, Any]:
-    source = _name_alone(str(model["source"]))
-    assumptions = [
-        {**finding, "text": finding["text"].replace(model["source"], source)}
-        for finding in model.get("assumptions", [])
-    ]
-    return {**model, "source": source, "assumptions": assumptions}
-
-
-def text_of(content: Mapping[str, Any]) -> str:
-    """The published recipe as one line of JSON."""
-    return json.dumps(published(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _name_alone(source: str) -> str:
-    # A repository of the hub has a slash too, but is no file.
-    path = PurePath(source)
-    return path.name if path.is_absolute() or Path(source).exists() else source
-
-
 def name_of(shown: Map, plan: Plan, seen: Seen, stem: str = "") -> str:
     """A file name that says what is shown, so that other figures get other names."""
     trace = seen.trace
@@ -248,30 +164,3 @@ def _query_name(query: object) -> str:
     if isinstance(query, Place):
         return f"x{query.x:.0f} y{query.y:.0f}"
     return f"r{query[0]} c{query[1]}" if isinstance(query, tuple) else str(query)
-
-
-def same_picture(image: Image, content: Mapping[str, Any]) -> None:
-    """FileError where an image is not the one of the recipe."""
-    picture = content["picture"]
-    if image.sha256 != picture["sha256"]:
-        raise FileError(
-            f"{image.name} is not the picture of the recipe ({picture['name']}, sha256 {picture['sha256'][:16]}): "
-            "name that picture."
-        )
-
-
-def differences(content: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What of versions, device and precision is not as it was, in words."""
-    found = []
-    for part in ("versions", "run"):
-        before, after = dict(content.get(part, {})), dict(now.get(part, {}))
-        found += [f"{k} {before[k]} then, {after[k]} now" for k in before if k in after and before[k] != after[k]]
-    return found
-
-
-def version_of(package: str) -> str:
-    """The installed version of a package, "unknown" where it is not there."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

@@ -56,4 +56,4 @@ def save_figure(
         plan = Plan(selection, drawn, figure or Figure(), kind, over, scale_of(drawn.limits), seconds)
     except ValueError as error:
         raise FileError(str(error)) from error
-    return produce(plan, Seen(trace.image, trace.model, trace)).write(target)
+    return produce(plan, Seen(trace.image, trace.model, trace)).write(target)[-1]

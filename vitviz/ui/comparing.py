@@ -14,12 +14,12 @@ from PySide6.QtWidgets import QMenu, QToolButton
 
 from vitviz.atomic import slug
 from vitviz.errors import VitvizError
+from vitviz.models.wish import ModelWish
 from vitviz.ui import files
 from vitviz.ui.actions import action, choices
 from vitviz.ui.jobs import Progress
 from vitviz.ui.linking import Links
 from vitviz.ui.messages import show_error
-from vitviz.ui.opening import ModelWish
 from vitviz.ui.panes import MOST
 
 if TYPE_CHECKING:
@@ -230,7 +230,8 @@ class Comparing(QObject):
 
         def work(progress: Progress) -> Path:
             from vitviz.attention.costs import measure
-            from vitviz.render.comparison import FIGURE, Compared, write_comparison
+            from vitviz.render.comparison import FIGURE, Compared
+            from vitviz.render.comparison_recipe import write_comparison
             from vitviz.render.plan import Seen
 
             models = []
@@ -247,7 +248,7 @@ class Comparing(QObject):
     def _written(self, number: int, kind: str, result: object) -> None:
         if kind.startswith(EXPORT) and isinstance(result, Path):
             self.exported.emit(result)
-            self.told.emit(f"Written: {result}, its numbers {result.stem}.csv its recipe {result.name}.json")
+            self.told.emit(f"Written: {result}, its numbers {result.stem}.csv and its recipe {result.name}.json")
 
     @Slot(int, str, object)
     def _not_written(self, number: int, kind: str, error: Exception) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from vitviz.errors import ModelError
 
 if TYPE_CHECKING:
-    from vitviz.ui.opening import ModelWish
+    from vitviz.models.wish import ModelWish
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vitviz.models.model import Model
-    from vitviz.ui.opening import ModelWish
+    from vitviz.models.wish import ModelWish
 
 MOST_BYTES = 4 * 10**9
 _PICTURE_SIDE = ("crop", "mean", "std")  # what a wish says of the picture and not of the network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from vitviz.errors import VitvizError
 from vitviz.images import Image, View, read_image
+from vitviz.models.wish import ModelWish
 from vitviz.render.overlay import Canvas
 from vitviz.ui import engine
 from vitviz.ui.fallback import Step, attempt, steps
@@ -26,31 +27,11 @@ LARGEST = 800  # drawn pixels along the longer side; files are drawn at the pict
 
 
 @dataclass(frozen=True, slots=True)
-class ModelWish:
-    """A model as the user asked for it; equal wishes are the same model."""
-
-    source: str = "demo"
-    architecture: str | None = None
-    pretrained: bool = True
-    image_size: tuple[int, int] | None = None
-    patch_size: int | None = None
-    crop: str | None = None
-    num_heads: int | None = None
-    network: str | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    norm_eps: float | None = None
-    labels: Path | None = None
-    device: str = "auto"
-    precision: str = "float32"
-
-
-@dataclass(frozen=True, slots=True)
 class Wish:
     """What is to be shown: a picture (a path, or one that was pasted), a model, and models beside it to begin with."""
 
     picture: Path | Image | None = None
-    model: ModelWish = ModelWish()
+    model: ModelWish = field(default_factory=ModelWish)
     beside: tuple[ModelWish, ...] = ()
 
 
@@ -204,19 +185,7 @@ class Opener(QObject):
             wish,
             lambda: load_model(
                 wish.source,
-                device=wish.device,
-                precision=wish.precision,
-                image_size=wish.image_size,
-                patch_size=wish.patch_size,
-                crop=wish.crop,
-                architecture=wish.architecture,
-                num_heads=wish.num_heads,
-                network=wish.network,
-                mean=wish.mean,
-                std=wish.std,
-                norm_eps=wish.norm_eps,
-                labels=wish.labels,
-                pretrained=wish.pretrained,
+                **wish.options,
                 choose_network=ask,
                 progress=_part(progress, 0.0, 0.6),
                 # Another picture does not make this model less wanted.

@@ -8,7 +8,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFontMetrics, QMouseEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
-from vitviz.ui.opening import ModelWish, Opened
+from vitviz.models.wish import ModelWish
+from vitviz.ui.opening import Opened
 from vitviz.ui.words import weight_text
 
 APPROXIMATION = "resampled to a patch size it was not trained for: an approximation"

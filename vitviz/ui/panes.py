@@ -14,12 +14,13 @@ from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 from vitviz.attention.values import Ablation, Place
 from vitviz.errors import VitvizError
 from vitviz.images import Image
+from vitviz.models.wish import ModelWish
 from vitviz.ui.altering import Alteration
 from vitviz.ui.current import CurrentPane
 from vitviz.ui.jobs import Worker
 from vitviz.ui.loaded import Loaded
 from vitviz.ui.map_view import MapView
-from vitviz.ui.opening import ModelWish, Opened, Opener, Wish
+from vitviz.ui.opening import Opened, Opener, Wish
 from vitviz.ui.pane import Pane
 from vitviz.ui.pane_title import PaneTitle
 from vitviz.ui.store import State, Store

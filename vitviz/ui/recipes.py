@@ -1,37 +1,65 @@
-"""What the recipe of an exported figure says to a pane: which model, which picture, which state."""
+"""What the recipe of an exported figure says to the panes: which models, which picture, which states."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from vitviz.attention.values import Ablation, Selection
 from vitviz.errors import FileError, ImageError
 from vitviz.images import Image, read_image
 from vitviz.models.names import DEMOS
+from vitviz.models.wish import ModelWish
+from vitviz.render.plan import Scale, scale_of
 from vitviz.render.studies.study import StudyPlan
-from vitviz.ui.opening import ModelWish
+from vitviz.render.style import Style
+from vitviz.ui.files import CHECKPOINT_SUFFIXES
 from vitviz.ui.store import State
 
 if TYPE_CHECKING:
-    from vitviz.render.reading import Recipe
+    from vitviz.render.reading import AnyRecipe
 
 
-def state_of(state: State, recipe: Recipe) -> State:
-    """A pane's state for the view of a recipe; what that says nothing of stays."""
-    plan = recipe.plan
-    if isinstance(plan, StudyPlan):
-        return replace(state, ablation=recipe.ablation if plan.study.needs == "trace" else state.ablation, hover=None)
-    chosen = plan.selection
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one pane is to show: a model, what replaces fields of the pane's state, the sha256 of the weights."""
+
+    model: ModelWish
+    fields: dict[str, Any]
+    sha256: str | None
+
+    def state(self, before: State) -> State:
+        """A pane's state with this view; what the recipe says nothing of stays."""
+        return replace(before, **self.fields, hover=None)
+
+
+def views_of(recipe: AnyRecipe, device: str) -> list[View]:
+    """A view for each pane that a recipe fills."""
+    from vitviz.render.comparison_recipe import ComparisonRecipe
+
+    if isinstance(recipe, ComparisonRecipe):
+        scale = scale_of(recipe.style.limits)
+        found = [_fields(each.selection, recipe.style, scale, each.ablation) for each in recipe.shown]
+    elif isinstance(recipe.plan, StudyPlan):
+        found = [{"ablation": recipe.ablation} if recipe.plan.study.needs == "trace" else {}]
+    else:
+        plan = recipe.plan
+        found = [_fields(plan.selection, plan.style, plan.scale, recipe.ablation)]
+    wishes = [replace(each.wish, device=device) for each in recipe.models]
+    hashes = [each.sha256 for each in recipe.models]
+    return [View(*each) for each in zip(wishes, found, hashes, strict=True)]
+
+
+def _fields(chosen: Selection, style: Style, scale: Scale, ablation: Ablation) -> dict[str, Any]:
     named = {f.name for f in fields(chosen)} & {f.name for f in fields(State)}
     found = {name: getattr(chosen, name) for name in named}
     found = {k: v for k, v in found.items() if not (k == "options" and v is None)}
-    style, scale = plan.style, plan.scale
     limits = style.limits if scale == "fixed" else scale
-    return replace(state, **found, style=replace(style, limits=limits), ablation=recipe.ablation, hover=None)
+    return {**found, "style": replace(style, limits=limits), "ablation": ablation}
 
 
-def picture_of(recipe: Recipe, shown: Image | None, recent: list[Path]) -> Path | Image | None:
+def picture_of(recipe: AnyRecipe, shown: Image | None, recent: list[Path]) -> Path | Image | None:
     """The picture of a recipe: what is shown, where the recipe says, beside the figure, among the recent ones.
 
     FileError says what is missing. Every candidate is told by its hash. None where a recipe needs no picture.
@@ -63,18 +91,11 @@ def picture_of(recipe: Recipe, shown: Image | None, recent: list[Path]) -> Path 
     )
 
 
-def source_of(recipe: Recipe) -> str:
-    """The model's file beside the figure where the recipe knows but its name."""
-    source = recipe.source
-    beside = recipe.path.parent / source
-    if source not in DEMOS and "/" not in source and not Path(source).exists() and beside.exists():
-        return str(beside)
-    return source
-
-
 def needs_network(wish: ModelWish) -> bool:
-    """Whether a model is named by what may have to be fetched."""
-    return wish.pretrained and wish.source not in DEMOS and not Path(wish.source).expanduser().exists()
+    """Whether a model is named by what may have to be fetched; a file that is nowhere can't be."""
+    path = Path(wish.source).expanduser()
+    is_name = wish.source not in DEMOS and path.suffix not in CHECKPOINT_SUFFIXES
+    return wish.pretrained and is_name and not path.exists()
 
 
 def may_be_restored(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,18 +14,21 @@ from PySide6.QtWidgets import QMessageBox
 
 from vitviz.errors import FileError
 from vitviz.images import Image
+from vitviz.models.wish import ModelWish
 from vitviz.render.studies.study import Study, StudyPlan
 from vitviz.ui import files
 from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Progress
+from vitviz.ui.linking import Links
 from vitviz.ui.messages import show_error
-from vitviz.ui.opening import ModelWish, Opened
-from vitviz.ui.recipes import needs_network, picture_of, source_of, state_of
+from vitviz.ui.opening import Opened
+from vitviz.ui.panes import MOST
+from vitviz.ui.recipes import View, needs_network, picture_of, views_of
 from vitviz.ui.sessions import SUFFIX, PaneView, Session, read_session, write_session
 from vitviz.ui.store import State
 
 if TYPE_CHECKING:
-    from vitviz.render.reading import Recipe
+    from vitviz.render.reading import AnyRecipe
     from vitviz.ui.panes import PaneColumn
     from vitviz.ui.window import MainWindow
 
@@ -47,6 +50,7 @@ class Restorer(QObject):
         self._waiting: dict[PaneColumn, tuple[PaneView, str | None]] = {}
         self._links: dict[str, Any] = {}
         self._notes: list[str] = []
+        self._left: list[str] = []
         self._study: Study[Any] | None = None
         window.worker.finished.connect(self._finished)
         window.worker.failed.connect(self._failed)
@@ -113,7 +117,7 @@ class Restorer(QObject):
         """Put back what a session, an exported figure or a recipe says; all reading is done in the worker."""
         shown = self._window.pane.opened
         recent = [Path(name) for name in self._window.settings.value.recent_pictures]
-        image = None if shown is None else shown.image
+        image, device = None if shown is None else shown.image, self._window.settings.value.device
 
         def work(progress: Progress) -> object:
             if path.name.endswith(SUFFIX):
@@ -126,7 +130,7 @@ class Restorer(QObject):
                 if path.suffix != ".json":
                     raise
                 return read_session(path)
-            return recipe, picture_of(recipe, image, recent)
+            return recipe, picture_of(recipe, image, recent), views_of(recipe, device)
 
         self._window.worker.submit(KIND, work)
 
@@ -139,28 +143,55 @@ class Restorer(QObject):
         elif isinstance(result, Session):
             self.apply(result)
         else:
-            recipe, picture = result
-            self._restore(recipe, picture)
+            self._restore(*result)
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Exception) -> None:
         if kind == KIND:
             show_error(self._window, error)
 
-    def _restore(self, recipe: Recipe, picture: Path | Image | None) -> None:
-        """Show the view of a recipe in the current pane, and the panel of a study."""
-        value, column = self._window.settings.value, self._window.panes.current_column
-        shown = column.pane.opened
-        wish = ModelWish(source=source_of(recipe), device=value.device, **recipe.options)
-        if shown is not None and recipe.model_hash is not None and shown.model.sha256 == recipe.model_hash:
+    def _restore(self, recipe: AnyRecipe, picture: Path | Image | None, views: list[View]) -> None:
+        """Show a recipe: a figure's view in the current pane, a study's panel, a comparison in as many panes."""
+        panes, plan = self._window.panes, getattr(recipe, "plan", None)
+        sha256 = None if recipe.picture is None else recipe.picture["sha256"]
+        study = plan.study if isinstance(plan, StudyPlan) else None
+        wishes = [self._as_shown(view) for view in views[:MOST]]
+        left = [f"The window has room for {MOST} of its {len(views)} models."] if len(views) > MOST else []
+
+        def begin() -> None:
+            if len(views) > 1:
+                self._make_room(len(wishes))
+                columns = panes.columns
+            else:
+                columns = [panes.current_column]
+            filled = [
+                (column, PaneView(wish, view.state(column.store.state), view.sha256))
+                for column, wish, view in zip(columns, wishes, views, strict=False)
+            ]
+            # Panes of a comparison need not agree in what is linked.
+            links = {f.name: getattr(self._window.linking.links, f.name) for f in fields(Links)}
+            self._begin(filled, picture, sha256, links if len(views) > 1 else None, left, study)
+
+        self._ask_fetch(wishes, begin)
+
+    def _as_shown(self, view: View) -> ModelWish:
+        """The wish of a model; as it stands in a pane where one shows these very weights."""
+        wish = view.model
+        for column in self._window.panes:
+            shown = column.pane.opened
+            if shown is None or view.sha256 is None or shown.model.sha256 != view.sha256:
+                continue
             now = replace(shown.wish.model, device=wish.device)
             if replace(now, source=wish.source, labels=None) == wish:
-                wish = shown.wish.model
-        state = state_of(column.store.state, recipe)
-        view = PaneView(wish, state, recipe.model_hash)
-        sha256 = None if recipe.picture is None else recipe.picture["sha256"]
-        study = recipe.plan.study if isinstance(recipe.plan, StudyPlan) else None
-        self._ask_fetch([wish], lambda: self._begin([(column, view)], picture, sha256, study=study))
+                return shown.wish.model
+        return wish
+
+    def _make_room(self, count: int) -> None:
+        panes = self._window.panes
+        while len(panes) > count:
+            panes.close_column(panes.columns[-1])
+        while len(panes) < count:
+            panes.add()
 
     def apply(self, session: Session) -> None:
         """Show a session: as many panes, each with its model and its state."""
@@ -177,10 +208,7 @@ class Restorer(QObject):
             fit_to_screen(w)
         if session.layout:
             w.docks.restore(base64.b64decode(session.layout))
-        while len(panes) > len(session.panes):
-            panes.close_column(panes.columns[-1])
-        while len(panes) < len(session.panes):
-            panes.add()
+        self._make_room(len(session.panes))
         links = {f.name: getattr(session.links, f.name) for f in fields(session.links)}
         panes.set_current(panes.columns[session.current])
         picture: Path | None = session.picture
@@ -192,11 +220,12 @@ class Restorer(QObject):
         picture: Path | Image | None,
         sha256: str | None,
         links: dict[str, Any] | None = None,
+        left: Sequence[str] = (),
         study: Study[Any] | None = None,
     ) -> None:
         self._study = study
         self._waiting = {column: (view, sha256) for column, view in views}
-        self._links, self._notes = links or {}, []
+        self._links, self._notes, self._left = links or {}, [], list(left)
         # Until all panes have their own state none is copied from another.
         self._window.linking.update(cursor=False, layer="own", head=False, colours=False) if links else None
         for column, view in views:
@@ -221,8 +250,9 @@ class Restorer(QObject):
     def _end(self) -> None:
         if self._links:
             self._window.linking.update(**self._links)
-        if self._notes:
-            show_error(self._window, FileError(" ".join(dict.fromkeys(self._notes)) + " The maps may differ."))
+        differing = [*dict.fromkeys(self._notes), "The maps may differ."] if self._notes else []
+        if words := [*self._left, *differing]:
+            show_error(self._window, FileError(" ".join(words)))
         if self._study is not None:
             self._window.show_study(self._study)
         self.told.emit("The view is back.")

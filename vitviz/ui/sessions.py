@@ -11,10 +11,10 @@ from typing import Literal
 
 from vitviz.atomic import write_bytes
 from vitviz.errors import FileError
+from vitviz.models.wish import ModelWish
 from vitviz.render.codec import from_json, to_json
 from vitviz.render.style import color_table
 from vitviz.ui.linking import Links
-from vitviz.ui.opening import ModelWish
 from vitviz.ui.panes import MOST
 from vitviz.ui.store import State
 

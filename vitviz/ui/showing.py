@@ -29,8 +29,9 @@ def show(trace: Trace, *, block: bool | None = None) -> MainWindow:
         VitvizError: the trace does not know its picture and model, or the model takes no window.
     """
     from vitviz.models.devices import available
+    from vitviz.models.wish import ModelWish
     from vitviz.ui.app import application, create
-    from vitviz.ui.opening import ModelWish, Opened, Wish
+    from vitviz.ui.opening import Opened, Wish
 
     if trace.model is None or trace.image is None:
         raise VitvizError("This trace does not know its picture and model any more: trace the picture again.")

@@ -13,12 +13,13 @@ from PySide6.QtWidgets import QWidget
 from vitviz.errors import UnknownArchitectureError, VitvizError
 from vitviz.images import Image
 from vitviz.models.names import architectures, demos, pretrained
+from vitviz.models.wish import ModelWish
 from vitviz.ui import files, samples
 from vitviz.ui.corrections import CorrectionDialog, Corrections, Known
 from vitviz.ui.messages import show_error
 from vitviz.ui.name_dialog import NameDialog
 from vitviz.ui.network_dialog import NetworkDialog
-from vitviz.ui.opening import ModelWish, NetworkWantedError, Opened, Wish
+from vitviz.ui.opening import NetworkWantedError, Opened, Wish
 from vitviz.ui.panes import Panes
 from vitviz.ui.settings import Settings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,8 +13,9 @@ from vitviz.render.codec import to_json
 from vitviz.render.pdf import pdf_of
 from vitviz.render.plan import NUMBERS, suffix_of
 from vitviz.render.png import png
+from vitviz.render.product import Product, published, text_of
 from vitviz.render.raster import pixels_of
-from vitviz.render.recipe import Product, envelope, published, text_of
+from vitviz.render.recipe import envelope
 from vitviz.render.studies.study import StudyPlan, Subject
 from vitviz.render.svg import svg_of
 
@@ -30,9 +30,7 @@ def produce_study(plan: StudyPlan, subject: Subject, found: Any = None) -> Produ
     found = plan.study.found(subject) if found is None else found
     recipe = recipe_of_study(plan, subject, found)
     data = _make(plan, subject, found, recipe)
-    recipe["made"] = {"sha256": hashlib.sha256(data).hexdigest()}
-    name = f"{plan.study.stem(subject)}{suffix_of(plan.format)}"
-    return Product(name, data, recipe)
+    return Product.of(f"{plan.study.stem(subject)}{suffix_of(plan.format)}", data, recipe)
 
 
 def recipe_of_study(plan: StudyPlan, subject: Subject, found: Any) -> dict[str, Any]:
