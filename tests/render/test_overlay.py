@@ -216,3 +216,24 @@ def test_named_token_has_no_outline():
     image = picture_of(40, 40)
     changed, _ = outlined(map_over(np.ones((4, 4)), image.size), image)
     assert not changed.any()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (3, 5), (1, 1), (128, 40)])
+def test_tiny_picture_is_drawn_enlarged_so_that_marks_are_thin_and_its_pixels_are_seen(size):
+    image = picture_of(*size)
+    m = map_over(np.zeros((4, 4)), image.size, stride=(16, 16), size=(64, 64), cell=(1, 2))
+    canvas = Canvas.for_screen(image, m.view, 800)
+    height, width = canvas.size
+    times = canvas.scale
+    assert times == int(times) and 256 < max(height, width) <= 800
+    pixels = canvas.draw(m, Style("gray", 0.0), (0.0, 1.0))
+    outlined = (pixels != canvas.draw(m, Style("gray", 0.0, show_query=False), (0.0, 1.0))).any(-1)
+    assert outlined.any() and outlined.mean() < 0.12
+    same = np.repeat(np.repeat(image.pixels, int(times), 0), int(times), 1)
+    assert np.array_equal(canvas.picture(), same)
+
+
+@pytest.mark.parametrize(("size", "drawn"), [((1600, 900), (800, 450)), ((300, 200), (300, 200))])
+def test_other_pictures_are_drawn_at_their_size_or_reduced(size, drawn):
+    image = picture_of(*size)
+    assert Canvas.for_screen(image, map_over(np.zeros((2, 2)), size).view, 800).size == drawn

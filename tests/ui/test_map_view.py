@@ -209,8 +209,8 @@ def test_grid_and_patch_under_the_mouse_are_drawn_over_the_map(window, view):
 def test_frames_under_the_mouse_come_and_go(window, view):
     from PySide6.QtCore import QRectF
 
-    assert not view._under_mouse.isVisible()
+    assert not view.under_mouse.item.isVisible()
     view.mark(QRectF(10, 10, 20, 20))
-    assert view._under_mouse.isVisible() and view._under_mouse.rect() == QRectF(10, 10, 20, 20)
+    assert view.under_mouse.item.isVisible() and view.under_mouse.item.rect() == QRectF(10, 10, 20, 20)
     view.mark(None)
-    assert not view._under_mouse.isVisible()
+    assert not view.under_mouse.item.isVisible()

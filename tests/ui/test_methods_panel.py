@@ -12,11 +12,9 @@ from vitviz.errors import AttentionError
 
 
 def bring_up(qtbot, window):
-    dock = next(dock for dock in window.docks if dock.windowTitle() == "Methods side by side")
-    dock.show()
-    dock.raise_()
-    done(qtbot, dock.widget())
-    return dock.widget()
+    window.docks.show("Methods side by side")
+    done(qtbot, window.analysis.methods)
+    return window.analysis.methods
 
 
 def done(qtbot, panel):

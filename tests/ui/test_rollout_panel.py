@@ -12,11 +12,10 @@ from vitviz.ui.rollout_panel import FUSIONS, VARIANTS
 
 @pytest.fixture
 def panel(qtbot, window):
-    dock = next(dock for dock in window.docks if dock.windowTitle() == "Rollout")
-    dock.show()
-    dock.raise_()
-    qtbot.waitUntil(lambda: dock.widget().is_seen() and dock.widget().shown is not None, timeout=30000)
-    return dock.widget()
+    window.docks.show("Rollout")
+    panel = window.analysis.rollout
+    qtbot.waitUntil(lambda: panel.is_seen() and panel.shown is not None, timeout=30000)
+    return panel
 
 
 def of(panel, opened, **options):

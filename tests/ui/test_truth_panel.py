@@ -17,9 +17,7 @@ from vitviz.attention.faithfulness import RANDOM
 @pytest.fixture
 def panel(qtbot, window):
     """The panel on the screen, in front of the atlas."""
-    dock = next(d for d in window.docks if d.widget() is window.analysis.truth)
-    dock.show()
-    dock.raise_()
+    window.docks.show("Is it true?")
     QApplication.processEvents()
     return window.analysis.truth
 

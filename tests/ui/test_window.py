@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QAction, QMouseEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QMenu, QToolBar
 
 from vitviz.attention.values import Place
@@ -216,7 +217,7 @@ def test_hover_is_the_query_of_every_panel(window, hover):
     r, c = shown.query_cell
     assert f"patch ({r}, {c})" in window.map_view.title.text()
     assert f"({r}, {c})" in window.status.reading.text()
-    assert window.patches._frame.isVisible() and window.map_view._under_mouse.isVisible()
+    assert window.patches._frame.isVisible() and window.map_view.under_mouse.item.isVisible()
     assert window.pane.maps.cells[0] == (r, c)
 
 
@@ -231,11 +232,32 @@ def test_click_pins_click_again_frees(qtbot, window, hover):
     assert window.store.state.query is None
 
 
+def test_what_is_pinned_and_what_is_under_the_mouse_have_other_frames(qtbot, window, hover):
+    view = window.map_view
+    place(window, hover, 62, 42)
+    assert view.under_mouse.item.isVisible() and view.under_mouse.item.pen().style() == Qt.PenStyle.CustomDashLine
+    assert view.pin.rect is None and "pinned" not in window.status.reading.text()
+    click(qtbot, window, 62, 42)
+    held = view.pin.rect
+    assert held is not None and held.contains(62, 42)
+    place(window, hover, 100, 20)
+    assert view.pin.rect == held and view.under_mouse.item.rect().contains(100, 20)
+    (r, c), (to, _) = window.pane.map.query_cell, window.pane.weight_at(Place(100, 20))
+    assert f"from the pinned patch ({r}, {c}) to ({to[0]}, {to[1]}) under the mouse" in window.status.reading.text()
+    assert window.patches._pin.rect.contains(62, 42)
+    window.menus.outline.trigger()
+    assert view.pin.rect is None
+    window.menus.outline.trigger()
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    QApplication.processEvents()
+    assert view.pin.rect is None and window.patches._pin.rect is None
+
+
 def test_pinned_query_shows_again_after_the_mouse_has_left(qtbot, window, hover):
     click(qtbot, window, 62, 42)
     hover(window.map_view.view, window.map_view.view.rect().topLeft())
     QApplication.processEvents()
-    assert window.pane.map.query_cell is not None and not window.map_view._under_mouse.isVisible()
+    assert window.pane.map.query_cell is not None and not window.map_view.under_mouse.item.isVisible()
 
 
 def test_mouse_that_leaves_gives_the_class_token_back(window, hover):
@@ -459,3 +481,19 @@ def test_pixels_do_not_depend_on_the_way_there(window):
     window.store.update(layer=2, head=1, query=Place(62.0, 42.0), opacity=0.6)
     QApplication.processEvents()
     assert np.array_equal(window.map_view.view.image.image, wanted)
+
+
+@pytest.mark.parametrize("panes", [1, 4])
+def test_a_small_window_stays_small_whatever_is_opened_in_it(qtbot, window, panes):
+    for _ in range(panes - 1):
+        window.panes.add()
+    window.resize(640, 480)
+    for dock in list(window.docks):
+        window.docks.show(dock.windowTitle())
+        QApplication.processEvents()
+    assert (window.width(), window.height()) == (640, 480)
+    for dock in window.docks:
+        room = dock.widget()
+        panel = room.widget()
+        assert room.viewport().width() + room.horizontalScrollBar().maximum() == panel.width(), dock.windowTitle()
+        assert panel.width() >= panel.minimumSizeHint().width(), dock.windowTitle()

@@ -22,7 +22,7 @@ def capture(
     view: Tensor,
     *,
     features: bool = True,
-    progress: Callable[[float, str], None] = lambda fraction, text: None,
+    progress: Callable[[float, int], None] = lambda fraction, number: None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> Captured:
     """Run `module(view)` once and keep what its attention calls were given.
@@ -31,16 +31,16 @@ def capture(
         module: any network in eval mode.
         view: (1, C, h, w) on the module's device.
         features: keep the tokens that every block gives on, too.
-        progress: called with (fraction, name of the layer) at every attention call.
+        progress: called with (fraction, number of the call, from 0) at every attention call.
         cancel: asked at every module; True raises Cancelled.
     """
-    with torch.inference_mode(), watched(module, progress, cancel) as stack:
+    with torch.inference_mode(), watched(module, cancel) as stack:
         blocks = Blocks(module) if features else None
 
         def seen(call: Call) -> None:
             if blocks is not None and (block := blocks.around(stack.frames)) is not None:
                 stack.await_output(block, call)
-            progress(stack.fraction, call.frame.name)
+            progress(stack.fraction, len(mode.calls) - 1)
 
         mode = Interception(stack.frames, (view.shape[-2], view.shape[-1]), seen)
         with mode:

@@ -54,7 +54,7 @@ def graded_pass(
     view: Tensor,
     tap: Tap,
     *,
-    progress: Callable[[float, str], None] = lambda fraction, text: None,
+    progress: Callable[[float, int], None] = lambda fraction, number: None,
     cancel: Callable[[], bool] = lambda: False,
 ) -> Graph:
     """Run `module(view)` once with its graph; `tap` is called while it is differentiated, the last call first.
@@ -62,9 +62,9 @@ def graded_pass(
     The caller freezes the parameters (see `frozen`), so that only what the gradient passes through is kept.
     """
     view = view.clone().detach().requires_grad_()
-    with torch.enable_grad(), watched(module, progress, cancel) as stack:
+    with torch.enable_grad(), watched(module, cancel) as stack:
         size = view.shape[-2], view.shape[-1]
-        mode = _Graded(stack.frames, size, lambda call: progress(stack.fraction, call.frame.name), tap)
+        mode = _Graded(stack.frames, size, lambda call: progress(stack.fraction, len(mode.calls) - 1), tap)
         with mode, _kept(module, mode):
             output = module(view)
         mode.settle()

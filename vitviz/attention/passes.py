@@ -32,7 +32,7 @@ class Passes:
 
     def run(self, views: Tensor) -> np.ndarray:
         """The logits (B, K) float32 of a batch of views (B, C, h, w)."""
-        with torch.inference_mode(), watched(self._model.module, lambda fraction, text: None, self._cancel):
+        with torch.inference_mode(), watched(self._model.module, self._cancel):
             output = self._model.module(views)
         if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(views):
             raise RuntimeError(f"{len(views)} views gave no {len(views)} rows of logits")

@@ -79,7 +79,11 @@ def relevance(
     try:
         with torch.inference_mode(False), torch.enable_grad(), frozen(model.module), _altered(model, seen):
             graph = graded_pass(
-                model.module, view, tap, progress=lambda f, name: progress(0.5 * f, f"{name} · {room}"), cancel=cancel
+                model.module,
+                view,
+                tap,
+                progress=lambda f, number: progress(0.5 * f, f"Computing layer {number} · {room}"),
+                cancel=cancel,
             )
             chosen, logit = _target(model, graph.output, target)
             layers = _layers(model, graph, method)

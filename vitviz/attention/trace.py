@@ -195,7 +195,7 @@ def _trace(
             model.module,
             view,
             features=features,
-            progress=lambda f, name: progress(f, f"Layer {name}"),
+            progress=lambda f, number: progress(f, f"Computing layer {number}"),
             cancel=cancel,
         )
     except torch.OutOfMemoryError as error:

@@ -41,7 +41,7 @@ class Stack:
 
 
 @contextmanager
-def watched(module: nn.Module, progress: Callable[[float, str], None], cancel: Callable[[], bool]) -> Iterator[Stack]:
+def watched(module: nn.Module, cancel: Callable[[], bool]) -> Iterator[Stack]:
     """While it lasts, the modules that run are known, and every one of them asks `cancel` first (Cancelled).
 
     A Linear, a norm or an activation of torch's own makes no attention call: hooks on them would only cost time.

@@ -31,7 +31,8 @@ def available() -> list[Device]:
     ]
     if torch.backends.mps.is_available():
         found.append(Device("mps", "Apple GPU"))
-    return [*found, Device("cpu", f"CPU, {torch.get_num_threads()} threads")]
+    threads = torch.get_num_threads()
+    return [*found, Device("cpu", f"CPU, {threads} thread" + "s" * (threads > 1))]
 
 
 def choose(wish: str = "auto") -> Device:

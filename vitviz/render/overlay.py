@@ -17,6 +17,7 @@ from vitviz.render.windows import draw_windows, window_marks
 
 _UNSEEN_DIM = 0.35
 _HATCH = 12
+_TINY, _ENLARGED = 128, 512  # pixels along the longer side
 _OPAQUE = np.array([0, 0, 0, 255], dtype=np.uint8).view(np.uint32)[0]
 
 
@@ -54,7 +55,7 @@ def overlay(
 
 @dataclass(slots=True, eq=False)
 class Canvas:
-    """A picture made ready to be drawn over again and again, at its own size or reduced for the screen.
+    """A picture made ready to be drawn over again and again, at its own size or at another.
 
     Attributes:
         image: the picture.
@@ -70,6 +71,17 @@ class Canvas:
     _packed: np.ndarray | None = field(default=None, repr=False)
     _unseen: np.ndarray | None = field(default=None, repr=False)
     _bicubic: tuple[Grid, np.ndarray, np.ndarray] | None = field(default=None, repr=False)
+
+    @classmethod
+    def for_screen(cls, image: Image, view: View, largest: int) -> Canvas:
+        """A canvas of at most `largest` pixels along its longer side.
+
+        A tiny picture, whose marks would be as thick as its pixels and hide its patches, is drawn a whole number of
+        times as large.
+        """
+        side = max(image.size)
+        times = min(largest, _ENLARGED) // side if side <= _TINY else 1
+        return cls(image, view, min(float(max(times, 1)), largest / side))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -179,8 +191,9 @@ class Canvas:
         if self._picture is None:
             pixels = self.image.pixels
             if self.size != self.image.size:
-                reduced = Pillow.fromarray(pixels).resize(self.size[::-1], Pillow.Resampling.LANCZOS, reducing_gap=3.0)
-                pixels = np.asarray(reduced)
+                tiny = max(self.image.size) <= _TINY and self.scale > 1  # its pixels are what there is to see
+                how = Pillow.Resampling.NEAREST if tiny else Pillow.Resampling.LANCZOS
+                pixels = np.asarray(Pillow.fromarray(pixels).resize(self.size[::-1], how, reducing_gap=3.0))
             self._picture = pixels
         return self._picture
 

@@ -10,8 +10,8 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 GESTURES = [
-    ("Hover a picture", "the patch under the mouse is the query: atlas, map and status bar follow"),
-    ("Click a patch", "pin the query; click it again or press Esc to free it"),
+    ("Hover a picture", "the patch under the mouse (dashed frame) is the query: atlas, map and status bar follow"),
+    ("Click a patch", "pin the query (its frame gets handles); click it again or press Esc to free it"),
     ("Click a tile of the atlas", "choose layer and head"),
     ("Hover a tile of the atlas", "enlarge it"),
     ("Right click a tile of the atlas", "switch the head off, or on again; on the number of a row: the layer"),

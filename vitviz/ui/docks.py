@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction, QMouseEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QTabBar, QToolButton, QWidget
 
+from vitviz.ui.scroller import Scroller
 from vitviz.ui.tab_bars import hide_strays
 
 # Layouts kept by a program with other panels are let go: Qt would put the new ones anywhere.
 _LAYOUT = 2
+# With bars to scroll by; in a window of 640 x 480 two stand on top of each other.
+_LEAST = QSize(130, 64)
+_NARROW = 190  # pixels that the panels at the left can be read in
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 
 
@@ -75,7 +79,7 @@ class Docks(QObject):
         known = PANELS[title]
         dock = QDockWidget(title, self._window)
         dock.setObjectName(f"dock-{title.lower()}")
-        dock.setWidget(widget)
+        dock.setWidget(Scroller(widget, _LEAST, dock))
         self._window.addDockWidget(known.area, dock)
         self._docks[title] = dock
         if known.behind in self._docks:
@@ -140,6 +144,10 @@ class Docks(QObject):
         if event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
             self._sized |= bool(event.buttons() & Qt.MouseButton.LeftButton)
         return False
+
+    def share_as_first(self) -> None:
+        """Give the docks the shares that they have until the user gives them others."""
+        self.share(max(0.23, min(0.3, _NARROW / self._window.width())), 0.35)
 
     def share(self, left: float, right: float) -> None:
         """Give the docks at the left and right these shares of the window's width."""

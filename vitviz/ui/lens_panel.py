@@ -172,7 +172,7 @@ class LensPanel(LazyPanel):
             return
         if self._canvas is None:
             height, width = opened.image.size
-            self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LARGEST / max(height, width)))
+            self._canvas = Canvas.for_screen(opened.image, opened.trace.view, _LARGEST)
             self.view.set_extent(height, width)
         first = lens.classes[..., 0]
         colors = np.tile(_rgb(_COLORS[_OTHER]), (*first.shape, 1))

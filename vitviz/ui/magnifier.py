@@ -39,7 +39,7 @@ class Magnifier(QFrame):
 
     def look_at(self, opened: Opened) -> None:
         """Draw over the picture of what was opened."""
-        self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _SIDE / max(opened.image.size)))
+        self._canvas = Canvas.for_screen(opened.image, opened.trace.view, _SIDE)
 
     def show_head(self, pane: Pane, layer: int, head: int, at: QPoint) -> None:
         """Show the map of a head that lies at a point of the panel."""

@@ -16,7 +16,7 @@ from vitviz.render.sequence import token_name
 from vitviz.ui.ablation_badge import AblationBadge
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.elided_label import ElidedLabel
-from vitviz.ui.marks import cross_item, cross_path, frame_item, grid_path, set_frame
+from vitviz.ui.marks import MouseFrame, Pin, cell_rect, cross_item, cross_path, grid_path
 from vitviz.ui.opening import LARGEST
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
@@ -46,7 +46,7 @@ class MapView(QWidget):
         self.window_note.hide()
         self.view = PictureView(self)
         self.view.setAccessibleName("Map over the picture")
-        self._under_mouse = frame_item(self.view.box)
+        self.under_mouse, self.pin = MouseFrame(self.view.box), Pin(self.view.box)
         self._cross = cross_item(self.view.box)
         self._grid = pg.QtWidgets.QGraphicsPathItem()
         self._grid.setPen(pg.mkPen(255, 255, 255, 90, width=1, cosmetic=True))
@@ -57,7 +57,7 @@ class MapView(QWidget):
         bold = self.title.font()
         bold.setBold(True)
         self.title.setFont(bold)
-        self.setMinimumWidth(280)
+        self.setMinimumWidth(200)
         words = QVBoxLayout()
         words.setSpacing(0)
         words.addWidget(self.title)
@@ -84,7 +84,7 @@ class MapView(QWidget):
 
     def mark(self, rect: QRectF | None) -> None:
         """Frame the patch under the mouse, in pixels of the picture."""
-        set_frame(self._under_mouse, rect)
+        self.under_mouse.show(rect)
 
     def point_at(self, place: Place | None) -> None:
         """Draw a crosshair at a place of the picture, where another pane has the mouse."""
@@ -104,7 +104,7 @@ class MapView(QWidget):
         shown = self._pane.opened
         assert shown is not None
         height, width = shown.image.size
-        self.canvas = Canvas(shown.image, shown.trace.view, min(1.0, LARGEST / max(height, width)))
+        self.canvas = Canvas.for_screen(shown.image, shown.trace.view, LARGEST)
         self.view.set_extent(height, width)
         self.bar.show()
         # Its line is kept for all layers of a network with windows, so that the picture does not jump.
@@ -148,10 +148,11 @@ class MapView(QWidget):
         shown, opened = self._pane.map, self._pane.opened
         if shown is None:
             return
-        chosen = shown.selection
-        pinned = " · pinned" if self._pane.store.state.query is not None and about(shown).of_query else ""
+        chosen, pinned = shown.selection, self._pane.is_pinned()
+        cell = shown.query_cell if pinned and self._pane.store.state.style.show_query else None
+        self.pin.show_at(None if cell is None else cell_rect(shown.grid, shown.view, cell))
         label = "" if chosen.target is None or opened is None else opened.trace.label(chosen.target)
-        self.title.setText(f"{map_text(shown, label)}{pinned}")
+        self.title.setText(map_text(shown, label) + (" · pinned" if pinned else ""))
 
     def announce(self, text: str) -> None:
         """Say what is being done as long as there is no map yet."""

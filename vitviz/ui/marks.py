@@ -24,6 +24,40 @@ def frame_item(box: pg.ViewBox, color: tuple[int, int, int] = (255, 255, 255), w
     return item
 
 
+class MouseFrame:
+    """The frame of what is under the mouse: dashed, so that it can't be taken for that of the query."""
+
+    def __init__(self, box: pg.ViewBox) -> None:
+        self.item = frame_item(box, (255, 255, 255), 2.0)
+        self._edge = frame_item(box, (0, 0, 0), 2.0)
+        pen = self.item.pen()
+        pen.setDashPattern([3.0, 3.0])
+        self.item.setPen(pen)
+        self.item.setZValue(11)
+
+    def show(self, rect: QRectF | None) -> None:
+        """Move it to a rectangle, or hide it."""
+        set_frame(self._edge, rect)
+        set_frame(self.item, rect)
+
+
+class Pin(pg.ScatterPlotItem):
+    """The mark of what is pinned: square handles at its corners, as large at every zoom."""
+
+    def __init__(self, box: pg.ViewBox) -> None:
+        super().__init__(symbol="s", size=9, pen=pg.mkPen(0, 0, 0, width=1.5), brush=pg.mkBrush(255, 255, 255))
+        self.rect: QRectF | None = None
+        self.setZValue(12)
+        box.addItem(self, ignoreBounds=True)
+
+    def show_at(self, rect: QRectF | None) -> None:
+        """Move it to a rectangle, or hide it."""
+        if rect != self.rect:
+            self.rect = rect
+            corners = () if rect is None else (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight())
+            self.setData([p.x() for p in corners], [p.y() for p in corners])
+
+
 def cross_item(box: pg.ViewBox) -> QGraphicsPathItem:
     """A hidden crosshair in a view box."""
     item = QGraphicsPathItem()

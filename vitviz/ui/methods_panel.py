@@ -129,7 +129,7 @@ class MethodsPanel(LazyPanel):
         self.found.clear()
         self._worker.cancel(KIND)
         height, width = opened.image.size
-        self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LARGEST / max(height, width)))
+        self._canvas = Canvas.for_screen(opened.image, opened.trace.view, _LARGEST)
         for view in (self.left.view, self.right.view, self.view):
             view.set_extent(height, width)
             view.clear()

@@ -138,7 +138,7 @@ class Opener(QObject):
         self._image = (wish.picture, image) if wish.picture is not None else None
         height, width = image.size
         whole = View(image.size, image.size, (0.0, 0.0, width, height))
-        return image, Canvas(image, whole, min(1.0, LARGEST / max(height, width))).picture()
+        return image, Canvas.for_screen(image, whole, LARGEST).picture()
 
     def _work(self, wish: Wish, progress: Progress) -> Opened:
         """Runs in the worker; the only place where torch and timm come in."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from vitviz.attention.methods import about
 from vitviz.attention.values import HeadMaps, Map, Place, Query
 from vitviz.render.style import limits_of
 from vitviz.ui.jobs import Worker
@@ -94,6 +95,10 @@ class Pane(QObject):
             whole = self.map.values[None]
             return limits_of(self.map.values, self.store.state.style.limits, whole, [whole])
         return limits_of(self.map.values, self.store.state.style.limits, layers[self.map.selection.layer], layers)
+
+    def is_pinned(self) -> bool:
+        """Whether the shown map is of a token that the user holds, wherever the mouse goes."""
+        return self.map is not None and self.store.state.query is not None and about(self.map).of_query
 
     def weight_at(self, place: Place) -> tuple[tuple[int, int], float] | None:
         """The patch of the shown map under a place of the picture, and its weight; None where the model saw nothing."""

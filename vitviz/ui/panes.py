@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFocusEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
@@ -23,9 +23,11 @@ from vitviz.ui.map_view import MapView
 from vitviz.ui.opening import Opened, Opener, Wish
 from vitviz.ui.pane import Pane
 from vitviz.ui.pane_title import PaneTitle
+from vitviz.ui.scroller import Scroller
 from vitviz.ui.store import State, Store
 
 MOST = 4
+_LEAST = QSize(200, 200)  # of the room for all of them
 _FAINT = 0.3
 
 
@@ -140,7 +142,7 @@ class Panes(QWidget):
         self.stack.addWidget(self.splitter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.stack, 1)
+        layout.addWidget(Scroller(self.stack, _LEAST, self), 1)
 
     def put_under(self, widget: QWidget) -> None:
         """Let a widget stand under the panes as long as there are several."""
@@ -230,7 +232,7 @@ class Panes(QWidget):
         for column in self.columns:
             column.title.setVisible(len(self.columns) > 1)
             column.title.show_current(column is self.current_column)
-            column.map_view.setMinimumWidth(280 if len(self.columns) == 1 else 130)
+            column.map_view.setMinimumWidth(200 if len(self.columns) == 1 else 130)
 
     @property
     def wish(self) -> Wish:

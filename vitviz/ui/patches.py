@@ -20,7 +20,7 @@ from vitviz.attention.values import Map
 from vitviz.images import Preprocessing, view_pixels
 from vitviz.render.sequence import token_name
 from vitviz.render.style import Style
-from vitviz.ui.marks import cell_rect, frame_item, grid_path, set_frame
+from vitviz.ui.marks import MouseFrame, Pin, cell_rect, frame_item, grid_path, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
@@ -48,6 +48,7 @@ class PatchesPanel(QWidget):
         self._windows = WindowItems(self.view.box)
         self._edge = frame_item(self.view.box, (0, 0, 0), 3.5)
         self._frame = frame_item(self.view.box, (255, 255, 255), 1.8)
+        self._under_mouse, self._pin = MouseFrame(self.view.box), Pin(self.view.box)
         self.count = QLabel(" ")
         self.count.setTextFormat(Qt.TextFormat.PlainText)
         self.count.setWordWrap(True)
@@ -80,6 +81,10 @@ class PatchesPanel(QWidget):
         pane.map_changed.connect(self._mapped)
         pane.restyled.connect(self._restyled)
         pane.store.changed.connect(self._chosen)
+
+    def mark(self, rect: QRectF | None) -> None:
+        """Frame the patch under the mouse, in pixels of the picture."""
+        self._under_mouse.show(rect)
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
@@ -119,6 +124,10 @@ class PatchesPanel(QWidget):
         asked = new.effective_query if new.effective_query is not None else default
         for token, chip in self.chips.items():
             chip.setChecked(token == asked)
+        self._show_pin()
+
+    def _show_pin(self) -> None:
+        self._pin.show_at(self._frame.rect() if self._frame.isVisible() and self._pane.is_pinned() else None)
 
     @Slot(object)
     def _mapped(self, shown: object) -> None:
@@ -131,6 +140,7 @@ class PatchesPanel(QWidget):
         rect: QRectF | None = None if found.query_cell is None else cell_rect(found.grid, found.view, found.query_cell)
         set_frame(self._edge, rect)
         set_frame(self._frame, rect)
+        self._show_pin()
         self._windows.show(found, self._pane.store.state.style)
         self.count.setText(self._counted + self._merged_text(found))
 

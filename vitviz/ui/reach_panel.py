@@ -121,7 +121,7 @@ class ReachPanel(LazyPanel):
             height, width = opened.image.size
             self._canvas = (
                 opened.trace,
-                Canvas(opened.image, opened.trace.view, min(1.0, _LARGEST / max(height, width))),
+                Canvas.for_screen(opened.image, opened.trace.view, _LARGEST),
             )
             self.view.set_extent(height, width)
         count = len(self.found.layers)

@@ -94,7 +94,7 @@ class RolloutPanel(LazyPanel):
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
         height, width = opened.image.size
-        self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LARGEST / max(height, width)))
+        self._canvas = Canvas.for_screen(opened.image, opened.trace.view, _LARGEST)
         self.view.set_extent(height, width)
         self.shown = None
         self._follow(self._store.state)

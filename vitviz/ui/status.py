@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import html
+
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from vitviz.attention.methods import about
 from vitviz.attention.values import Place
+from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.labels import plain_label
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.words import head_text, layer_text, map_text, query_text, weight_text
+
+_READING, _BAR = 160, 160  # pixels
 
 
 class Status(QStatusBar):
@@ -21,10 +26,14 @@ class Status(QStatusBar):
     def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane = pane
-        self.device, self.model, self.time, self.reading, self.work = (plain_label("") for _ in range(5))
+        self.device, self.model, self.reading, self.work = (ElidedLabel() for _ in range(4))
+        self.time = plain_label("")
+        # Of a width of its own, so that nothing jumps while one hovers.
         self.reading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.reading.setMinimumWidth(_READING)
         self.bar = QProgressBar()
-        self.bar.setFixedWidth(160)
+        self.bar.setMinimumWidth(_BAR // 3)
+        self.bar.setMaximumWidth(_BAR)
         self.bar.setTextVisible(False)
         self.cancel = QToolButton()
         self.cancel.setText("Cancel")
@@ -36,6 +45,7 @@ class Status(QStatusBar):
         self.addWidget(self.reading, 1)
         for widget in (self.work, self.bar, self.cancel):
             self.addPermanentWidget(widget)
+        self.messageChanged.connect(lambda text: self.setToolTip(html.escape(text)))  # a narrow bar cuts it
         self.idle()
         pane.traced.connect(self._traced)
         pane.map_changed.connect(lambda _: self.read(self._place))
@@ -61,13 +71,13 @@ class Status(QStatusBar):
             self.reading.setText(self._method_words(place))
             return
         words = f"{layer_text(chosen.layer, shown.layer_title).lower()} {head_text(chosen.head)}"
-        query = query_text(chosen.query, shown.query_cell)
+        query = ("the pinned " if self._pane.is_pinned() else "") + query_text(chosen.query, shown.query_cell)
         found = self._pane.weight_at(place) if place is not None else None
         if place is not None and found is None:
             words += " | the model did not see this part of the picture"
         elif found is not None:
             cell, weight = found
-            there = f"({cell[0]}, {cell[1]})"
+            there = f"({cell[0]}, {cell[1]}) under the mouse"
             words += f" | from {query} to {there}" if chosen.direction == "from" else f" | from {there} to {query}"
             words += f": {weight_text(weight)}"
         else:
@@ -86,7 +96,7 @@ class Status(QStatusBar):
         if found is None:
             return f"{words} | the model did not see this part of the picture"
         cell, value = found
-        return f"{words} | patch ({cell[0]}, {cell[1]}): {about(shown).unit} {weight_text(value)}"
+        return f"{words} | patch ({cell[0]}, {cell[1]}) under the mouse: {about(shown).unit} {weight_text(value)}"
 
     def busy(self, fraction: float, text: str) -> None:
         """Show progress; a negative fraction means that no end is in sight."""

@@ -146,7 +146,7 @@ class TokensPanel(LazyPanel):
         if self._features is None:
             self._features = Features(opened.trace)
             height, width = opened.image.size
-            self._canvas = Canvas(opened.image, opened.trace.view, min(1.0, _LARGEST / max(height, width)))
+            self._canvas = Canvas.for_screen(opened.image, opened.trace.view, _LARGEST)
             self.view.set_extent(height, width)
         what, layer, query = self.what.currentData(), state.layer, state.effective_query
         threshold = self._threshold if self.foreground.isChecked() else None

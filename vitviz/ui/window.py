@@ -136,7 +136,7 @@ class MainWindow(QMainWindow):
         self.weights.bias_asked.connect(lambda: self.docks.show("Relative bias"))
         upright = [self.docks["Patches"], self.docks["Model"]]
         self.resizeDocks(upright, [430, 400], Qt.Orientation.Vertical)
-        self.docks.share(0.23, 0.35)
+        self.docks.share_as_first()
 
     def _make_bars(self) -> None:
         self.menus = Menus(self)
@@ -240,6 +240,7 @@ class MainWindow(QMainWindow):
     @Slot(object, object)
     def _pointed(self, place: Place | None, patch: QRectF | None) -> None:
         self.status.read(place)
+        self.patches.mark(patch)
 
     @Slot(object, object)
     def _chosen(self, old: State, new: State) -> None:
@@ -254,12 +255,12 @@ class MainWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        # Qt takes all the room from the middle; the map is to keep about a third.
-        if event.size().width() < event.oldSize().width() and self.panes.width() < event.size().width() / 3:
+        # Qt takes all the room from the middle, and gives it all that is won.
+        if len(self.panes) == 1 and not self.docks.sized:
+            self.docks.share_as_first()
+        # The map is to keep about a third, whoever shared it out.
+        elif event.size().width() < event.oldSize().width() and self.panes.width() < event.size().width() / 3:
             self.docks.share(0.24, 0.36)
-        # And gives all that is won to the middle: panels that were narrow would stay so.
-        elif 0 < event.oldSize().width() < event.size().width() and len(self.panes) == 1 and not self.docks.sized:
-            self.docks.share(0.23, 0.35)
 
     def event(self, event: QEvent) -> bool:
         handled = super().event(event)
