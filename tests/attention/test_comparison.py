@@ -1,7 +1,4 @@
-"""Differences of maps: one place of the picture in every model, densities, ranks and matched heads against oracles."""
-
-import itertools
-from dataclasses import replace
+"""Differences of maps: one place of the picture in every model, densities and ranks against oracles."""
 
 import numpy as np
 import pytest
@@ -9,9 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-import vitviz
-from vitviz.attention.comparison import changed_heads, difference, match_heads, spearman
-from vitviz.attention.values import HeadMaps, Map, Selection
+from vitviz.attention.comparison import difference, spearman
+from vitviz.attention.values import Map, Selection
 from vitviz.errors import AttentionError
 from vitviz.images import Preprocessing
 from vitviz.models.layout import Grid
@@ -108,55 +104,3 @@ def test_maps_of_different_pictures_are_refused():
     other, _ = placed((64, 65), (64, 64), 32, "squash")
     with pytest.raises(AttentionError, match="one picture"):
         difference(a_map(np.ones((2, 2)), view, grid), a_map(np.ones((2, 2)), other, grid))
-
-
-def test_rotated_heads_are_the_only_ones_that_changed(tiny_vit, picture):
-    seen = vitviz.trace(tiny_vit, picture)
-    maps = vitviz.head_maps(seen)
-    values = [v.copy() for v in maps.values]
-    values[1][0] = np.roll(values[1][0], 2, axis=1)
-    found = changed_heads(maps, replace(maps, values=tuple(values)))
-    assert [f.shape for f in found] == [(2,)] * 3
-    moved = 0.5 * np.abs(values[1][0] - maps.values[1][0]).sum()
-    wanted = np.zeros((3, 2))
-    wanted[1, 0] = moved
-    assert np.allclose(np.stack(found), wanted, atol=1e-7) and moved > 0.05
-
-
-def test_heads_of_other_shapes_are_not_compared_one_by_one(tiny_vit, tiny_swin, picture):
-    first, second = (vitviz.head_maps(vitviz.trace(m, picture), "mean") for m in (tiny_vit, tiny_swin))
-    with pytest.raises(AttentionError, match="same layers"):
-        changed_heads(first, second)
-
-
-def head_maps_of(values):
-    none = tuple(np.zeros((len(v), 0), dtype=np.float32) for v in values)
-    return HeadMaps("mean", "from", tuple(values), none, tuple(np.zeros(len(v), dtype=np.float32) for v in values))
-
-
-@given(seed=st.integers(0, 2**31), count=st.integers(1, 5))
-def test_matching_makes_the_sum_of_overlaps_largest(seed, count):
-    generator = np.random.default_rng(seed)
-    view, grid = placed((64, 64), (64, 64), 16, "squash")
-    a, b = (generator.random((n, 4, 4)).astype(np.float32) ** 4 for n in (count, 5))
-    pairs = match_heads(head_maps_of([a]), head_maps_of([b]), ([grid], [grid]), (view, view))
-    assert len(pairs) == count and len({p.second for p in pairs}) == count
-    shares = [m.reshape(len(m), -1).astype(float) / m.reshape(len(m), -1).sum(-1, keepdims=True) for m in (a, b)]
-    gain = np.array([[np.minimum(p, q).sum() for q in shares[1]] for p in shares[0]])
-    best = max(sum(gain[i, j] for i, j in enumerate(order)) for order in itertools.permutations(range(5), count))
-    assert sum(p.overlap for p in pairs) == pytest.approx(best, abs=1e-6)
-    assert [p.overlap for p in pairs] == sorted((p.overlap for p in pairs), reverse=True)
-
-
-def test_shuffled_heads_on_another_grid_are_found_again():
-    generator = np.random.default_rng(3)
-    view, grid = placed((128, 128), (128, 128), 32, "squash")
-    _, finer = placed((128, 128), (128, 128), 16, "squash")
-    maps = [generator.random((3, 4, 4)).astype(np.float32) ** 6 for _ in range(2)]
-    every = np.concatenate(maps)
-    order = generator.permutation(6)
-    shuffled = every[order].repeat(2, 1).repeat(2, 2) / 4
-    pairs = match_heads(head_maps_of(maps), head_maps_of([shuffled]), ([grid] * 2, [finer]), (view, view))
-    for pair in pairs:
-        assert order[pair.second[1]] == pair.first[0] * 3 + pair.first[1]
-        assert pair.overlap == pytest.approx(1, abs=1e-6)

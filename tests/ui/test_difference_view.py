@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication
 
 import vitviz
 from vitviz.attention.comparison import difference
+from vitviz.attention.head_pairs import Placed, changed_heads, changed_rows
 from vitviz.attention.values import Place
 
 
@@ -25,7 +26,7 @@ def view(qtbot, window, ragged):
 def settle(qtbot, window):
     found = window.compare_tabs.differences
     qtbot.waitUntil(
-        lambda: not (found._soon.isActive() or found._later.isActive() or window.worker.is_busy()), timeout=20000
+        lambda: not found._soon.isActive() and found.heads.is_settled and not window.worker.is_busy(), timeout=20000
     )
     QApplication.processEvents()
 
@@ -51,17 +52,21 @@ def test_difference_follows_the_mouse_and_the_choice_of_panes(qtbot, view, windo
     assert np.allclose(view.difference.values, -before.values, equal_nan=True)
 
 
-def test_heads_of_different_networks_are_matched_and_a_click_shows_the_pair(qtbot, view, window):
-    first, second = window.panes.columns
-    assert len(view.pairs) == 12 == view.heads.count() and view.changed == []
-    item = view.heads.item(3)
-    qtbot.mouseClick(view.heads.viewport(), Qt.MouseButton.LeftButton, pos=view.heads.visualItemRect(item).center())
-    pair = view.pairs[3]
-    for column, (layer, head) in ((first, pair.first), (second, pair.second)):
-        assert (column.store.state.layer, column.store.state.head) == (layer, head)
+def click_cell(qtbot, view, layer, head):
+    view.heads.map.grab()
+    at = view.heads.map.cell(layer, head).center().toPoint()
+    qtbot.mouseClick(view.heads.map, Qt.MouseButton.LeftButton, pos=at)
 
 
-def test_two_checkpoints_of_one_architecture_are_compared_head_by_head(qtbot, view, window, opened, sharp, picture):
+def choose(qtbot, window, box, index):
+    box.setCurrentIndex(index)
+    box.activated.emit(index)
+    settle(qtbot, window)
+
+
+@pytest.fixture
+def twins(qtbot, view, window, opened, sharp, picture):
+    """The first pane's model, and in the second one whose layer 3 was moved."""
     model = vitviz.load_model("test_vit", pretrained=False, device="cpu")
     sharp(model.module)
     import torch
@@ -71,9 +76,97 @@ def test_two_checkpoints_of_one_architecture_are_compared_head_by_head(qtbot, vi
     other = replace(opened, model=model, trace=vitviz.trace(model, picture))
     window.opener.opened.emit(other)
     settle(qtbot, window)
-    assert [v.shape for v in view.changed] == [(2,)] * 6 and view.pairs == []
-    assert max(v.max() for v in view.changed[:3]) < 1e-6 < max(v.max() for v in view.changed[3:])
-    assert view.heads.item(0).text().split("L")[1][0] in "345"
+    return opened.trace, other.trace
+
+
+def test_heads_of_different_networks_are_matched_and_a_click_shows_the_pair(qtbot, view, window):
+    first, second = window.panes.columns
+    heads = view.heads
+    assert len(heads.found.pairs) == 12 == heads.heads.count() and heads.map.heads == (2,) * 6
+    assert heads.way.currentText().startswith("Partners") and not heads.over.isEnabled()
+    assert not heads.way.model().item(0).isEnabled() and heads.bar.limits == (0.0, 1.0)
+    pair = next(p for p in heads.found.pairs if p.first == (4, 1))
+    assert heads.map.words[4, 1] == f"{pair.second[0]}.{pair.second[1]}"
+    click_cell(qtbot, view, 4, 1)
+    for column, (layer, head) in ((first, pair.first), (second, pair.second)):
+        assert (column.store.state.layer, column.store.state.head) == (layer, head)
+    settle(qtbot, window)
+    assert heads.map.marked == (4, 1)
+
+
+def test_partners_over_a_ragged_atlas_leave_heads_without_one(qtbot, view, window):
+    choose(qtbot, window, view.first, 1)
+    choose(qtbot, window, view.second, 0)
+    heads = view.heads
+    assert heads.map.heads == (3, 6, 12, 24) and np.isfinite(heads.map.values).sum() == 12
+    heads.map.grab()
+    assert heads.map.at(heads.map.cell(0, 2).center()) == (0, 2)
+    assert heads.map.at(heads.map.cell(0, 3).center()) is None
+    lonely = next((3, h) for h in range(24) if (3, h) not in heads.map.words)
+    before = [column.store.state for column in window.panes]
+    click_cell(qtbot, view, *lonely)
+    assert [column.store.state for column in window.panes] == before
+    qtbot.mouseMove(heads.map, heads.map.cell(*lonely).center().toPoint())
+    qtbot.waitUntil(lambda: "goes with no head" in heads.caption.text(), timeout=20000)
+
+
+def test_two_checkpoints_of_one_architecture_are_compared_head_by_head(qtbot, view, window, twins):
+    values = view.heads.map.values
+    assert values.shape == (6, 2) and view.heads.way.currentIndex() == 0
+    wanted = changed_heads(*(Placed.of(c.pane.opened.trace, c.pane.maps) for c in window.panes)).values
+    assert np.array_equal(values, wanted)
+    assert values[:3].max() < 1e-6 < values[3:].max()
+    assert view.heads.bar.limits == (0.0, values.max()) and view.heads.map.limits == view.heads.bar.limits
+
+
+def test_click_at_a_changed_head_shows_it_in_both_panes(qtbot, view, window, twins):
+    choose(qtbot, window, view.heads.way, 1)
+    window.linking.update(layer="own", head=False)
+    click_cell(qtbot, view, 3, 1)
+    assert [(c.store.state.layer, c.store.state.head) for c in window.panes] == [(3, 1)] * 2
+
+
+def test_change_of_all_queries_is_shown_and_does_not_follow_the_mouse(qtbot, view, window, twins, hover):
+    choose(qtbot, window, view.heads.over, 1)
+    assert np.array_equal(view.heads.map.values, changed_rows(*twins).values)
+    assert "all 101 queries" in view.heads.caption.text()
+    before = view.heads.found
+    first = window.panes.columns[0]
+    hover(first.map_view.view, first.map_view.view.position_of(Place(62, 42)))
+    settle(qtbot, window)
+    assert view.heads.found is before
+
+
+def test_value_under_the_mouse_is_read(qtbot, view, window, twins):
+    heads = view.heads
+    heads.map.grab()
+    qtbot.mouseMove(heads.map, heads.map.cell(4, 0).center().toPoint())
+    qtbot.waitUntil(lambda: heads.map.under == (4, 0), timeout=20000)
+    assert heads.caption.text() == f"Layer 4 head 0: distance of rows {heads.map.values[4, 0]:.4f}"
+
+
+def test_list_has_the_most_changed_head_first_and_shows_it(qtbot, view, window, twins):
+    heads = view.heads
+    assert heads.map.isVisible() and not heads.heads.isVisible()
+    qtbot.mouseClick(heads.as_list, Qt.MouseButton.LeftButton)
+    assert heads.heads.isVisible() and not heads.map.isVisible() and heads.heads.count() == 12
+    most = np.unravel_index(heads.map.values.argmax(), (6, 2))
+    item = heads.heads.item(0)
+    assert item.text() == f"{heads.map.values.max():.3f}   L{most[0]} H{most[1]}"
+    qtbot.mouseClick(heads.heads.viewport(), Qt.MouseButton.LeftButton, pos=heads.heads.visualItemRect(item).center())
+    assert [(c.store.state.layer, c.store.state.head) for c in window.panes] == [most] * 2
+
+
+def test_comparison_that_was_cancelled_is_asked_again(qtbot, view, window, twins):
+    before = view.heads.found
+    view.heads.over.setCurrentIndex(1)
+    view.heads.over.activated.emit(1)
+    window.compare_tabs.setCurrentIndex(0)  # at once: nothing came from the worker yet
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20000)
+    assert view.heads.found is before
+    window.compare_tabs.setCurrentWidget(view)
+    settle(qtbot, window)
+    assert view.heads.found.queries == (101, 101)
 
 
 def test_nothing_is_done_while_the_tab_is_hidden(qtbot, view, window):
@@ -82,7 +175,7 @@ def test_nothing_is_done_while_the_tab_is_hidden(qtbot, view, window):
     before = view.difference
     window.store.update(layer=0)
     qtbot.wait(20)
-    assert view.difference is before and not view._soon.isActive() and not view._later.isActive()
+    assert view.difference is before and not view._soon.isActive() and view.heads.is_settled
 
 
 def test_third_pane_is_offered_and_a_closed_one_is_not(view, window):

@@ -1,24 +1,21 @@
-"""How the maps of two models differ, on the picture that both saw, and which heads of one go with which of the other.
+"""How the maps of two models differ, on the picture that both saw.
 
 Maps over different grids are compared as densities: a weight times the number of patches, so that 1 is what uniform
-attention would give whatever the patch size. Rank correlation is Spearman's (1904); heads are matched by the
-assignment that makes the sum of overlaps largest (Kuhn 1955, as in scipy).
+attention would give whatever the patch size. Rank correlation is Spearman's (1904).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from vitviz.attention.values import HeadMaps, Map
+from vitviz.attention.values import Map
 from vitviz.errors import AttentionError
 from vitviz.images import View
 from vitviz.models.layout import Grid
 
 _SIDE = 128  # points along the longer side of the picture
-_COARSE = 32  # the same for matching heads, where every pair is compared
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +48,7 @@ def difference(first: Map, second: Map) -> Difference:
             f"Maps of {first.image_name} and {second.image_name} can't be subtracted: choose one picture for both."
         )
     shape = raster_of(first.view.picture_size)
-    a, b = (_sampled(m.values[None], m.grid, m.view, shape)[0] * m.grid.size for m in (first, second))
+    a, b = (sampled(m.values[None], m.grid, m.view, shape)[0] * m.grid.size for m in (first, second))
     values = (a - b).astype(np.float32)
     both = np.isfinite(values)
     if not both.any():
@@ -61,7 +58,7 @@ def difference(first: Map, second: Map) -> Difference:
         correlation = spearman(first.values.ravel(), second.values.ravel())
     else:
         correlation = spearman(a[both], b[both])
-    return Difference(values, correlation, float(overlaps(_shares(a[both][None]), _shares(b[both][None]))[0, 0]))
+    return Difference(values, correlation, float(overlaps(shares_of(a[both][None]), shares_of(b[both][None]))[0, 0]))
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
@@ -85,7 +82,7 @@ def raster_of(picture_size: tuple[int, int], longest: int = _SIDE) -> tuple[int,
     return max(1, round(height * times)), max(1, round(width * times))
 
 
-def _sampled(values: np.ndarray, grid: Grid, view: View, shape: tuple[int, int]) -> np.ndarray:
+def sampled(values: np.ndarray, grid: Grid, view: View, shape: tuple[int, int]) -> np.ndarray:
     """Maps (n, gh, gw) at the middles of a raster over the picture, (n, h, w) float64; NaN beside the view."""
     height, width = view.picture_size
     x0, y0, x1, y1 = view.box
@@ -104,7 +101,7 @@ def _sampled(values: np.ndarray, grid: Grid, view: View, shape: tuple[int, int])
     return result
 
 
-def _shares(values: np.ndarray) -> np.ndarray:
+def shares_of(values: np.ndarray) -> np.ndarray:
     """Each row of (n, m) divided by its sum; rows without mass are uniform."""
     total = values.sum(-1, keepdims=True)
     result: np.ndarray = np.where(total > 0, values / np.where(total > 0, total, 1.0), 1.0 / values.shape[-1])
@@ -115,62 +112,3 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """For rows of shares (n, m) and (k, m) the mass that each pair has in common, (n, k): 1 less half the distance
     of their absolute differences."""
     return np.stack([np.minimum(row, b).sum(-1) for row in a])
-
-
-def changed_heads(first: HeadMaps, second: HeadMaps) -> list[np.ndarray]:
-    """For two models of one architecture and one query: per layer (H,) float64, how much of each head's row moved.
-
-    0 is the same row, 1 one that shares nothing: half the sum of absolute differences over patches and prefix tokens.
-    Raises AttentionError where layers, heads or grids are not the same.
-    """
-    shapes = [[v.shape for v in maps.values] for maps in (first, second)]
-    if shapes[0] != shapes[1]:
-        raise AttentionError("Heads can only be compared one by one between models of the same layers, heads and grid.")
-    return [
-        0.5 * (np.abs(a - b).sum((1, 2)) + np.abs(p - q).sum(1))
-        for a, b, p, q in zip(first.values, second.values, first.prefix, second.prefix, strict=True)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class HeadPair:
-    """A head of one model and the head of the other that goes with it, as (layer, head); `overlap` of their maps."""
-
-    first: tuple[int, int]
-    second: tuple[int, int]
-    overlap: float
-
-
-def match_heads(
-    first: HeadMaps, second: HeadMaps, grids: tuple[Sequence[Grid], Sequence[Grid]], views: tuple[View, View]
-) -> list[HeadPair]:
-    """Pairs of heads of two models for one query, such that the sum of their overlaps is largest; best pairs first.
-
-    Args:
-        first, second: the maps of all heads for the same query.
-        grids: of every layer, per model.
-        views: of the picture, per model.
-
-    Every head stands in at most one pair; of the model with more heads some stand in none.
-    """
-    shape = raster_of(views[0].picture_size, _COARSE)
-    names, rows = [], []
-    for maps, layers, view in zip((first, second), grids, views, strict=True):
-        parts = [
-            _sampled(v, grid, view, shape).reshape(len(v), -1) for v, grid in zip(maps.values, layers, strict=True)
-        ]
-        names.append([(layer, head) for layer, v in enumerate(maps.values) for head in range(len(v))])
-        rows.append(np.concatenate(parts))
-    both = np.isfinite(rows[0]).all(0) & np.isfinite(rows[1]).all(0)
-    if not both.any():
-        raise AttentionError("The two models saw no common part of the picture: change the crop of one of them.")
-    shared = overlaps(*(_shares(r[:, both]) for r in rows))
-    pairs = [HeadPair(names[0][i], names[1][j], float(shared[i, j])) for i, j in zip(*_assigned(shared), strict=True)]
-    return sorted(pairs, key=lambda pair: -pair.overlap)
-
-
-def _assigned(gain: np.ndarray) -> tuple[list[int], list[int]]:
-    from scipy.optimize import linear_sum_assignment  # takes a moment to import, and only this needs it
-
-    rows, cols = linear_sum_assignment(gain, maximize=True)
-    return rows.tolist(), cols.tolist()

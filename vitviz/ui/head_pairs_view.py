@@ -1,0 +1,270 @@
+"""Which heads of two panes changed, or which go together: a map over the atlas of the first, and a list."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QStandardItemModel
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QStackedWidget,
+    QToolButton,
+    QWidget,
+)
+
+from vitviz.ui.color_bar import ColorBar
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.pair_map import PairMap
+from vitviz.ui.panes import PaneColumn
+from vitviz.ui.words import layer_text, query_text
+
+if TYPE_CHECKING:
+    from vitviz.attention.head_pairs import HeadPair, HeadPairs, Measure
+
+KIND = "heads of two"
+_SETTLED_MS = 250  # heads are compared once the mouse rests
+DISTANCE, RANK, MATCH = "distance", "rank", "match"
+_WAYS = (
+    ("Change: distance of rows", DISTANCE, "Half the sum of absolute differences of two rows of attention: 0 is the "
+     "same row, 1 one that shares nothing"),
+    ("Change: 1 − Spearman ρ", RANK, "One less the rank correlation of two rows: 0 is the same order, 1 an unrelated "
+     "one, 2 the reverse"),
+    ("Partners: overlap of maps", MATCH, "Heads are paired such that the sum of the overlaps of their maps is largest "
+     "(assignment); an overlap is the mass that two maps share"),
+)  # fmt: skip
+
+
+class HeadPairsView(QWidget):
+    """Compares the heads of two panes in the worker once asked and the mouse rests.
+
+    `chosen(pair)` with the HeadPair that the user wants to see.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self, worker: Worker, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._worker = worker
+        self._panes: tuple[PaneColumn, PaneColumn] | None = None
+        self._asked: tuple[Any, ...] = ()
+        self._wished = DISTANCE  # where it is possible
+        self._number = -1
+        self.found: HeadPairs | None = None
+        self._found_way = DISTANCE
+        self._by_head: dict[tuple[int, int], HeadPair] = {}
+        self.way, self.over = plain_box("What is compared"), plain_box("For which queries")
+        for text, way, tip in _WAYS:
+            self.way.addItem(text, way)
+            self.way.setItemData(self.way.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self.over.addItem("of this query", False)
+        self.over.addItem("mean over queries", True)
+        self.as_list = QToolButton()
+        self.as_list.setText("List")
+        self.as_list.setCheckable(True)
+        self.as_list.setToolTip("Show the heads as a list in order, instead of over the atlas")
+        self.as_list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.map, self.bar = PairMap(self), ColorBar(self)
+        self.heads = QListWidget()
+        self.heads.setAccessibleName("Heads of the two models")
+        self.caption = QLabel(" ")
+        self.caption.setTextFormat(Qt.TextFormat.PlainText)
+        self.caption.setWordWrap(True)
+        chart = QWidget()
+        row = QHBoxLayout(chart)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.map, 1)
+        row.addWidget(self.bar)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(chart)
+        self.stack.addWidget(self.heads)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.addWidget(self.way, 0, 0)
+        layout.addWidget(self.over, 0, 1)
+        layout.addWidget(self.as_list, 0, 2)
+        layout.addWidget(self.stack, 1, 0, 1, 3)
+        layout.addWidget(self.caption, 2, 0, 1, 3)
+        layout.setColumnStretch(0, 3)
+        layout.setColumnStretch(1, 2)
+        layout.setRowStretch(1, 1)
+        self._later = QTimer(self, singleShot=True, interval=_SETTLED_MS)
+        self._later.timeout.connect(self._ask)
+        self.way.activated.connect(self._wish)
+        self.over.activated.connect(self._ask)
+        self.as_list.toggled.connect(lambda on: self.stack.setCurrentIndex(int(on)))
+        self.map.pointed.connect(self._say)
+        self.map.chosen.connect(self._choose_cell)
+        self.heads.itemClicked.connect(self._choose_item)
+        self.heads.itemActivated.connect(self._choose_item)
+        worker.finished.connect(self._finished)
+        worker.failed.connect(self._failed)
+        worker.cancelled.connect(self._cancelled)
+
+    def set_colors(self, background: QColor, foreground: QColor) -> None:
+        """The colours of the theme."""
+        self.map.set_colors(background, foreground)
+
+    def compare(self, panes: tuple[PaneColumn, PaneColumn]) -> None:
+        """Compare these two panes as they are once the mouse rests."""
+        self._panes, state = panes, panes[0].store.state
+        self.map.mark((state.layer, state.head) if isinstance(state.head, int) else None)
+        self._later.start()
+
+    def stop(self) -> None:
+        """Nobody looks any more; what was compared is kept alive no longer."""
+        self._panes, self._asked = None, ()
+        self._later.stop()
+        self._worker.cancel(KIND)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing waits to be asked."""
+        return not self._later.isActive()
+
+    def _offer(self, alike: bool, on_one_grid: bool) -> tuple[str, bool]:
+        """Offer what can be compared; the way and whether over all queries."""
+        items = self.way.model()
+        assert isinstance(items, QStandardItemModel)
+        for at in (0, 1):
+            items.item(at).setEnabled(alike)
+        way = self._wished if alike else MATCH
+        self.way.setCurrentIndex(self.way.findData(way))
+        possible = way != MATCH and on_one_grid
+        self.over.setEnabled(possible)
+        self.over.setToolTip(
+            "For which queries" if possible else "All queries can be compared head by head where both models cut the "
+            "picture alike; here it is the query under the mouse"
+        )  # fmt: skip
+        if not possible:
+            self.over.setCurrentIndex(0)
+        return way, possible and bool(self.over.currentData())
+
+    @Slot(int)
+    def _wish(self, index: int) -> None:
+        self._wished = self.way.itemData(index)
+        self._ask()
+
+    @Slot()
+    def _ask(self, *_: object) -> None:
+        panes = self._panes
+        if panes is None:
+            return
+        (one, other), (first, second) = ((c.pane.opened for c in panes), (c.pane.maps for c in panes))
+        if one is None or other is None or first is None or second is None:
+            return
+        from vitviz.attention.head_pairs import Placed, changed_heads, changed_rows, match_heads
+
+        traces = one.trace, other.trace
+        placed = Placed.of(traces[0], first), Placed.of(traces[1], second)
+        way, every = self._offer(placed[0].heads == placed[1].heads, placed[0].is_on_grid_of(placed[1]))
+        asked = (way, *(traces if every else (first, second)))
+        if self._asked and way == self._asked[0] and all(map(operator.is_, asked[1:], self._asked[1:])):
+            return
+        self._asked = asked
+
+        def work(progress: Progress) -> tuple[Any, str, HeadPairs]:
+            if way == MATCH:
+                return asked, way, match_heads(*placed)
+            measure: Measure = "rank" if way == RANK else "distance"
+            if every:
+                return asked, way, changed_rows(*traces, measure, progress=progress, cancel=progress.cancelled)
+            return asked, way, changed_heads(*placed, measure)
+
+        self._number = self._worker.submit(KIND, work)
+
+    @Slot(int, str, object)
+    def _finished(self, number: int, kind: str, result: Any) -> None:
+        if kind != KIND or result[0] is not self._asked:
+            return
+        _, self._found_way, self.found = result
+        self._show(self.found)
+
+    @Slot(int, str, object)
+    def _failed(self, number: int, kind: str, error: Exception) -> None:
+        if kind == KIND:
+            self.found = None
+            self._by_head = {}
+            self.heads.clear()
+            self.map.show_values((), np.empty((0, 0)), (0.0, 1.0))
+            self.caption.setText(str(error))
+
+    @Slot(int, str)
+    def _cancelled(self, number: int, kind: str) -> None:
+        if kind == KIND and number == self._number:
+            self._asked = ()
+
+    def _show(self, found: HeadPairs) -> None:
+        matched = self._found_way == MATCH
+        self._by_head = {pair.first: pair for pair in found.pairs}
+        known = found.values[np.isfinite(found.values)]
+        top = float(known.max()) if known.size else 0.0
+        limits = (0.0, 1.0) if matched else (0.0, top if top > 1e-6 else 1.0)
+        words = {pair.first: f"{pair.second[0]}.{pair.second[1]}" for pair in found.pairs} if matched else {}
+        self.map.show_values(found.heads, found.values, limits, words)
+        quantity = {DISTANCE: "distance of rows", RANK: "1 − Spearman ρ", MATCH: "overlap"}[self._found_way]
+        self.bar.show_scale("viridis", limits, "fixed scale" if matched else "from 0 to its largest", quantity)
+        self.heads.clear()
+        for pair in sorted(found.pairs, key=lambda p: -np.nan_to_num(p.value, nan=-1.0)):
+            names = "  ↔  ".join(f"L{layer} H{head}" for layer, head in dict.fromkeys((pair.first, pair.second)))
+            self.heads.addItem(f"{pair.value:.3f}   {names}" if np.isfinite(pair.value) else f"  –      {names}")
+            self.heads.item(self.heads.count() - 1).setData(Qt.ItemDataRole.UserRole, pair)
+        self._say(*(self.map.under or (-1, -1)))
+
+    @Slot(int, int)
+    def _say(self, layer: int, head: int) -> None:
+        """The head under the mouse, or what the numbers are."""
+        if self.found is None or self._panes is None:
+            return
+        if layer < 0:
+            self.caption.setText(self._summary(self.found))
+            return
+        pair, name = self._by_head.get((layer, head)), f"{layer_text(layer)} head {head}"
+        if pair is None:
+            self.caption.setText(f"{name} goes with no head of the other model")
+        elif self._found_way == MATCH:
+            other = f"layer {pair.second[0]} head {pair.second[1]}"
+            self.caption.setText(f"{name} goes with {other} of the other model: overlap {pair.value:.3f}")
+        elif not np.isfinite(pair.value):
+            self.caption.setText(f"{name}: a row is constant and has no order")
+        else:
+            quantity = "distance of rows" if self._found_way == DISTANCE else "1 − Spearman ρ ="
+            self.caption.setText(f"{name}: {quantity} {pair.value:.4f}")
+
+    def _summary(self, found: HeadPairs) -> str:
+        if self._found_way == MATCH:
+            count = len(found.pairs)
+            return f"{count} of {sum(found.heads)} heads have a partner; in the cells its layer.head. Click shows both"
+        if found.queries is not None:
+            taken, every = found.queries
+            which = f"mean over all {every} queries" if taken == every else f"mean over {taken} of {every} queries"
+        else:
+            maps = self._panes[0].pane.maps if self._panes else None
+            which = f"attention {maps.direction} {query_text(maps.query, maps.cells[-1])}" if maps else ""
+        return f"How far each head changed, {which}. Click shows it in both panes"
+
+    @Slot(int, int)
+    def _choose_cell(self, layer: int, head: int) -> None:
+        if (pair := self._by_head.get((layer, head))) is not None:
+            self.chosen.emit(pair)
+
+    @Slot(object)
+    def _choose_item(self, item: Any) -> None:
+        self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def plain_box(tip: str) -> QComboBox:
+    """A box of choices that gives way to others."""
+    box = QComboBox()
+    box.setToolTip(tip)
+    box.setAccessibleName(tip)
+    box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    box.setMinimumContentsLength(8)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box
