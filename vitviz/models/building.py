@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from typing import Any
 
+import torch
 from torch import nn
 
 from vitviz.errors import ModelError
@@ -14,6 +15,18 @@ from vitviz.models.checkpoint import Recognition
 Size = int | tuple[int, int]
 # Where timm would look for weights by itself; ours are in memory.
 _PLACES = ("source", "url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "custom_load")
+
+
+class _Uncopied(torch.Tensor):
+    """A tensor that no deep copy copies: timm makes one of its config, in which the weights are, before it reads them.
+
+    What is computed from it is a plain tensor.
+    """
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Uncopied:
+        return self
 
 
 def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[str, Any]) -> nn.Module:
@@ -40,7 +53,8 @@ def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[s
     config = dataclasses.replace(config, **known, **cleared, custom_load=False)
     if "in_chans" in args:
         config = dataclasses.replace(config, input_size=(args["in_chans"], *config.input_size[1:]))
-    overlay = {"state_dict": recognised.tensors, "num_classes": args.get("num_classes", config.num_classes)}
+    tensors = {name: tensor.as_subclass(_Uncopied) for name, tensor in recognised.tensors.items()}
+    overlay = {"state_dict": tensors, "num_classes": args.get("num_classes", config.num_classes)}
     module: Any = create(base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args)
     # The module keeps its config; the tensors in it would double the memory.
     module.pretrained_cfg.pop("state_dict", None)

@@ -12,7 +12,7 @@ import torch
 from vitviz.errors import Cancelled, ModelError, SourceError, UnknownArchitectureError
 from vitviz.models import hub
 from vitviz.models.building import Size, build, create, sizes_of
-from vitviz.models.checkpoint import Checkpoint
+from vitviz.models.checkpoint import Checkpoint, Recognition
 from vitviz.models.describing import describe, report_reading
 from vitviz.models.devices import choose, dtype_of
 from vitviz.models.epsilon import epsilons, set_epsilon
@@ -194,6 +194,44 @@ def _with_weights(
     step: Step,
     cancel: Callable[[], bool],
 ) -> _Loaded:
+    recognised, sha256, networks = _recognised(found, report, num_heads, choice, step, cancel)
+    step(0.5, f"Building {recognised.architecture or recognised.format}")
+    preprocessing = {k: v for k, v in recognised.preprocessing.items() if v is not None}
+    try:
+        module = build(recognised, sizes, {**found.pretrained_cfg, **preprocessing})
+    except ModelError as error:
+        # The user's own word needs no question; a guess of ours does.
+        if found.architecture or found.plain is not None or sizes:
+            raise
+        raise UnknownArchitectureError(str(error)) from error
+    resized = [k for k in ("img_size", "patch_size") if k in sizes]
+    if resized:
+        report.add(
+            "resampled",
+            f"to {', '.join(f'{k} {sizes[k]}' for k in resized)}: position embedding bicubic with antialias, "
+            "patch embedding by pseudo-inverse resize (timm)",
+            "converted",
+        )
+    return _Loaded(
+        module,
+        replace(found, architecture=recognised.architecture or type(module).__name__),
+        {**recognised.model_args, **sizes},
+        sha256,
+        recognised.labels,
+        networks,
+        found.norm_eps if found.norm_eps is not None else recognised.norm_eps,
+    )
+
+
+def _recognised(
+    found: Source,
+    report: Report,
+    num_heads: int | None,
+    choice: _Choice,
+    step: Step,
+    cancel: Callable[[], bool],
+) -> tuple[Recognition, str, tuple[str, ...]]:
+    """What the weights are of, the file's hash and its networks; all else of the file is let go with the return."""
     path = found.path or _fetched(found, step, cancel)
     checkpoint = read_checkpoint(
         path,
@@ -217,32 +255,7 @@ def _with_weights(
         report.add(finding.topic, finding.text, finding.certainty, finding.since)
     if num_heads is not None and (found.architecture or found.plain is not None):
         report.replace("heads", f"{num_heads}, said by you")
-    step(0.5, f"Building {recognised.architecture or recognised.format}")
-    preprocessing = {k: v for k, v in recognised.preprocessing.items() if v is not None}
-    try:
-        module = build(recognised, sizes, {**found.pretrained_cfg, **preprocessing})
-    except ModelError as error:
-        # The user's own word needs no question; a guess of ours does.
-        if found.architecture or found.plain is not None or sizes:
-            raise
-        raise UnknownArchitectureError(str(error)) from error
-    resized = [k for k in ("img_size", "patch_size") if k in sizes]
-    if resized:
-        report.add(
-            "resampled",
-            f"to {', '.join(f'{k} {sizes[k]}' for k in resized)}: position embedding bicubic with antialias, "
-            "patch embedding by pseudo-inverse resize (timm)",
-            "converted",
-        )
-    return _Loaded(
-        module,
-        replace(found, architecture=recognised.architecture or type(module).__name__),
-        {**recognised.model_args, **sizes},
-        checkpoint.sha256,
-        recognised.labels,
-        tuple(network.name for network in checkpoint.networks),
-        found.norm_eps if found.norm_eps is not None else recognised.norm_eps,
-    )
+    return recognised, checkpoint.sha256, tuple(network.name for network in checkpoint.networks)
 
 
 def _fetched(found: Source, step: Step, cancel: Callable[[], bool]) -> Path:

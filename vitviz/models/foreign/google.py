@@ -112,11 +112,11 @@ def _turned(name: str, tensor: torch.Tensor) -> torch.Tensor:
     if name.endswith(("cls_token", "pos_embed", "latent")):
         return tensor
     if re.search(r"\.(q|k|v|query|key|value)\.kernel$", name):
-        return tensor.flatten(1).T.contiguous()
+        return tensor.flatten(1).T
     if re.search(r"(\.attn\.proj|^attn_pool\.out)\.kernel$", name):
-        return tensor.flatten(0, -2).T.contiguous()
+        return tensor.flatten(0, -2).T
     if name.endswith(".kernel"):
-        return (tensor.permute(3, 2, 0, 1) if tensor.dim() == 4 else tensor.permute(1, 0)).contiguous()
+        return tensor.permute(3, 2, 0, 1) if tensor.dim() == 4 else tensor.permute(1, 0)
     return tensor.flatten()
 
 

@@ -7,6 +7,7 @@ training run that rewrites a mapped file would end this process with SIGBUS.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Callable
@@ -144,25 +145,29 @@ def _bytes(path: Path, digest: Any, work: _Work, done: float, before: int) -> by
             if not stat.S_ISREG(info.st_mode):
                 raise SourceError(f"{path.name} is no regular file: name a checkpoint file or a model folder.")
             check_budget(path.name, before + info.st_size, work.budget)
-            parts = []
+            # Grown by the parts, and given away without a copy: joining a list of parts would hold the file twice.
+            data = io.BytesIO()
             left = info.st_size
             while left > 0 and (part := stream.read(min(left, CHUNK))):
-                parts.append(part)
                 digest.update(part)
                 left -= len(part)
                 share = 1 - left / info.st_size
                 work.step(done + (0.6 - min(done, 0.6)) * share, f"Reading {path.name}")
-                if len(parts) == 1:
+                if not data.tell():
                     not_weights.refuse(part, path)
                     check_start(path.name, part, info.st_size)
-            data = b"".join(parts)
+                    if left > 0:  # room for all of it at once; each part would be moved to a larger place else
+                        data.seek(info.st_size - 1)
+                        data.write(b"\0")
+                        data.seek(0)
+                data.write(part)
     except OSError as error:
         raise SourceError(f"{path.name} can't be read: {error.strerror or error}.") from error
     if left > 0:
         raise SourceError(f"{path.name} became shorter while it was read: open it when it is written whole.")
-    if not data:
+    if not data.tell():
         raise SourceError(f"{path.name} is empty: fetch it again.")
-    return data
+    return data.getvalue()
 
 
 def _content(data: bytes, name: str, work: _Work) -> _Content:

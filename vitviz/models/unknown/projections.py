@@ -43,7 +43,10 @@ def attention_of(matrices: Mapping[str, Unit]) -> dict[str, str]:
 
 
 def fused(parts: Sequence[tuple[str, Unit]]) -> tuple[Tensor, Tensor | None]:
-    """One (3A, D) matrix with its bias, None where no part has one."""
+    """One (3A, D) matrix with its bias, None where no part has one; as it is where the file has it so."""
+    (part, unit), *others = parts
+    if part == "qkv" and not others and "kqv" not in unit.name.lower():
+        return unit.weight, unit.bias
     weights: list[Tensor] = []
     biases: list[Tensor | None] = []
     for part, unit in parts:
