@@ -27,8 +27,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 MODULES = (
     "vision_transformer", "vision_transformer_hybrid", "vision_transformer_relpos", "vision_transformer_sam", "deit",
     "eva", "beit", "swin_transformer", "swin_transformer_v2", "swin_transformer_v2_cr", "maxxvit", "naflexvit",
-    "vitamin", "pit", "hiera", "pvt_v2", "tiny_vit", "davit", "cait", "xcit", "mvitv2",
+    "vitamin", "pit", "hiera", "hieradet_sam2", "pvt_v2", "tiny_vit", "davit", "cait", "xcit", "mvitv2", "levit",
+    "twins", "volo", "crossvit", "gcvit", "nest", "convit", "coat", "tnt", "visformer", "mobilevit", "efficientformer",
+    "efficientformer_v2",
 )  # fmt: skip
+# Of modules whose other networks have no attention.
+NAMES = ("caformer_*", "fastvit_*a*")
 INDEX = Path(__file__).parent / "index.json.gz"
 
 
@@ -71,7 +75,9 @@ def names() -> list[str]:
     """Every architecture of the families."""
     import timm
 
-    return sorted({name for module in MODULES for name in timm.list_models(module=module)})
+    return sorted(
+        {name for module in MODULES for name in timm.list_models(module=module)} | set(timm.list_models(NAMES))
+    )
 
 
 def facts(name: str) -> dict[str, Any]:
@@ -80,6 +86,7 @@ def facts(name: str) -> dict[str, Any]:
     import torch
 
     from vitviz.models.architectures import signatures
+    from vitviz.models.describing import sizes_in
 
     with torch.device("meta"):
         module = timm.create_model(name)
@@ -90,6 +97,8 @@ def facts(name: str) -> dict[str, Any]:
         "eps": eps_of(module),
         "classes": module.num_classes,
         "size": list(module.default_cfg["input_size"][1:]),
+        "sizes": sizes_in(module),
+        "window": window_of(module),
         "preprocessing": preprocessing_of(name),
         "family": type(module).__name__,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
@@ -106,6 +115,13 @@ def heads_of(module: Any) -> list[int]:
         if name and isinstance(heads, int) and "attn_pool" not in name and "rope" not in name and found[-1:] != [heads]:
             found.append(heads)
     return found
+
+
+def window_of(module: Any) -> list[int] | None:
+    """Rows and columns of patches of the first window, before a smaller grid cuts it."""
+    windows = (getattr(child, "target_window_size", getattr(child, "window_size", None)) for child in module.modules())
+    window = next((window for window in windows if window), None)
+    return [window, window] if isinstance(window, int) else None if window is None else list(window)
 
 
 def activation_of(module: Any) -> str:

@@ -88,13 +88,18 @@ def test_half_precision_tells_the_same(shared):
 
 MATCH = Match("without head", ("a", "b"), (12,), "GELU", 1e-6, (), None, (), "1", "1")
 LIKELY = HeadEstimate(6, 7.0, "likely")
+ABSTAINS = HeadEstimate(None, 0.3, "abstains")
+
+
+def unasked():
+    raise AssertionError("the weights are asked though something before them tells")
 
 
 def test_sources_are_believed_in_their_order():
-    said = resolve_heads((8, "num_heads in the file"), [MATCH], LIKELY, 768)
-    registered = resolve_heads(None, [MATCH], LIKELY, 768)
-    estimated = resolve_heads(None, [], LIKELY, 768)
-    usual = resolve_heads(None, [], HeadEstimate(None, 0.3, "abstains"), 768)
+    said = resolve_heads((8, "num_heads in the file"), [MATCH], unasked, 768)
+    registered = resolve_heads(None, [MATCH], unasked, 768)
+    estimated = resolve_heads(None, [], lambda: LIKELY, 768)
+    usual = resolve_heads(None, [], lambda: ABSTAINS, 768)
     assert [c.heads for c in (said, registered, estimated, usual)] == [8, 12, 6, 12]
     assert [c.certainty for c in (said, registered, estimated, usual)] == ["found", "inferred", "inferred", "assumed"]
     assert "num_heads in the file" in said.source and "timm's a" in registered.source
@@ -103,20 +108,20 @@ def test_sources_are_believed_in_their_order():
 
 def test_architectures_that_disagree_leave_it_to_the_weights():
     open_match = dataclasses.replace(MATCH, heads=(), disagree=("heads",))
-    assert resolve_heads(None, [open_match], LIKELY, 768).heads == 6
+    assert resolve_heads(None, [open_match], lambda: LIKELY, 768).heads == 6
 
 
 def test_weak_estimates_are_assumptions_that_say_what_a_wrong_number_does():
-    choice = resolve_heads(None, [], HeadEstimate(4, 3.0, "weak"), 128)
+    choice = resolve_heads(None, [], lambda: HeadEstimate(4, 3.0, "weak"), 128)
     assert choice.heads == 4 and choice.certainty == "assumed" and "spoils every map" in choice.source
 
 
 def test_narrow_networks_without_evidence_ask_with_the_commonest_number():
-    choice = resolve_heads(None, [], None, 64)
+    choice = resolve_heads(None, [], lambda: ABSTAINS, 64)
     assert choice.heads == 4 and choice.certainty == "assumed" and "set num_heads" in choice.source
-    assert resolve_heads(None, [], None, 27).heads == 3
+    assert resolve_heads(None, [], lambda: ABSTAINS, 27).heads == 3
 
 
 def test_number_that_does_not_divide_is_refused_with_those_that_do():
     with pytest.raises(SourceError, match=r"5 heads .* don't divide the width 64 .* 1, 2, 4, 8"):
-        resolve_heads((5, "as asked for"), [], None, 64)
+        resolve_heads((5, "as asked for"), [], unasked, 64)

@@ -1,7 +1,7 @@
 """Which of timm's architectures a set of weights has the keys and shapes of.
 
-The index is made by `resources/architectures/make.py` from the architectures of the ViT, EVA, BEiT, DeiT, Swin and
-MaxViT families, with one hash of all (key, shape) pairs per architecture and level. Two architectures with one
+The index is made by `resources/architectures/make.py` from all architectures of timm with attention between tokens,
+with one hash of all (key, shape) pairs per architecture and level. Two architectures with one
 signature are named together: what they disagree on (heads, activation, mean and std) no key or shape can tell.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
@@ -40,9 +40,10 @@ class Match:
         norm_eps: the epsilon of the blocks' norms; None where they disagree.
         preprocessing: (mean, std) -> the pretrained weights made with it, as "architecture.tag", most frequent first.
         classes: classes of the architecture's own head; None where they disagree.
-        disagree: those of "heads", "activation", "norm epsilon", "mean and std" on which the names differ.
+        disagree: those of "heads", "activation", "norm epsilon", "mean and std", "window" on which the names differ.
         index_version: the timm that the index was made with.
         timm_version: the timm that is installed.
+        views, windows: name -> (height, width) of the view in pixels; of a Swin's first window in patches.
     """
 
     level: Level
@@ -55,6 +56,8 @@ class Match:
     disagree: tuple[str, ...]
     index_version: str
     timm_version: str
+    views: dict[str, tuple[int, int]] = field(default_factory=dict)
+    windows: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def certainty(self) -> Certainty:
@@ -110,6 +113,12 @@ def _hash(pairs: Sequence[tuple[str, tuple[int, ...]]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def usual_sizes(name: str) -> dict[str, str] | None:
+    """The sizes of an architecture of the index as `describing.sizes_in` words them; None where it is not there."""
+    facts = _index().architectures.get(name)
+    return None if facts is None else dict(facts["sizes"])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Index:
     version: str
@@ -143,7 +152,16 @@ def _match(level: Level, names: list[str], index: _Index) -> Match:
         for mean, std, tags in facts[name]["preprocessing"]:
             made = normalised.setdefault((tuple(mean), tuple(std)), [])
             made += [f"{name}.{tag}" if tag else name for tag in tags]
-    several = {"heads": heads, "activation": activations, "norm epsilon": epsilons, "mean and std": normalised}
+    # BEiT calls its grid a window.
+    swins = {name: f["window"] for name, f in facts.items() if f["window"] and f["family"].startswith("Swin")}
+    windows = {name: (window[0], window[1]) for name, window in swins.items()}
+    several = {
+        "heads": heads,
+        "activation": activations,
+        "norm epsilon": epsilons,
+        "mean and std": normalised,
+        "window": set(windows.values()),
+    }
     return Match(
         level=level,
         names=tuple(ordered),
@@ -157,6 +175,8 @@ def _match(level: Level, names: list[str], index: _Index) -> Match:
         disagree=tuple(topic for topic, values in several.items() if len(values) > 1),
         index_version=index.version,
         timm_version=index.installed,
+        views={name: (f["size"][0], f["size"][1]) for name, f in facts.items()},
+        windows=windows,
     )
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from vitviz.errors import ModelError
 from vitviz.models.checkpoint import Recognition
+from vitviz.models.misfit import misfit
 
 Size = int | tuple[int, int]
 # Where timm would look for weights by itself; ours are in memory.
@@ -23,7 +24,7 @@ class _Uncopied(torch.Tensor):
     What is computed from it is a plain tensor.
     """
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Uncopied:
         return self
@@ -51,15 +52,23 @@ def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[s
     known = {k: v for k, v in pretrained_cfg.items() if k in fields and k not in _PLACES}
     cleared: dict[str, Any] = {k: None for k in _PLACES if k != "custom_load"}
     config = dataclasses.replace(config, **known, **cleared, custom_load=False)
-    if "in_chans" in args:
-        config = dataclasses.replace(config, input_size=(args["in_chans"], *config.input_size[1:]))
+    if channels := _channels(recognised.tensors, config.first_conv) or args.get("in_chans"):
+        config = dataclasses.replace(config, input_size=(channels, *config.input_size[1:]))
     tensors = {name: tensor.as_subclass(_Uncopied) for name, tensor in recognised.tensors.items()}
     overlay = {"state_dict": tensors, "num_classes": args.get("num_classes", config.num_classes)}
     module: Any = create(base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args)
     # The module keeps its config; the tensors in it would double the memory.
     module.pretrained_cfg.pop("state_dict", None)
+    if "in_chans" in args:
+        module.pretrained_cfg["input_size"] = (args["in_chans"], *config.input_size[1:])
     built: nn.Module = module
     return built
+
+
+def _channels(tensors: dict[str, torch.Tensor], first: str | None) -> int | None:
+    """Channels that the file's patch embedding takes: timm adapts it where the network is to take others."""
+    weight = tensors.get(f"{first}.weight")
+    return int(weight.shape[1]) if weight is not None and weight.dim() == 4 else None
 
 
 def create(name: str, **kwargs: Any) -> Any:
@@ -75,13 +84,12 @@ def create(name: str, **kwargs: Any) -> Any:
     except TypeError as error:
         raise ModelError(f"{name} can't be built so: {error}. It may not take another image or patch size.") from error
     except (RuntimeError, AssertionError, ValueError, KeyError) as error:
-        text = " ".join(str(error).split())
-        if "divisible by num_heads" in text:
+        if "divisible by num_heads" in str(error):
             raise ModelError(
                 f"{kwargs.get('num_heads')} heads don't divide the width of {name}: choose a divisor of it."
             ) from error
         raise ModelError(
-            f"The weights or sizes don't fit {name}: {text[:400]}. Name the architecture that they were made for."
+            f"The weights or sizes don't fit {name}: {misfit(error)}. Name the architecture that they were made for."
         ) from error
     finally:
         logger.setLevel(level)
@@ -116,6 +124,5 @@ def _own(recognised: Recognition, sizes: dict[str, Any]) -> nn.Module:
     try:
         module.load_state_dict(recognised.tensors)
     except RuntimeError as error:
-        text = " ".join(str(error).split())
-        raise ModelError(f"The weights don't fit the network that they look like: {text[:400]}.") from error
+        raise ModelError(f"The weights don't fit the network that they look like: {misfit(error)}.") from error
     return module

@@ -38,6 +38,7 @@ class Checkpoint:
         folder: plain values of the config.json (and preprocessor_config.json, under "preprocessor") beside the file.
         attributes: of pickled modules, by module path: plain attributes such as {"blocks.0.attn": {"num_heads": 3}}.
         ignored: names of pickled classes that were replaced by inert placeholders.
+        view: (height, width) in pixels that the user says, which settles a position embedding that is for no square.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Checkpoint:
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    view: tuple[int, int] | None = None
 
 
 @dataclass(slots=True, eq=False)

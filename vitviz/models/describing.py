@@ -6,16 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
-from vitviz.errors import VitvizError
-from vitviz.models.building import create
+from vitviz.models.architectures import usual_sizes
 from vitviz.models.checkpoint import Checkpoint
 from vitviz.models.cost import count_flops, published_row
 from vitviz.models.model import Model, patch_size_of
 from vitviz.models.report import Report
 from vitviz.models.units import flops_text
-
-# Arguments of timm's that make an architecture another size.
-_SIZES = ("depth", "depths", "embed_dim", "num_heads", "patch_size")
 
 
 def report_reading(report: Report, checkpoint: Checkpoint) -> None:
@@ -59,23 +55,25 @@ def describe(model: Model) -> None:
         f"{preprocessing.crop_mode} crop of {preprocessing.crop_pct:g}, {preprocessing.interpolation}, "
         f"mean {_numbers(preprocessing.mean)}, std {_numbers(preprocessing.std)}",
     )
+    report.add("classes", _classes(model))
     report.add("prefix tokens", ", ".join(prefix) or "none")
     report.add("output from", "the class token" if model.default_query == "cls" else "a pool over the patches")
     report.add("device", f"{model.device.title} ({model.device.reason}), {model.precision}")
 
 
+def _classes(model: Model) -> str:
+    count = int(getattr(model.module, "num_classes", 0) or 0)
+    if not count:
+        return "none: these weights have no classifier, so there are no predictions and nothing explains a class"
+    return f"{count}, with names" if model.labels else f"{count}, without names"
+
+
 def _built_on(model: Model) -> str:
     """The architecture, and the sizes that are not its own where arguments made them others."""
-    name, args = model.architecture, {k: v for k, v in model.build_args.items() if k in _SIZES}
-    if not args:
-        return name
-    try:
-        with torch.device("meta"):
-            usual = sizes_in(create(name.partition(".")[0], pretrained=False))
-    except (VitvizError, NotImplementedError, RuntimeError):
-        return name  # what can't be built without weights can't be compared
+    name = model.architecture
+    usual = usual_sizes(name.partition(".")[0])
     own = sizes_in(model.module)
-    if all(usual.get(topic) == text for topic, text in own.items()):
+    if usual is None or all(usual.get(topic) == text for topic, text in own.items()):
         return name
     return f"built on {name} with its own sizes: {', '.join(own.values())}"
 

@@ -10,7 +10,7 @@ all matrices; t is mean over standard error. The statistic and its thresholds ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,14 +109,14 @@ def _contrasts(matrix: Tensor, candidates: Sequence[int]) -> Tensor:
 
 
 def resolve_heads(
-    explicit: tuple[int, str] | None, matches: Sequence[Match], estimate: HeadEstimate | None, width: int
+    explicit: tuple[int, str] | None, matches: Sequence[Match], estimated: Callable[[], HeadEstimate], width: int
 ) -> HeadChoice:
     """The number of heads by the most certain source: said, timm's architecture, the weights, the usual head size.
 
     Args:
         explicit: the number and who says so, such as (4, "num_heads in the file's config").
         matches: of `architectures.lookup`; only those that agree on one number count.
-        estimate: of `estimate_heads`.
+        estimated: `estimate_heads` of the weights, asked only where nothing before it tells: it takes a second.
         width: of all heads together (A).
 
     Raises:
@@ -133,11 +133,12 @@ def resolve_heads(
     for match in matches:
         if len(match.heads) == 1 and width % match.heads[0] == 0:
             return HeadChoice(match.heads[0], match.sentence, match.certainty)
-    if estimate is not None and estimate.heads is not None:
+    estimate = estimated()
+    if estimate.heads is not None:
         sure = "likely" if estimate.certainty == "likely" else "weak"
         source = f"estimated from the weights ({sure}, t = {estimate.t:.1f}); {WRONG_HEADS}"
         return HeadChoice(estimate.heads, source, "inferred" if estimate.certainty == "likely" else "assumed")
-    why = "nothing says, and the weights don't tell" + (f" (t = {estimate.t:.1f})" if estimate else "")
+    why = f"nothing says, and the weights don't tell (t = {estimate.t:.1f})"
     # 64 is the rule of networks meant for use; a network 64 wide with one head would follow it and hardly exists.
     if width % USUAL_SIZE == 0 and width >= _SMALL:
         return HeadChoice(

@@ -22,6 +22,7 @@ from vitviz.models.preprocessing import imagenet_labels, preprocessing_of
 from vitviz.models.reading.containers import read_checkpoint
 from vitviz.models.recognising import plain, recognise, said
 from vitviz.models.report import Report
+from vitviz.models.resampled import resampled_in
 from vitviz.models.source import Source, of_folder, resolve
 
 Step = Callable[[float | None, str], None]
@@ -90,7 +91,7 @@ def load_model(
     names = read_labels(labels) if labels is not None else found.labels
     sizes = sizes_of(image_size, patch_size, num_heads)
     if pretrained:
-        loaded = _with_weights(found, report, sizes, num_heads, _Choice(network, choose_network), step, cancel)
+        loaded = _with_weights(found, report, sizes, _Choice(network, choose_network), step, cancel)
     else:
         loaded = _random(found, report, sizes, step)
     module, found = loaded.module, loaded.source
@@ -189,12 +190,11 @@ def _with_weights(
     found: Source,
     report: Report,
     sizes: dict[str, Any],
-    num_heads: int | None,
     choice: _Choice,
     step: Step,
     cancel: Callable[[], bool],
 ) -> _Loaded:
-    recognised, sha256, networks = _recognised(found, report, num_heads, choice, step, cancel)
+    recognised, sha256, networks = _recognised(found, report, sizes, choice, step, cancel)
     step(0.5, f"Building {recognised.architecture or recognised.format}")
     preprocessing = {k: v for k, v in recognised.preprocessing.items() if v is not None}
     try:
@@ -204,14 +204,8 @@ def _with_weights(
         if found.architecture or found.plain is not None or sizes:
             raise
         raise UnknownArchitectureError(str(error)) from error
-    resized = [k for k in ("img_size", "patch_size") if k in sizes]
-    if resized:
-        report.add(
-            "resampled",
-            f"to {', '.join(f'{k} {sizes[k]}' for k in resized)}: position embedding bicubic with antialias, "
-            "patch embedding by pseudo-inverse resize (timm)",
-            "converted",
-        )
+    if resampled := resampled_in(module, recognised.tensors):
+        report.add("resampled", resampled, "converted")
     return _Loaded(
         module,
         replace(found, architecture=recognised.architecture or type(module).__name__),
@@ -226,20 +220,20 @@ def _with_weights(
 def _recognised(
     found: Source,
     report: Report,
-    num_heads: int | None,
+    sizes: dict[str, Any],
     choice: _Choice,
     step: Step,
     cancel: Callable[[], bool],
 ) -> tuple[Recognition, str, tuple[str, ...]]:
     """What the weights are of, the file's hash and its networks; all else of the file is let go with the return."""
-    path = found.path or _fetched(found, step, cancel)
+    path, num_heads = found.path or _fetched(found, step, cancel), sizes.get("num_heads")
     checkpoint = read_checkpoint(
         path,
         network=choice.said,
         cancel=cancel,
         progress=lambda share, text: step(None if share is None else 0.1 + 0.3 * share, text),
     )
-    checkpoint = choice.of(checkpoint)
+    checkpoint = replace(choice.of(checkpoint), view=sizes.get("img_size"))
     report_reading(report, checkpoint)
     step(0.4, "Recognising the network")
     if found.plain is not None:

@@ -10,18 +10,15 @@ from typing import Any
 
 from torch import Tensor
 
-from vitviz.errors import ModelError
 from vitviz.models import stated
-from vitviz.models.architectures import Match, lookup
-from vitviz.models.checkpoint import Checkpoint, Network, Recognition
+from vitviz.models.architectures import lookup
+from vitviz.models.checkpoint import Checkpoint, Recognition
 from vitviz.models.foreign import recognise_foreign
-from vitviz.models.foreign.shapes import read_shapes
 from vitviz.models.heads import estimate_heads, resolve_heads
+from vitviz.models.indexed import classes_of, of_timm
 from vitviz.models.report import Finding
 from vitviz.models.unknown.matching import match_structure
 from vitviz.models.unknown.plain_vit import PlainConfig, PlainViT
-
-_HEADS = ("head.weight", "head.fc.weight", "fc.weight")
 
 
 def recognise(checkpoint: Checkpoint, *, num_heads: int | None = None) -> Recognition:
@@ -38,7 +35,7 @@ def recognise(checkpoint: Checkpoint, *, num_heads: int | None = None) -> Recogn
     network = checkpoint.networks[0]
     matches = lookup(network.tensors)
     if matches:
-        found = _of_timm(checkpoint, network, matches)
+        found = of_timm(checkpoint, network, matches)
     else:
         found = recognise_foreign(checkpoint, network) or match_structure(network, checkpoint, num_heads=num_heads)
     if found.architecture and found.format != "timm":
@@ -87,52 +84,6 @@ def plain(checkpoint: Checkpoint, config: PlainConfig) -> Recognition:
     )
 
 
-def _of_timm(checkpoint: Checkpoint, network: Network, matches: list[Match]) -> Recognition:
-    """Weights whose names and shapes are those of an architecture of timm's."""
-    best = matches[0]
-    name = _named_by(checkpoint, best.names) or best.names[0]
-    args: dict[str, Any] = {"num_classes": classes_of(network.tensors)}
-    findings = [Finding("recognised", best.sentence, best.certainty)]
-    if best.level == "without head and resolution":
-        size = _image_size(network.tensors)
-        if size is not None:
-            args["img_size"] = size
-            findings.append(Finding("view", f"{size[0]} x {size[1]} px, from the position embedding", "inferred"))
-    if best.heads:
-        findings.append(Finding("heads", f"{', '.join(map(str, best.heads))}, those of {name}", best.certainty))
-    eps = stated.norm_eps(checkpoint)
-    if eps is not None:
-        findings.append(Finding("norm epsilon", f"{eps[0]:g}, from {eps[1]}"))
-    elif best.norm_eps is not None:
-        findings.append(Finding("norm epsilon", f"{best.norm_eps:g}, that of {name}; no tensor tells", "assumed"))
-    preprocessing: dict[str, Any] = {}
-    if best.preprocessing:
-        mean, std, users = best.preprocessing[0]
-        hinted = next((p for p in best.preprocessing if any(_tag(u) in checkpoint.path.name for u in p[2])), None)
-        if hinted is not None:
-            mean, std, users = hinted
-        preprocessing = {"mean": mean, "std": std}
-        if len(best.preprocessing) > 1:
-            findings.append(
-                Finding(
-                    "preprocessing",
-                    f"mean {mean}, std {std} as {users[0]}; others with these shapes use other values, "
-                    "and wrong ones shift every prediction",
-                    "inferred" if hinted else "assumed",
-                )
-            )
-    return Recognition(
-        format="timm",
-        tensors=network.tensors,
-        architecture=name,
-        model_args=args,
-        preprocessing=preprocessing,
-        labels=stated.labels(checkpoint, args["num_classes"]),
-        norm_eps=None if eps is None else eps[0],
-        findings=findings,
-    )
-
-
 def _resolve(found: Recognition, checkpoint: Checkpoint, num_heads: int | None) -> None:
     """Put the number of heads into the arguments of a network that timm builds, and say where it is from."""
     told = found.model_args.get("num_heads")
@@ -145,7 +96,7 @@ def _resolve(found: Recognition, checkpoint: Checkpoint, num_heads: int | None) 
     explicit = (num_heads, "said by you") if num_heads is not None else None
     if explicit is None:
         explicit = stated.said(checkpoint, stated.HEADS, int)
-    choice = resolve_heads(explicit, lookup(found.tensors), estimate_heads(layers), width)
+    choice = resolve_heads(explicit, lookup(found.tensors), lambda: estimate_heads(layers), width)
     found.model_args["num_heads"] = choice.heads
     found.findings = [f for f in found.findings if f.topic != "heads"]
     found.findings.append(Finding("heads", f"{choice.heads}: {choice.source}", choice.certainty))
@@ -161,28 +112,3 @@ def attention_weights(tensors: dict[str, Tensor]) -> list[tuple[Tensor, Tensor, 
                 q, k, v = qkv.chunk(3)
                 found.append((q, k, v, out))
     return found
-
-
-def classes_of(tensors: dict[str, Tensor]) -> int:
-    """Number of classes under timm's names, 0 where there is no head."""
-    weight = next((tensors[name] for name in _HEADS if name in tensors and tensors[name].dim() == 2), None)
-    return 0 if weight is None else int(weight.shape[0])
-
-
-def _image_size(tensors: dict[str, Tensor]) -> tuple[int, int] | None:
-    try:
-        return read_shapes(tensors).image
-    except (ModelError, KeyError, IndexError, ValueError):
-        return None
-
-
-def _named_by(checkpoint: Checkpoint, names: tuple[str, ...]) -> str | None:
-    """The architecture that the config or the file's name says, if it is one of these."""
-    said = stated.said(checkpoint, ("architecture", "arch", "model", "model_name"), str)
-    if said is not None and said[0].partition(".")[0] in names:
-        return str(said[0]).partition(".")[0]
-    return next((name for name in sorted(names, key=len, reverse=True) if name in checkpoint.path.name), None)
-
-
-def _tag(name: str) -> str:
-    return name.partition(".")[2] or name

@@ -18,8 +18,18 @@ IMAGE = ("image_size", "img_size", "input_size", "image_shape")
 CHANNELS = ("in_chans", "num_channels", "in_channels", "channels", "n_channels")
 MEAN, STD = ("mean", "image_mean", "norm_mean"), ("std", "image_std", "norm_std")
 LABELS = ("id2label", "class_names", "classes", "labels", "label_names", "class_to_idx", "idx_to_class")
+# Names of activations and of their classes in torch, timm and transformers -> timm's names.
+ACTIVATIONS = {
+    "gelu": "gelu", "geluactivation": "gelu", "gelu_new": "gelu_tanh", "gelu_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelutanh": "gelu_tanh",
+    "newgeluactivation": "gelu_tanh", "quick_gelu": "quick_gelu", "quickgelu": "quick_gelu",
+    "quickgeluactivation": "quick_gelu", "relu": "relu", "silu": "silu", "siluactivation": "silu", "swish": "silu",
+    "tanh": "tanh",
+}  # fmt: skip
 
 _DEPTH = 4
+# Larger ones would have masks and tables built that fill the memory.
+_LARGEST_IMAGE = 2048
 
 
 def stated(checkpoint: Checkpoint, names: Sequence[str], kind: type | tuple[type, ...]) -> tuple[Any, str] | None:
@@ -68,16 +78,38 @@ def norm_eps(checkpoint: Checkpoint) -> tuple[float, str] | None:
     return found if found is not None and 0 < found[0] < 1 else None
 
 
+def activation(checkpoint: Checkpoint) -> tuple[str, str] | None:
+    """The activation of the MLPs by timm's name: said in words, or the one class that pickled modules have."""
+    found = stated(checkpoint, ACTIVATION, str)
+    if found is not None and (name := _activation(found[0])):
+        return name, found[1]
+    names = {
+        "gelu_tanh" if values.get("approximate") == "tanh" else name
+        for values in checkpoint.attributes.values()
+        if (name := _activation(str(values.get("class", ""))))
+    }
+    return (names.pop(), "the classes of the pickled modules") if len(names) == 1 else None
+
+
+def _activation(text: str) -> str | None:
+    return ACTIVATIONS.get(text.lower().rpartition(".")[2])
+
+
 def size(checkpoint: Checkpoint) -> tuple[tuple[int, int], str] | None:
-    """(height, width) of the view."""
+    """(height, width) of the view as the file or its folder say."""
     found = stated(checkpoint, IMAGE, (int, list, tuple))
     if found is None:
         return None
     value, where = found
     sides = (value, value) if isinstance(value, int) else tuple(value)[-2:]
-    if len(sides) != 2 or not all(isinstance(s, int) and 1 <= s <= 8192 for s in sides):
+    if len(sides) != 2 or not all(isinstance(s, int) and 1 <= s <= _LARGEST_IMAGE for s in sides):
         return None
     return (sides[0], sides[1]), where
+
+
+def view(checkpoint: Checkpoint) -> tuple[tuple[int, int], str] | None:
+    """(height, width) of the view as the user says, else `size`; where it fits the positions it is their grid."""
+    return size(checkpoint) if checkpoint.view is None else (checkpoint.view, "what you said")
 
 
 def labels(checkpoint: Checkpoint, classes: int) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ def one_thread():
 
 @pytest.fixture
 def same():
-    """Assert that two outputs agree to the tolerance of the issue."""
+    """Assert that two outputs agree to the tolerance of all formats."""
 
     def check(ours, theirs):
         assert difference(ours, theirs) <= TOLERANCE

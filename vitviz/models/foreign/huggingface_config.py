@@ -1,6 +1,7 @@
 """What config.json and preprocessor_config.json of a Hugging Face folder say, as far as it is plain and makes sense.
 
-Where there is no config the attributes of a pickled module stand in for it: `num_heads` and `eps`.
+Where there is no config the attributes of a pickled module stand in for it: `num_heads`, `eps`, the activation's class;
+the size of the view is what the user or the file says.
 Names of the values as written by transformers 5.23.
 """
 
@@ -14,17 +15,13 @@ from typing import Any
 
 from torch import nn
 
+from vitviz.models import stated
 from vitviz.models.checkpoint import Checkpoint
 from vitviz.models.foreign.conversion import Conversion
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-# The config's name of an activation -> timm's.
-_ACTIVATIONS = {
-    "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh",
-    "quick_gelu": "quick_gelu", "relu": "relu", "silu": "silu", "swish": "silu",
-}  # fmt: skip
 _LARGEST_IMAGE = 2048
 # PIL's numbers of the resampling filters.
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
@@ -48,6 +45,7 @@ class Settings:
     heads: int | None = None
     epsilon: float | None = None
     activation: str | None = None
+    activation_source: str = "config.json"
     image: tuple[int, int] | None = None
     labels: tuple[str, ...] = ()
     preprocessing: dict[str, Any] = field(default_factory=dict)
@@ -66,22 +64,26 @@ def read_settings(checkpoint: Checkpoint) -> Settings:
         if isinstance(config, Mapping) and isinstance(config.get("model_type"), str):
             break
     else:
+        activation, view = stated.activation(checkpoint), stated.view(checkpoint)
         return Settings(
             source="the attributes of the pickled module",
             heads=whole(_agreed(checkpoint, "num_heads")),
             epsilon=_small(_agreed(checkpoint, "eps")),
+            activation=None if activation is None else activation[0],
+            activation_source="" if activation is None else activation[1],
+            image=None if view is None else view[0],
             preprocessing=_preprocessing(checkpoint.folder.get("preprocessor")),
         )
     tower = config.get("vision_config")
     # CLIP and SigLIP with both towers keep the image tower's values under "vision_config".
     values = {str(k): v for k, v in (tower if isinstance(tower, Mapping) else config).items()}
-    activation = values.get("hidden_act")
+    named = values.get("hidden_act")
     return Settings(
         kind=config["model_type"],
         values=values,
         heads=whole(values.get("num_attention_heads")),
         epsilon=_small(values.get("layer_norm_eps")),
-        activation=_ACTIVATIONS.get(activation) if isinstance(activation, str) else None,
+        activation=stated.ACTIVATIONS.get(named) if isinstance(named, str) else None,
         image=_image(values.get("image_size")),
         labels=_labels(config.get("id2label")),
         preprocessing=_preprocessing(checkpoint.folder.get("preprocessor")),
@@ -104,7 +106,7 @@ def apply_activation(conversion: Conversion, args: dict[str, Any], settings: Set
     if "act_layer" not in args:
         args["act_layer"] = activation
     if settings.activation:
-        conversion.note("activation", f"{activation}, from config.json")
+        conversion.note("activation", f"{activation}, from {settings.activation_source}")
     elif "hidden_act" in settings.values:
         unknown = str(settings.values["hidden_act"])[:40]
         conversion.note("activation", f"{activation}: config.json's {unknown!r} is not known here", "warning")
@@ -117,7 +119,11 @@ def refuse_activation(conversion: Conversion, settings: Settings, only: str = "g
     asked = settings.activation or settings.values.get("hidden_act")
     if asked not in (None, only):
         said = str(asked)[:40]
-        conversion.note("activation", f"{only}, though config.json says {said}: timm's class has no other", "warning")
+        conversion.note(
+            "activation",
+            f"{only}, though {settings.activation_source} says {said}: timm's class has no other",
+            "warning",
+        )
     else:
         conversion.note("activation", only, "found" if asked else "assumed")
 

@@ -39,7 +39,9 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     move_downsampling(conversion)
     conversion.rename([(r"^head\.(weight|bias)$", r"head.fc.\1")])
     beside = stated_window(checkpoint)
-    args, shapes = swin_args(conversion, image=beside.image, window=beside.window, says=beside.says)
+    args, shapes = swin_args(
+        conversion, image=beside.image, window=beside.window, says=beside.says, image_says=beside.image_says
+    )
     settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-5)
     conversion.note("activation", "gelu, Swin's own", "assumed")

@@ -144,6 +144,8 @@ def vit_args(shapes: Shapes) -> dict[str, Any]:
         raise ModelError(
             f"The queries are {shapes.width} wide and the tokens {shapes.embed_dim}: timm's ViT has both alike."
         )
+    if shapes.tokens and shapes.grid is None:
+        raise no_square(shapes.tokens - (shapes.prefix if shapes.tokens > shapes.prefix else 0))
     if shapes.norm and shapes.fc_norm:
         raise ModelError("The file norms both before and after pooling, which timm's ViT can't.")
     pool = "map" if shapes.map_pool else "token" if shapes.class_token and not shapes.fc_norm else "avg"
@@ -167,6 +169,14 @@ def vit_args(shapes: Shapes) -> dict[str, Any]:
 
         args |= {"mlp_layer": SwiGLUPacked, "act_layer": torch.nn.SiLU}
     return args
+
+
+def no_square(places: int) -> ModelError:
+    """The error for a position embedding whose grid nothing tells."""
+    return ModelError(
+        f"The position embedding has {places} places for patches, which is no square: say the height and width of the "
+        "view that it was made for (image_size)."
+    )
 
 
 def common_args(shapes: Shapes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vitviz.errors import ModelError
@@ -80,13 +80,18 @@ def read_swin(tensors: Tensors) -> SwinShapes:
 
 
 def swin_args(
-    conversion: Conversion, *, image: tuple[int, int] | None = None, window: int | None = None, says: str = ""
+    conversion: Conversion,
+    *,
+    image: tuple[int, int] | None = None,
+    window: int | None = None,
+    says: str = "",
+    image_says: str = "",
 ) -> tuple[dict[str, Any], SwinShapes]:
     """timm's arguments, and the findings about heads, window and image; drops the buffers.
 
     Args:
-        image: what a config (`says`) says about the size of the image in pixels.
-        window: what it says about the window.
+        image: what a config (`image_says`, else `says`) says about the size of the image in pixels.
+        window: what it (`says`) says about the window.
     """
     shapes = read_swin(conversion.tensors)
     conversion.drop(_BUFFERS, "computed anew")
@@ -112,19 +117,34 @@ def swin_args(
         conversion.note("window", f"{shapes.window} patches a side, from the tensors", "inferred")
     elif window:
         conversion.note("window", f"{window} patches a side, from {says}")
+    elif side := _last_side(shapes, image):
+        window = side
+        conversion.note("window", f"{side} patches a side, with which the last stage is one window", "assumed")
     else:
         conversion.note("window", f"{_USUAL_WINDOW} patches a side: nothing in the file tells", "assumed")
     args["window_size"] = shapes.window or window or _USUAL_WINDOW
-    # The smallest image on which the last stage still fills a window, as 224 = 4 * 7 * 2^3.
-    smallest = shapes.patch[0] * args["window_size"] * 2 ** (len(shapes.depths) - 1)
+    smallest = smallest_view(shapes.patch[0], args["window_size"], len(shapes.depths))
     if shapes.image:
         conversion.note("image size", f"{shapes.image} px, from the tensors", "inferred")
     elif image:
-        conversion.note("image size", f"{one_or_two(image)} px, from {says}")
+        conversion.note("image size", f"{one_or_two(image)} px, from {image_says or says}")
     else:
         conversion.note("image size", f"{smallest} px, on which the last stage is one window", "assumed")
     args["img_size"] = shapes.image or (one_or_two(image) if image else smallest)
     return args, shapes
+
+
+def _last_side(shapes: SwinShapes, image: tuple[int, int] | None) -> int | None:
+    """Side of the last stage's grid where it is a square of whole patches that may be a window."""
+    merged = shapes.patch[0] * 2 ** (len(shapes.depths) - 1)
+    if image is None or image[0] != image[1] or image[0] % merged:
+        return None
+    return image[0] // merged if 1 < image[0] // merged <= _LARGEST_WINDOW else None
+
+
+def smallest_view(patch: int, window: int, stages: int) -> int:
+    """Side in pixels of the smallest image on which the last stage still fills a window, as 224 = 4 * 7 * 2^3."""
+    return patch * window << (stages - 1)
 
 
 def _depths(tensors: Tensors) -> tuple[int, ...]:
@@ -166,16 +186,19 @@ class StatedWindow:
     image: tuple[int, int] | None = None
     trained: tuple[int, int] | None = None
     says: str = ""
+    image_says: str = ""
 
 
 def stated_window(checkpoint: Checkpoint) -> StatedWindow:
     """The window that the config, the pickled modules, or a name such as swinv2_base_window12to16_192to256 says."""
+    view = stated.size(checkpoint)
+    viewed: dict[str, Any] = {} if view is None else {"image": view[0], "image_says": view[1]}
     found = stated.said(checkpoint, ("window_size",), (int, tuple))
     side = found[0] if found is not None and isinstance(found[0], int) else None
     if found is not None and isinstance(found[0], tuple) and len(set(found[0])) == 1 and isinstance(found[0][0], int):
         side = found[0][0]
     if found is not None and side is not None and 1 <= side <= _LARGEST_WINDOW:
-        return StatedWindow(side, says=found[1])
+        return replace(StatedWindow(side, says=found[1]), **viewed)
     names = [(checkpoint.path.name, "the file's name")]
     named = stated.stated(checkpoint, ("architecture", "arch", "model", "model_name"), str)
     for text, says in ([named] if named is not None else []) + names:
@@ -183,8 +206,8 @@ def stated_window(checkpoint: Checkpoint) -> StatedWindow:
             before, window, before_image, image = (int(part) if part else 0 for part in match.groups())
             if 1 <= window <= _LARGEST_WINDOW and 32 <= image <= 8192:
                 trained = (before, before_image) if before and before_image else None
-                return StatedWindow(window, (image, image), trained, says)
-    return StatedWindow()
+                return replace(StatedWindow(window, (image, image), trained, says), **viewed)
+    return StatedWindow(**viewed)
 
 
 def _image(tensors: Tensors, patch: int, windows: list[int | None]) -> int | None:

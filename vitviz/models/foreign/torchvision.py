@@ -80,7 +80,9 @@ def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:
         conversion.split_biases()
         conversion.note("biases", "the fused bias of q, k and v split; the keys' part is 0 in every pass", "converted")
     beside = stated_window(checkpoint)
-    args, shapes = swin_args(conversion, image=beside.image, window=beside.window, says=beside.says)
+    args, shapes = swin_args(
+        conversion, image=beside.image, window=beside.window, says=beside.says, image_says=beside.image_says
+    )
     settings = read_settings(checkpoint)
     apply_epsilon(conversion, args, settings, 1e-5)
     conversion.note("activation", "gelu, torchvision's own", "assumed")

@@ -187,7 +187,8 @@ def _without(tensors: dict[str, Any], prefixes: tuple[str, ...], what: str, note
     kept = {key: value for key, value in tensors.items() if not key.startswith(prefixes)}
     if len(kept) == len(tensors) or len(kept) < FEWEST:
         return tensors
-    notes.append(f"{len(tensors) - len(kept)} tensors {what} were left out")
+    gone = len(tensors) - len(kept)
+    notes.append(f"{gone} tensor{'s' if gone > 1 else ''} {what} {'were' if gone > 1 else 'was'} left out")
     return kept
 
 

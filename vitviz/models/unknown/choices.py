@@ -6,7 +6,7 @@ Said beside the weights, else inferred from shapes and values, else assumed: wha
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, cast
 
 from vitviz.errors import UnknownArchitectureError
 from vitviz.models import stated
@@ -22,12 +22,6 @@ from vitviz.models.unknown.surround import Surround
 
 ENCODER = "torch nn.TransformerEncoder"
 LUCIDRAINS = "lucidrains vit-pytorch, generation"
-
-_ACTIVATIONS: dict[str, Activation] = {
-    "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_tanh": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
-    "quick_gelu": "quick_gelu", "quickgelu": "quick_gelu", "relu": "relu", "silu": "silu", "swish": "silu",
-    "tanh": "tanh",
-}  # fmt: skip
 
 _TIMM_ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu", "gelutanh": "gelu_tanh", "quickgelu": "quick_gelu", "relu": "relu", "silu": "silu",
@@ -110,7 +104,7 @@ class Choices:
         size = stated.said(self._checkpoint, stated.HEAD_SIZE, int)
         if explicit is None and size and size[0] > 0 and inner % size[0] == 0:
             explicit = (inner // size[0], f"width {inner} by {size[1]}")
-        choice = resolve_heads(explicit, self._matches, self._estimate() if explicit is None else None, inner)
+        choice = resolve_heads(explicit, self._matches, self._estimate, inner)
         self._say("heads", f"{choice.heads} of width {inner // choice.heads}: {choice.source}", choice.certainty)
         return choice.heads
 
@@ -144,11 +138,10 @@ class Choices:
         return last is not None
 
     def _activation(self) -> Activation:
-        found = stated.stated(self._checkpoint, stated.ACTIVATION, str)
-        name = _ACTIVATIONS.get(found[0].lower().rpartition(".")[2]) if found else None
-        if found and name:
-            self._say("activation", f"{name}: {found[1]}")
-            return name
+        found = stated.activation(self._checkpoint)
+        if found:
+            self._say("activation", f"{found[0]}: {found[1]}")
+            return cast(Activation, found[0])
         for match in self._matches:
             if match.activation.lower() in _TIMM_ACTIVATIONS and match.level != "without head and resolution":
                 known = _TIMM_ACTIVATIONS[match.activation.lower()]
@@ -198,7 +191,7 @@ class Choices:
     def _grid(self) -> tuple[tuple[int, int], Literal["all", "patches"]]:
         """(height, width) of the view, and which tokens have a position."""
         around, (high, wide) = self._around, self._around.patch_size
-        said = stated.size(self._checkpoint)
+        said = stated.view(self._checkpoint)
         prefix = (around.class_token is not None) + (0 if around.registers is None else len(around.registers))
         if around.position is None:
             raise UnknownArchitectureError(
@@ -221,7 +214,7 @@ class Choices:
                 return (side * high, side * wide), which
         raise UnknownArchitectureError(
             f"{self._checkpoint.path.name} has {count} positions, which with {prefix} prefix tokens fit no square grid"
-            ": say the image size in a config.json beside it."
+            ": say the view's height and width in pixels (image_size)."
         )
 
     def _statistics(self, gray: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
