@@ -112,6 +112,18 @@ def window(bare_window, opened):
     return bare_window
 
 
+@pytest.fixture
+def run_to_end(qtbot):
+    """Press Run of a panel that computes when asked to, and wait for what comes of it."""
+
+    def run(panel):
+        qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not panel.running, timeout=60000)
+        return panel.result
+
+    return run
+
+
 def move_mouse(widget, position, buttons=Qt.MouseButton.NoButton):
     """Move the mouse over a picture: QTest.mouseMove moves the one real cursor, which off screen arrives late."""
     target, position = widget.viewport(), QPointF(position)

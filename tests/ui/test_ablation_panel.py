@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
 
 import vitviz
 from vitviz import Ablation
@@ -12,25 +11,17 @@ from vitviz.ui.ablation_panel import COLORMAP, colored
 
 
 @pytest.fixture
-def panel(qtbot, window):
+def panel(window):
     """The panel on the screen, in front of the atlas."""
-    dock = next(d for d in window.docks if d.objectName() == "dock-ablation")
-    dock.show()
-    dock.raise_()
+    window.docks.show("Ablation")
     QApplication.processEvents()
     return window.analysis.ablation
 
 
 @pytest.fixture
-def run(qtbot, panel):
-    """Press Run and wait for the map."""
-
-    def go():
-        qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: not panel.running, timeout=30000)
-        return panel.changes
-
-    return go
+def run(panel, run_to_end):
+    """Press Run and wait for what comes of it."""
+    return lambda: run_to_end(panel)
 
 
 def test_run_shows_what_head_ablation_gives_for_the_chosen_class(panel, run, opened):
@@ -78,57 +69,12 @@ def test_layers_with_fewer_heads_are_clear_and_not_to_be_chosen(qtbot, window, r
     assert window.store.state == before
 
 
-def test_cancel_stops_it_and_leaves_what_was_shown(qtbot, window, panel, run, monkeypatch):
-    before = run()
-
-    def endless(*args, progress, cancel, **kwargs):
-        progress(0.5, "half")
-        while not cancel():
-            pass
-        raise vitviz.errors.Cancelled("cancelled")
-
-    monkeypatch.setattr("vitviz.attention.ablation.head_ablation", endless)
-    for stop in (lambda: qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton), window.status.cancel_asked.emit):
-        qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: panel.progress.value() == 500, timeout=30000)
-        assert panel.run.text() == "Cancel"
-        stop()
-        qtbot.waitUntil(lambda: not panel.running, timeout=30000)
-        assert panel.run.text() == "Run" and panel.changes is before
-
-
-def test_another_picture_clears_it_and_drops_what_still_runs(qtbot, window, panel, run, opened):
-    run()
-    qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
-    window.opener.opened.emit(opened)
-    qtbot.waitUntil(lambda: not panel.running, timeout=20000)
-    assert panel.changes is None and not panel.bar.isVisible()
-
-
 def test_of_an_altered_model_it_is_the_change_from_there(qtbot, window, opened, panel, run):
     window.store.update(ablation=Ablation([(0, 1)]))
     qtbot.waitUntil(lambda: bool(window.pane.opened.trace.ablation), timeout=20000)
     changes = run()
     assert changes.values[0, 1] == pytest.approx(0, abs=1e-4)
     assert abs(changes.values[1, 0]) > 1e-4
-
-
-def test_failure_is_said_in_the_panel(qtbot, panel, monkeypatch):
-    def fail(*args, **kwargs):
-        raise vitviz.VitvizError("There is not enough memory.")
-
-    monkeypatch.setattr("vitviz.attention.ablation.head_ablation", fail)
-    qtbot.mouseClick(panel.run, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not panel.running, timeout=30000)
-    assert panel.caption.text() == "There is not enough memory." and panel.run.text() == "Run"
-
-
-def test_a_model_without_classes_says_so(qtbot, window, panel, opened):
-    from dataclasses import replace
-
-    bare = replace(opened, trace=replace(opened.trace, logits=np.empty(0, dtype=np.float32)))
-    window.opener.opened.emit(bare)
-    assert not panel.run.isEnabled() and "no classes" in panel.caption.text()
 
 
 def test_colours_are_the_diverging_map_with_zero_in_the_middle():
@@ -148,3 +94,14 @@ def test_red_is_a_positive_change_as_in_every_panel(panel, run):
     assert down[2] > down[0] and up[0] > up[2]
     run()
     assert "Blue: the class loses" in panel.caption.text() and "Red: it gains" in panel.caption.text()
+
+
+def test_exported_numbers_are_those_of_the_map_as_on_the_command_line(panel, run, opened, tmp_path):
+    changes = run()
+    panel.export(tmp_path / "heads.csv")
+    words, header, *rows = (tmp_path / "heads.csv").read_text().splitlines()
+    assert words.startswith(f"# change of the logit of {opened.trace.label(changes.target)}")
+    assert header == "layer,head 0,head 1"
+    found = np.array([[float(number) for number in row.split(",")] for row in rows])
+    np.testing.assert_array_equal(found[:, 0], np.arange(6))
+    np.testing.assert_allclose(found[:, 1:], changes.values, atol=1e-6)

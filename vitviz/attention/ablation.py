@@ -73,3 +73,24 @@ def head_ablation(
         done += layer.num_heads
     progress(1.0, "Done")
     return changes
+
+
+def changes_csv(changes: np.ndarray, seen: Trace, target: int, to: AblateTo) -> str:
+    """A row for every layer and a column for every head, a comment line with class, model and picture above them.
+
+    `changes` (L, H_max) is what head_ablation gives for the class and way `to` switch off; a head that a layer has not
+    is empty.
+    """
+    how = "set to zero" if to == "zero" else "set to its mean over the tokens"
+    model = f"{seen.model_name} {seen.without}".strip()
+    lines = [
+        f"# change of the logit of {seen.label(target)} ({seen.logits[target]:.4f}) when one head is {how}, "
+        f"{model}, {seen.image_name}",
+        "layer," + ",".join(f"head {head}" for head in range(changes.shape[1])),
+    ]
+    for layer, row in zip(seen.layers, changes, strict=True):
+        numbers = [
+            f"{round(float(value), 6) + 0.0:.6f}" if head < layer.num_heads else "" for head, value in enumerate(row)
+        ]
+        lines.append(f"{layer.index}," + ",".join(numbers))
+    return "\n".join(lines) + "\n"

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the table."""
-    from vitviz.attention.ablation import head_ablation
+    from vitviz.attention.ablation import changes_csv, head_ablation
     from vitviz.attention.classes import class_named
     from vitviz.attention.trace import trace
     from vitviz.images import read_image
@@ -43,17 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     seen = trace(model, image)
     target = class_named(seen, arguments.target)
     changes = head_ablation(model, image, target, to=arguments.to, seen=seen)
-    how = "set to zero" if arguments.to == "zero" else "set to its mean over the tokens"
-    lines = [
-        f"# change of the logit of {seen.label(target)} ({seen.logits[target]:.4f}) when one head is {how}, "
-        f"{model.name}, {image.name}",
-        "layer," + ",".join(f"head {head}" for head in range(changes.shape[1])),
-    ]
-    for layer, row in enumerate(changes):
-        heads = seen.layers[layer].num_heads
-        numbers = [f"{round(float(value), 6) + 0.0:.6f}" if head < heads else "" for head, value in enumerate(row)]
-        lines.append(f"{layer}," + ",".join(numbers))
-    write_table("\n".join(lines) + "\n", arguments.out)
+    write_table(changes_csv(changes, seen, target, arguments.to), arguments.out)
     return 0
 
 

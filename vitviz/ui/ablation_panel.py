@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPoint, QRectF, Qt, Slot
+from PySide6.QtCore import QPoint, QRectF, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from vitviz.attention.values import AblateTo, Place
 from vitviz.render.style import color_table
+from vitviz.ui.asked_panel import AskedPanel, Form, choice
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.run_button import RunButton
-from vitviz.ui.targets import TargetBox
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -39,61 +39,52 @@ class Changes:
     target: int
     to: AblateTo
 
+    def csv(self) -> str:
+        """The numbers as a table."""
+        from vitviz.attention.ablation import changes_csv
 
-class AblationPanel(QWidget):
+        return changes_csv(self.values, self.trace, self.target, self.to)
+
+
+class AblationPanel(AskedPanel[Changes]):
     """Runs the ablation of every head, and shows it as a map of layers by heads: a click chooses a head."""
 
-    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._pane = pane
+    def __init__(self, pane: Pane, worker: Worker) -> None:
+        super().__init__(
+            pane,
+            worker,
+            kind=KIND,
+            tip="Switch every head off, one at a time: a pass for each layer, its heads in one batch",
+            target_tip="The class whose logit is watched",
+            least_classes=1,
+            forms=[Form(".csv", "Numbers as CSV…", "Numbers", lambda changes: changes.csv().encode())],
+        )
         self._foreground = QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
-        self.changes: Changes | None = None
-        self.target = TargetBox("The class whose logit is watched", pane)
-        self.instead = QComboBox()
-        for title, value in _INSTEAD:
-            self.instead.addItem(title, value)
-        self.instead.setToolTip("What a head gives instead of its output")
-        self.instead.setAccessibleName("What a head gives instead of its output")
-        tip = "Switch every head off, one at a time: a pass for each layer, its heads in one batch"
-        self.run = RunButton(worker, KIND, tip)
-        self.progress = self.run.progress
-        self.run.clicked.connect(self.toggle)
+        self.instead = choice(_INSTEAD, "What a head gives instead of its output")
         self.view = PictureView(self)
         self.view.setAccessibleName("Change of the logit: rows are layers, columns are heads")
         self._frame = frame_item(self.view.box, (20, 20, 20), 2.5)
         self.bar = ColorBar(self)
-        self.caption = QLabel()
-        self.caption.setTextFormat(Qt.TextFormat.PlainText)
-        self.caption.setWordWrap(True)
-        top, middle = QHBoxLayout(), QHBoxLayout()
+        top, second, middle = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
         top.addWidget(self.target, 1)
-        top.addWidget(self.instead)
         top.addWidget(self.run)
+        second.addWidget(self.instead, 1)
+        second.addWidget(self.save)
         middle.addWidget(self.view, 1)
         middle.addWidget(self.bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(top)
+        layout.addLayout(second)
         layout.addWidget(self.progress)
         layout.addLayout(middle, 1)
         layout.addWidget(self.caption)
-        self.setMinimumWidth(260)
-        self.bar.hide()
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._say)
         self.view.clicked.connect(self._clicked)
-        pane.traced.connect(self._traced)
         pane.store.changed.connect(self._mark)
-        self.run.ended.connect(self._say)
-        self.run.done.connect(self._done)
-        self.run.failed.connect(self.caption.setText)
-        self._say()
-
-    @property
-    def running(self) -> bool:
-        """Whether a run is under way."""
-        return self.run.running
+        self.show_result()
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours of the panel."""
@@ -102,48 +93,22 @@ class AblationPanel(QWidget):
         for label in self._labels:
             label.setColor(foreground)
 
-    @Slot(object)
-    def _traced(self, opened: Opened) -> None:
-        self.cancel()
-        self.changes = None
-        self.target.offer(opened.trace)
-        self.run.setEnabled(self.target.count() > 0)
-        self._draw()
-
-    @Slot()
-    def toggle(self) -> None:
-        """Run, or cancel what runs."""
-        opened = self._pane.opened
-        if self.running:
-            self.cancel()
-            return
-        target = self.target.currentData()
-        if opened is None or target is None:
-            return
+    def work(self, opened: Opened, target: int) -> Callable[[Progress], Changes]:
+        """Switch every head off, one at a time."""
         to: AblateTo = self.instead.currentData()
         model, image, seen = opened.model, opened.image, opened.trace
 
-        def work(progress: Progress) -> Changes:
+        def ablate(progress: Progress) -> Changes:
             from vitviz.attention.ablation import head_ablation
 
             values = head_ablation(model, image, target, to=to, seen=seen, progress=progress, cancel=progress.cancelled)
             return Changes(values, seen, target, to)
 
-        self.run.start(work)
+        return ablate
 
-    @Slot()
-    def cancel(self) -> None:
-        """Give up what runs."""
-        self.run.cancel()
-
-    @Slot(object)
-    def _done(self, changes: Changes) -> None:
-        if self._pane.opened is not None and changes.trace is self._pane.opened.trace:
-            self.changes = changes
-            self._draw()
-
-    def _draw(self) -> None:
-        changes = self.changes
+    def draw(self) -> None:
+        """The map of layers by heads, with its numbers and its bar."""
+        changes = self.result
         for label in self._labels:
             self.view.box.removeItem(label)
         self._labels.clear()
@@ -158,7 +123,28 @@ class AblationPanel(QWidget):
             self.bar.show_scale(COLORMAP, (-most, most), "0 in the middle", "change of the logit")
             self._label(*values.shape)
         self._mark()
-        self._say()
+
+    def stem(self, result: Changes) -> str:
+        """Of head ablation, for a class."""
+        return f"head ablation {result.trace.label(result.target)}"
+
+    def words(self) -> str:
+        """What the colours say, or what Run would do."""
+        changes = self.result
+        if changes is not None:
+            how = next(title for title, value in _INSTEAD if value == changes.to)
+            off = f", {changes.trace.ablation.words}" if changes.trace.ablation else ""
+            return (
+                f"Change of the logit of {changes.trace.label(changes.target)}{off} when one head is {how}. Blue: the "
+                "class loses, so the head spoke for it. Red: it gains."
+            )
+        if self.pane.opened is not None and not self.has_classes:
+            return "This model has no classes, so there is no logit to watch."
+        return "Which heads speak for a class? Run switches them off, one at a time."
+
+    @Slot()
+    def _say(self) -> None:
+        self.caption.setText(self.words())
 
     def _label(self, layers: int, heads: int) -> None:
         far = -0.06 * max(layers, heads) - 0.35
@@ -178,7 +164,7 @@ class AblationPanel(QWidget):
     @Slot()
     def _mark(self) -> None:
         """Frame the chosen head, or the layer where heads are fused."""
-        state, changes = self._pane.store.state, self.changes
+        state, changes = self.pane.store.state, self.result
         if changes is None or state.layer >= len(changes.trace.layers):
             set_frame(self._frame, None)
             return
@@ -192,7 +178,7 @@ class AblationPanel(QWidget):
         return self.view.position_of(Place(head + 0.5, layer + 0.5)).toPoint()
 
     def _at(self, place: Place) -> tuple[int, int] | None:
-        changes = self.changes
+        changes = self.result
         if changes is None or place.x < 0 or place.y < 0:
             return None
         layer, head = int(place.y), int(place.x)
@@ -201,12 +187,12 @@ class AblationPanel(QWidget):
 
     @Slot(object)
     def _hovered(self, place: Place) -> None:
-        if (found := self._at(place)) is None or self.changes is None:
+        if (found := self._at(place)) is None or self.result is None:
             self._say()
             return
         layer, head = found
-        trace, target = self.changes.trace, self.changes.target
-        change, logit = float(self.changes.values[layer, head]), float(trace.logits[target])
+        trace, target = self.result.trace, self.result.target
+        change, logit = float(self.result.values[layer, head]), float(trace.logits[target])
         self.caption.setText(
             f"Layer {layer} head {head} · logit of {trace.label(target)} {logit:.3f} → {logit + change:.3f} "
             f"({change:+.4f})"
@@ -215,21 +201,7 @@ class AblationPanel(QWidget):
     @Slot(object)
     def _clicked(self, place: Place) -> None:
         if (found := self._at(place)) is not None:
-            self._pane.store.update(layer=found[0], head=found[1])
-
-    @Slot()
-    def _say(self) -> None:
-        changes, opened = self.changes, self._pane.opened
-        if changes is not None:
-            how = next(title for title, value in _INSTEAD if value == changes.to)
-            self.caption.setText(
-                f"Change of the logit of {changes.trace.label(changes.target)} when one head is {how}. Blue: the class "
-                "loses, so the head spoke for it. Red: it gains."
-            )
-        elif opened is not None and not self.target.count():
-            self.caption.setText("This model has no classes, so there is no logit to watch.")
-        else:
-            self.caption.setText("Which heads speak for a class? Run switches them off, one at a time.")
+            self.pane.store.update(layer=found[0], head=found[1])
 
 
 def colored(values: np.ndarray, most: float) -> np.ndarray:

@@ -43,8 +43,8 @@ class AnalysisPanels(QObject):
             ("Methods side by side", self.methods),
         )
         self.studies: Studies = {BiasStudy: ("Relative bias", self.bias)}
-        self.truth.told.connect(self.told)
-        self.bias.buttons.told.connect(self.told)
+        for speaking in (self.ablation, self.truth, self.bias.buttons):
+            speaking.told.connect(self.told)
         theme.changed.connect(self.recolor)
         self.recolor()
 

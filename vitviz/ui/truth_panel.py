@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
-from vitviz.atomic import slug, write_bytes
-from vitviz.errors import FileError
-from vitviz.ui import files
+from vitviz.ui.asked_panel import AskedPanel, Form, choice
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
-from vitviz.ui.run_button import RunButton
-from vitviz.ui.targets import TargetBox
 from vitviz.ui.truth_sheet import TruthSheet
 
 if TYPE_CHECKING:
@@ -36,45 +31,28 @@ class Judged:
     found: Faithfulness
     trace: Trace
     gaps: list[str]
-    picture: str
 
 
-class TruthPanel(QWidget):
-    """Runs the test and shows curves and areas. `told(str)` with a word for the status bar."""
+class TruthPanel(AskedPanel[Judged]):
+    """Runs the test and shows curves and areas."""
 
-    told = Signal(str)
-
-    def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._pane = pane
-        self.judged: Judged | None = None
-        self.target = TargetBox("The class that should fall and rise", pane)
-        self.removal = _box(REMOVALS, "What a patch becomes that is taken away")
-        self.score = _box(SCORES, "What the curves are of")
-        tip = "Take the patches away in the order of each method, and ask the model meanwhile"
-        self.run = RunButton(worker, KIND, tip)
-        self.progress = self.run.progress
-        self.run.clicked.connect(self.toggle)
-        self.save = QToolButton()
-        self.save.setText("Export")
-        self.save.setToolTip("Write the numbers, or the plots and the table as a picture")
-        self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self.save)
-        menu.addAction("Numbers as CSV…", lambda: self._ask("csv"))
-        menu.addAction("Picture as PNG…", lambda: self._ask("png"))
-        self.save.setMenu(menu)
+    def __init__(self, pane: Pane, worker: Worker) -> None:
         self.sheet = TruthSheet()
+        super().__init__(
+            pane,
+            worker,
+            kind=KIND,
+            tip="Take the patches away in the order of each method, and ask the model meanwhile",
+            target_tip="The class that should fall and rise",
+            least_classes=2,
+            forms=[
+                Form(".csv", "Numbers as CSV…", "Numbers", lambda judged: judged.found.csv().encode()),
+                Form(".png", "Picture as PNG…", "PNG pictures", lambda judged: self.sheet.picture()),
+            ],
+        )
         self.plots, self.table = self.sheet.plots, self.sheet.table
-        self.caption = QLabel()
-        self.caption.setTextFormat(Qt.TextFormat.PlainText)
-        self.caption.setWordWrap(True)
-        self._lay_out()
-        pane.traced.connect(self._traced)
-        self.run.done.connect(self._done)
-        self.run.failed.connect(self.caption.setText)
-        self._show()
-
-    def _lay_out(self) -> None:
+        self.removal = choice(REMOVALS, "What a patch becomes that is taken away")
+        self.score = choice(SCORES, "What the curves are of")
         first, second = QHBoxLayout(), QHBoxLayout()
         first.addWidget(self.target, 1)
         first.addWidget(self.run)
@@ -88,44 +66,19 @@ class TruthPanel(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(self.sheet, 1)
         layout.addWidget(self.caption)
-        self.setMinimumWidth(260)
-
-    @property
-    def running(self) -> bool:
-        """Whether a run is under way."""
-        return self.run.running
+        self.show_result()
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours of the plots."""
         self.plots.set_colors(background, foreground)
 
-    @Slot(object)
-    def _traced(self, opened: Opened) -> None:
-        self.cancel()
-        self.judged = None
-        self.target.offer(opened.trace)
-        self.run.setEnabled(self.target.count() > 1)
-        self._show()
-
-    @Slot()
-    def cancel(self) -> None:
-        """Give up what runs."""
-        self.run.cancel()
-
-    @Slot()
-    def toggle(self) -> None:
-        """Run, or cancel what runs."""
-        opened, shown = self._pane.opened, self._pane.map
-        if self.running:
-            self.cancel()
-            return
-        target = self.target.currentData()
-        if opened is None or target is None:
-            return
+    def work(self, opened: Opened, target: int) -> Callable[[Progress], Judged]:
+        """Make the maps of all methods, then take their patches away."""
+        shown = self.pane.map
         model, image, seen = opened.model, opened.image, opened.trace
         removal, score = self.removal.currentData(), self.score.currentData()
 
-        def work(progress: Progress) -> Judged:
+        def judge(progress: Progress) -> Judged:
             from vitviz.attention.contenders import contenders
             from vitviz.attention.faithfulness import faithfulness
 
@@ -140,25 +93,22 @@ class TruthPanel(QWidget):
                 model, image, maps, target,
                 removal=removal, score=score, seen=seen, progress=then, cancel=progress.cancelled,
             )  # fmt: skip
-            return Judged(found, seen, gaps, image.name)
+            return Judged(found, seen, gaps)
 
-        self.run.start(work)
+        return judge
 
-    @Slot(object)
-    def _done(self, judged: Judged) -> None:
-        if self._pane.opened is not None and judged.trace is self._pane.opened.trace:
-            self.judged = judged
-            self._show()
+    def draw(self) -> None:
+        """The curves and the table; why a method is not there is in the caption's tip."""
+        self.sheet.show_found(self.result.found if self.result else None)
+        self.caption.setToolTip("\n".join(self.result.gaps) if self.result else "")
 
-    def _show(self) -> None:
-        judged = self.judged
-        self.sheet.show_found(judged.found if judged else None)
-        self.save.setEnabled(judged is not None)
-        self.caption.setText(self._words())
-        self.caption.setToolTip("\n".join(judged.gaps) if judged else "")
+    def stem(self, result: Judged) -> str:
+        """Of faithfulness, for a class."""
+        return f"faithfulness {result.found.label}"
 
-    def _words(self) -> str:
-        judged, opened = self.judged, self._pane.opened
+    def words(self) -> str:
+        """What the areas are of, and what is not to be compared."""
+        judged = self.result
         if judged is not None:
             off = f", {judged.trace.ablation.words}" if judged.trace.ablation else ""
             words = f"Areas under the curves of {judged.found.label}{off}; the best is bold."
@@ -167,41 +117,6 @@ class TruthPanel(QWidget):
                 words += f" Grids differ ({sizes}): the best of each is bold, beside the random orders of its own grid."
             missing = ", ".join(gap.partition(":")[0] for gap in judged.gaps)
             return f"{words} Not defined for this model: {missing}." if missing else words
-        if opened is not None and self.target.count() < 2:
+        if self.pane.opened is not None and not self.has_classes:
             return "This model has no classes, so nothing can fall or rise."
         return "Does the shown map say what the model looks at? Run takes its patches away and watches the class."
-
-    def _ask(self, kind: str) -> None:
-        judged = self.judged
-        if judged is None:
-            return
-        stem = f"{Path(judged.picture).stem} {judged.trace.model_name} faithfulness {judged.found.label}"
-        titles = {"csv": "Numbers (*.csv)", "png": "PNG pictures (*.png)"}
-        files.ask_save(
-            self, str(Path.home() / f"{slug(stem)}.{kind}"), [titles[kind]],
-            title="Export", then=lambda paths: self.export(paths[0]),
-        )  # fmt: skip
-
-    def export(self, path: Path) -> None:
-        """Write the numbers where the file is called .csv, else the plots and the table as a PNG."""
-        if self.judged is None:
-            return
-        try:
-            if path.suffix.lower() == ".csv":
-                write_bytes(path, self.judged.found.csv().encode())
-            else:
-                path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
-                write_bytes(path, self.sheet.picture())
-        except FileError as error:
-            self.caption.setText(str(error))
-            return
-        self.told.emit(f"Written: {path}")
-
-
-def _box(choices: tuple[tuple[str, str], ...], tip: str) -> QComboBox:
-    box = QComboBox()
-    for title, value in choices:
-        box.addItem(title, value)
-    box.setToolTip(tip)
-    box.setAccessibleName(tip)
-    return box

@@ -1,0 +1,187 @@
+"""A panel that computes only when asked to, about a class of the shown trace, and writes what came of it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QLabel, QMenu, QToolButton, QWidget
+
+from vitviz.atomic import slug, write_bytes
+from vitviz.errors import FileError
+from vitviz.ui import files
+from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.run_button import RunButton
+from vitviz.ui.targets import TargetBox
+
+if TYPE_CHECKING:
+    from vitviz.attention.trace import Trace
+
+
+class Found(Protocol):
+    """What came of a run: it knows of which trace."""
+
+    @property
+    def trace(self) -> Trace:
+        """The trace that was asked about."""
+
+
+R = TypeVar("R", bound=Found)
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[R]):
+    """A form in which a result is written: its suffix, its line in the menu, its kind of file, and what makes it."""
+
+    suffix: str
+    line: str
+    kind: str
+    made: Callable[[R], bytes]
+
+
+class AskedPanel(QWidget, Generic[R]):
+    """Run, Cancel, progress, the class, a caption and Export, for a panel to place; it fills in the rest.
+
+    `result` is what came of the last run, None once another trace is shown. `told(str)` with a word for the status bar.
+    """
+
+    told = Signal(str)
+
+    def __init__(
+        self,
+        pane: Pane,
+        worker: Worker,
+        *,
+        kind: str,
+        tip: str,
+        target_tip: str,
+        least_classes: int,
+        forms: list[Form[R]],
+    ) -> None:
+        super().__init__()
+        self.pane = pane
+        self.result: R | None = None
+        self._least, self._forms = least_classes, forms
+        self.target = TargetBox(target_tip, pane)
+        self.run = RunButton(worker, kind, tip)
+        self.progress = self.run.progress
+        self.save = QToolButton()
+        self.save.setText("Export")
+        self.save.setToolTip("Write what is shown")
+        self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.save)
+        for form in forms:
+            self._offer(menu, form)
+        self.save.setMenu(menu)
+        self.caption = QLabel()
+        self.caption.setTextFormat(Qt.TextFormat.PlainText)
+        self.caption.setWordWrap(True)
+        self.setMinimumWidth(260)
+        pane.traced.connect(self._traced)
+        self.run.clicked.connect(self.toggle)
+        self.run.done.connect(self._done)
+        self.run.failed.connect(self.caption.setText)
+
+    @abstractmethod
+    def work(self, opened: Opened, target: int) -> Callable[[Progress], R]:
+        """What Run does, with all that was chosen."""
+
+    @abstractmethod
+    def draw(self) -> None:
+        """Show `result`, or that there is none."""
+
+    @abstractmethod
+    def words(self) -> str:
+        """What the caption says of it."""
+
+    @abstractmethod
+    def stem(self, result: R) -> str:
+        """What a file of the result is called after the picture and the model."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self.run.running
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the shown model has classes to ask about."""
+        return self.target.count() >= self._least
+
+    @Slot()
+    def toggle(self) -> None:
+        """Run, or cancel what runs."""
+        opened, target = self.pane.opened, self.target.currentData()
+        if self.running:
+            self.cancel()
+        elif opened is not None and target is not None:
+            self.run.start(self.work(opened, target))
+
+    @Slot()
+    def cancel(self) -> None:
+        """Give up what runs."""
+        self.run.cancel()
+
+    @Slot(object)
+    def _traced(self, opened: Opened) -> None:
+        self.cancel()
+        self.result = None
+        self.target.offer(opened.trace)
+        self.run.setEnabled(self.has_classes)
+        self.show_result()
+
+    @Slot(object)
+    def _done(self, result: R) -> None:
+        if self.pane.opened is not None and result.trace is self.pane.opened.trace:
+            self.result = result
+            self.show_result()
+
+    def show_result(self) -> None:
+        """Draw what there is, and say it."""
+        self.draw()
+        self.save.setEnabled(self.result is not None)
+        self.caption.setText(self.words())
+
+    def _offer(self, menu: QMenu, form: Form[R]) -> None:
+        menu.addAction(form.line, lambda: self._ask(form))
+
+    def _ask(self, form: Form[R]) -> None:
+        result = self.result
+        if result is None:
+            return
+        stem = slug(f"{Path(result.trace.image_name).stem} {result.trace.model_name} {self.stem(result)}")
+        files.ask_save(
+            self, str(Path.home() / f"{stem}{form.suffix}"), [f"{form.kind} (*{form.suffix})"],
+            title="Export", then=lambda paths: self.export(paths[0]),
+        )  # fmt: skip
+
+    def export(self, path: Path) -> None:
+        """Write the result in the form that the path's suffix names, else in the last one."""
+        if self.result is None:
+            return
+        form = next((form for form in self._forms if path.suffix.lower() == form.suffix), None)
+        if form is None:
+            form = self._forms[-1]
+            path = path.with_name(path.name + form.suffix)
+        try:
+            write_bytes(path, form.made(self.result))
+        except FileError as error:
+            self.caption.setText(str(error))
+            return
+        self.told.emit(f"Written: {path}")
+
+
+def choice(choices: tuple[tuple[str, str], ...], tip: str) -> QComboBox:
+    """A box of (title, value), the value as the data of its line."""
+    box = QComboBox()
+    for title, value in choices:
+        box.addItem(title, value)
+    box.setToolTip(tip)
+    box.setAccessibleName(tip)
+    return box
