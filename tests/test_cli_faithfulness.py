@@ -8,7 +8,7 @@ import pytest
 import vitviz
 from vitviz import cli
 from vitviz.attention.contenders import contenders, name_of
-from vitviz.attention.faithfulness import RANDOM
+from vitviz.attention.curves import RANDOM
 
 PICTURE = Path(__file__).parents[1] / "resources" / "demo" / "pictures" / "star_and_ring.png"
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import vitviz
-from vitviz.attention.faithfulness import RANDOM, faithfulness, removal_order
+from vitviz.attention.curves import RANDOM
+from vitviz.attention.faithfulness import faithfulness, removal_order
 from vitviz.attention.values import Ablation, Map, Selection
 from vitviz.errors import AttentionError, Cancelled
 from vitviz.models.layout import Grid

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 import vitviz
 from vitviz import Ablation
-from vitviz.attention.faithfulness import RANDOM
+from vitviz.attention.curves import RANDOM
 
 
 @pytest.fixture

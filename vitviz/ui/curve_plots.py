@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
-    from vitviz.attention.faithfulness import Faithfulness
+    from vitviz.attention.curves import Faithfulness
 
 # Okabe and Ito 2008: told apart with any colour vision, on light and dark alike.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7570b3")

@@ -16,7 +16,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.truth_sheet import TruthSheet
 
 if TYPE_CHECKING:
-    from vitviz.attention.faithfulness import Faithfulness
+    from vitviz.attention.curves import Faithfulness
     from vitviz.attention.trace import Trace
 
 KIND = "faithfulness"

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from vitviz.ui.curve_plots import CurvePlots, color_of
 
 if TYPE_CHECKING:
-    from vitviz.attention.faithfulness import Faithfulness
+    from vitviz.attention.curves import Faithfulness
 
 _COLUMNS = ("Order", "Deletion", "Insertion", "Gain")
 _TIPS = (
