@@ -8,6 +8,7 @@ from PIL import Image as Pillow
 
 import vitviz
 from vitviz import cli, resources
+from vitviz.attention.values import Place
 from vitviz.errors import FileError, VitvizError
 from vitviz.render.reading import read_recipe
 from vitviz.render.studies import STUDIES
@@ -16,7 +17,8 @@ from vitviz.render.studies.cut import CutStudy
 from vitviz.render.studies.filters import FilterStudy
 from vitviz.render.studies.making import produce_study
 from vitviz.render.studies.positions import PositionStudy
-from vitviz.render.studies.study import StudyPlan, Subject
+from vitviz.render.studies.reach import ReachStudy
+from vitviz.render.studies.study import Subject, plan_of
 from vitviz.render.studies.transfer import TransferStudy
 
 LAYER = "layers.1.blocks.1.attn"
@@ -27,6 +29,8 @@ CASES = {
     "positions": ("demo", PositionStudy("learned", (-0.5, 1.0), "magma")),
     "another size": ("demo", TransferStudy((64, 96), (0.3, 0.8))),
     "cut": ("demo", CutStudy()),
+    "reach, a step": ("demo-swin", ReachStudy(Place(70.5, 60.0), "down", 2)),
+    "reach, all steps": ("demo-swin", ReachStudy(Place(70.5, 60.0), "up")),
 }
 
 
@@ -56,7 +60,7 @@ def test_every_kind_of_study_is_tried_here():
 def test_made_again_from_its_recipe_it_has_the_same_bytes(case, subjects, tmp_path):
     name, study = CASES[case]
     for kind in study.formats():
-        path = write(tmp_path, StudyPlan(study, study.figure, kind), subjects[name])
+        path = write(tmp_path, plan_of(study, kind), subjects[name])
         out = tmp_path / kind
         out.mkdir()
         assert again(path if kind in ("png", "pdf") else path.with_name(path.name + ".json"), out) == 0
@@ -67,7 +71,7 @@ def test_made_again_from_its_recipe_it_has_the_same_bytes(case, subjects, tmp_pa
 @pytest.mark.parametrize("case", CASES)
 def test_recipe_read_back_is_the_plan(case, subjects, tmp_path):
     name, study = CASES[case]
-    plan = StudyPlan(study, study.figure, "png")
+    plan = plan_of(study, "png")
     path = write(tmp_path, plan, subjects[name])
     for carrier in (path, path.with_name(path.name + ".json")):
         found = read_recipe(carrier)
@@ -78,7 +82,7 @@ def test_recipe_read_back_is_the_plan(case, subjects, tmp_path):
 
 def test_numbers_are_those_of_the_model_and_say_what_they_are(subjects, tmp_path):
     study = BiasStudy(LAYER)
-    path = write(tmp_path, StudyPlan(study, study.figure, "npz"), subjects["demo-swin"])
+    path = write(tmp_path, plan_of(study, "npz"), subjects["demo-swin"])
     with np.load(path, allow_pickle=False) as file:
         expected = vitviz.relative_position_bias(subjects["demo-swin"].model)[LAYER]
         np.testing.assert_array_equal(file["bias"], expected)
@@ -90,7 +94,7 @@ def test_numbers_are_those_of_the_model_and_say_what_they_are(subjects, tmp_path
 
 def test_the_published_recipe_names_no_folder(subjects, tmp_path):
     study = CutStudy()
-    path = write(tmp_path, StudyPlan(study, study.figure, "png"), subjects["demo"])
+    path = write(tmp_path, plan_of(study, "png"), subjects["demo"])
     assert json.loads(Pillow.open(path).text["vitviz"])["picture"]["path"] is None
     assert json.loads(path.with_name(path.name + ".json").read_text())["picture"]["path"]
 
@@ -99,7 +103,7 @@ def test_heads_that_are_off_are_off_again(subjects, tmp_path):
     subject, study = subjects["demo"], CutStudy()
     ablation = vitviz.Ablation(frozenset({(1, 0)}))
     altered = vitviz.trace(subject.model, subject.image, ablation=ablation)
-    path = write(tmp_path, StudyPlan(study, study.figure), Subject(subject.model, subject.image, altered))
+    path = write(tmp_path, plan_of(study, "png"), Subject(subject.model, subject.image, altered))
     assert read_recipe(path).ablation == ablation
     (tmp_path / "out").mkdir()
     assert again(path, tmp_path / "out") == 0
@@ -128,7 +132,7 @@ def test_a_layer_without_a_table_is_refused_in_a_sentence(subjects):
 )
 def test_damaged_recipes_are_refused_with_the_reason(change, says, subjects, tmp_path):
     study = BiasStudy(LAYER)
-    path = write(tmp_path, StudyPlan(study, study.figure, "svg"), subjects["demo-swin"])
+    path = write(tmp_path, plan_of(study, "svg"), subjects["demo-swin"])
     recipe = path.with_name(path.name + ".json")
     recipe.write_text(json.dumps(json.loads(recipe.read_text()) | change))
     with pytest.raises(FileError, match=says):

@@ -7,6 +7,7 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 
+from vitviz.attention.values import Place
 from vitviz.ui.messages import ErrorBox
 from vitviz.ui.opening import ModelWish
 from vitviz.ui.samples import pictures
@@ -127,3 +128,23 @@ def test_tokens_from_pixels_bring_their_picture_back(qtbot, demo, tmp_path):
     drop(qtbot, window, path)
     qtbot.waitUntil(panel.is_seen, timeout=60_000)
     assert window.pane.opened.image.name == pictures()[0].name
+
+
+def test_receptive_field_comes_back_at_its_place_way_and_step(qtbot, demo, tmp_path):
+    window = demo("demo-swin")
+    panel = window.analysis.reach
+    window.store.update(query=Place(70.0, 60.0))
+    front(qtbot, window, "Receptive field", panel, lambda: panel.found is not None)
+    panel.ways.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: panel.found.way == "up", timeout=60_000)
+    panel.slider.setValue(3)
+    path, counts = export(qtbot, panel, tmp_path / "reach.svg"), panel.found.counts
+    panel.ways.setCurrentIndex(0)
+    demo("demo")
+    window.store.update(query=None)
+    drop(qtbot, window, path)
+    qtbot.waitUntil(lambda: panel.is_seen() and panel.found.counts == counts, timeout=60_000)
+    assert panel.found.way == "up" and panel.slider.value() == 3 and not panel.all_steps.isChecked()
+    assert window.store.state.query == Place(70.0, 60.0)
+    export(qtbot, panel, tmp_path / "second.svg")
+    assert (tmp_path / "second.svg").read_bytes() == path.read_bytes()

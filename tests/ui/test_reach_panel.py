@@ -1,7 +1,10 @@
 """What can this token see: asked by button, key and menu; follows the mouse; plays; idle while hidden."""
 
+import json
+
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
@@ -44,7 +47,7 @@ def test_the_button_shows_it_and_lets_it_grow_and_hiding_stops_it(qtbot, swin):
     panel = settle(qtbot, swin)
     assert panel.is_seen() and panel.play.isChecked() and panel._timer.isActive() and panel.slider.value() == 0
     panel._timer.setInterval(5)
-    qtbot.waitUntil(lambda: panel.slider.value() == 3, timeout=30000)
+    qtbot.waitUntil(lambda: panel.slider.value() == 4, timeout=30000)
     qtbot.waitUntil(lambda: panel.slider.value() == 0, timeout=30000)  # from the last on to the first
     panel.window().hide()
     assert not panel._timer.isActive() and not panel.play.isChecked()
@@ -57,29 +60,49 @@ def test_the_key_shows_it_too(qtbot, swin):
     swin.analysis.reach.play.setChecked(False)
 
 
-def test_words_and_pixels_are_those_of_the_place_and_layer(qtbot, swin, picture):
+def choose(qtbot, window, panel, way):
+    """Choose the way in the list that a click opens."""
+    qtbot.mouseClick(panel.ways, Qt.MouseButton.LeftButton)
+    rows = panel.ways.view()
+    qtbot.waitUntil(rows.isVisible, timeout=20000)
+    qtbot.keyClick(rows, Qt.Key.Key_End if way == "up" else Qt.Key.Key_Home)
+    qtbot.keyClick(rows, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: panel.found is not None and panel.found.way == way, timeout=20000)
+    settle(qtbot, window)
+
+
+@pytest.mark.parametrize("way", ["down", "up"])
+def test_words_and_pixels_are_those_of_the_place_and_step(qtbot, swin, picture, way):
     panel = shown(qtbot, swin)
+    choose(qtbot, swin, panel, way)
     swin.store.update(query=Place(100, 70))
     QApplication.processEvents()
     settle(qtbot, swin)
-    expected = reach(swin.pane.opened.trace, Place(100, 70))
-    for at, layer in enumerate(expected.layers):
+    expected = reach(swin.pane.opened.trace, Place(100, 70), way)
+    for at, step in enumerate(expected.steps):
         panel.slider.setValue(at)
-        assert f"has seen {expected.counts[at]} of 99 patches" in panel.text.text()
-        assert panel.text.text().startswith(f"After layer {layer} (")
+        words = panel.text.text()
+        assert f"{step.count} of 99 patches" in words and f"patch ({step.cell[0]}, {step.cell[1]}) of " in words
+        if way == "up":
+            assert words.startswith(f"After layer {step.layers[1]} (")
+        elif at < 2:
+            assert words.startswith(("The last stage's token at", "Through layer 3 (1.1 shifted) the token at")[at])
+        else:
+            assert words.startswith(f"Through layers 3 down to {step.layers[0]} (")
         assert panel.bars.current == at
         pixels = np.asarray(panel.view.image.image)
         grid, view = expected.grid, swin.pane.opened.trace.view
         for cell in ((0, 0), (8, 10), (7, 8)):
             x, y = (int(v) for v in view.to_picture(*grid.centre(*cell)))
             same = (pixels[y, x, :3] == picture.pixels[y, x]).all()
-            assert same == expected.seen[at][cell]
+            assert same == step.seen[cell]
     assert panel.bars.shares == [count / 99 for count in expected.counts]
+    assert panel.bars.ticks == (("none", "3", "2", "1", "0") if way == "down" else ("0", "1", "2", "3"))
 
 
 def test_a_bar_chooses_its_layer(qtbot, swin):
     panel = shown(qtbot, swin)
-    for at in (2, 0, 3):
+    for at in (2, 0, 4):
         middle = panel.bars.bar(at).center()
         qtbot.mouseClick(panel.bars, Qt.MouseButton.LeftButton, pos=QPoint(int(middle.x()), 50))
         assert panel.slider.value() == at == panel.bars.current
@@ -98,15 +121,32 @@ def test_it_follows_the_mouse(qtbot, swin, hover):
 
 def test_a_vit_is_said_to_see_all_from_the_first_layer_on(qtbot, window):
     panel = shown(qtbot, window)
+    # The map is of CLS, which has no place.
+    assert panel.text.text().startswith("The middle of the view, as no place is chosen. ")
+    assert panel.found.counts == (1, *(100,) * 6) and panel.note.text() == "One layer is enough, as in every ViT."
+    choose(qtbot, window, panel, "up")
     assert "100 of 100 patches\u00a0(100.0\u00a0%)" in panel.text.text()
     assert panel.note.text() == "All patches from the first layer on, as in every ViT."
-    # The map is of CLS, which has no place; and there is nothing to watch growing.
-    assert panel.text.text().startswith("The middle of the view, as no place is chosen. After layer ")
+    # There is nothing to watch growing.
     panel.start()
     settle(qtbot, window)
     panel.touch()
     settle(qtbot, window)
     assert not panel.play.isEnabled() and not panel.play.isChecked() and panel.play.text() == "Play"
+
+
+def test_all_steps_and_the_shown_one_are_exported(qtbot, swin, tmp_path):
+    panel = shown(qtbot, swin)
+    panel.slider.setValue(2)
+    for sheet, name, step in ((False, "one.png", 2), (True, "all.pdf", None), (False, "grows.gif", 2)):
+        if panel.all_steps.isChecked() != sheet:
+            panel.all_steps.click()
+        with qtbot.waitSignal(panel.buttons.written, timeout=60000):
+            panel.buttons.export(tmp_path / name)
+        recipe = json.loads((tmp_path / f"{name}.json").read_text())
+        assert recipe["study"]["step"] == step and recipe["values"]["counts"] == list(panel.found.counts)
+    with Pillow.open(tmp_path / "grows.gif") as moving:
+        assert moving.n_frames == len(panel.found.steps)
 
 
 def test_the_button_says_what_it_does_next(qtbot, swin):
@@ -115,4 +155,4 @@ def test_the_button_says_what_it_does_next(qtbot, swin):
     panel.play.click()
     assert panel.play.text() == "Stop"
     panel.play.click()
-    assert panel.play.text() == "Play" and panel.bars.layers == panel.found.layers
+    assert panel.play.text() == "Play"

@@ -95,7 +95,7 @@ def font(pixels: float) -> ImageFont.FreeTypeFont:
 
 def clean(text: str) -> str:
     """Text without what no file may hold: control characters and lone surrogates become spaces."""
-    return "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode())
+    return "".join(c if c.isprintable() or c == "\u00a0" else " " for c in text.encode("utf-8", "replace").decode())
 
 
 def wrapped(text: str, size: float, width: float) -> list[str]:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from vitviz.models.layout import Grid
 from vitviz.render.overlay import Canvas
 from vitviz.render.windows import WindowMarks, draw_windows, edges
 
+if TYPE_CHECKING:
+    from vitviz.attention.reach import Reach
+
 _DIM = 0.3
+
+
+def draw_step(canvas: Canvas, found: Reach, at: int) -> np.ndarray:
+    """One step of a receptive field over its picture, the border of the step before in it, (height, width, 3) uint8."""
+    step = found.steps[at]
+    before = found.steps[at - 1].seen if at else None
+    return draw_reach(canvas, found.grid, step.seen, before, step.own, step.cell)
 
 
 def draw_reach(
@@ -18,7 +30,7 @@ def draw_reach(
 
     Args:
         seen: (gh, gw) bool; its border is white.
-        before: the same one layer earlier, whose border is orange and dashed; None draws none.
+        before: the same one step earlier, whose border is orange and dashed; None draws none.
         own, cell: the grid of the layer that is asked, and the patch of it that looks, framed.
     """
     rows, cols = canvas.cells(grid)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from vitviz.render.studies.bias import BiasStudy
+from vitviz.render.studies.reach import ReachStudy
 from vitviz.ui.ablation_panel import AblationPanel
 from vitviz.ui.bias_panel import BiasPanel
 from vitviz.ui.jobs import Worker
@@ -33,7 +34,7 @@ class AnalysisPanels(QObject):
         super().__init__(parent)
         self._theme = theme
         self.rollout, self.methods = RolloutPanel(pane, worker), MethodsPanel(pane, worker)
-        self.reach, self.bias = ReachPanel(pane, worker), BiasPanel(pane, worker, settings)
+        self.reach, self.bias = ReachPanel(pane, worker, settings), BiasPanel(pane, worker, settings)
         self.ablation, self.truth = AblationPanel(pane, worker), TruthPanel(pane, worker)
         self.docked: tuple[tuple[str, QWidget], ...] = (
             ("Receptive field", self.reach),
@@ -42,8 +43,11 @@ class AnalysisPanels(QObject):
             ("Is it true?", self.truth),
             ("Methods side by side", self.methods),
         )
-        self.studies: Studies = {BiasStudy: ("Relative bias", self.bias)}
-        for speaking in (self.ablation, self.truth, self.bias.buttons):
+        self.studies: Studies = {
+            BiasStudy: ("Relative bias", self.bias),
+            ReachStudy: ("Receptive field", self.reach),
+        }
+        for speaking in (self.ablation, self.truth, self.bias.buttons, self.reach.buttons):
             speaking.told.connect(self.told)
         theme.changed.connect(self.recolor)
         self.recolor()

@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from vitviz.render.plan import suffix_of
-from vitviz.render.studies.study import Study, StudyFormat, StudyPlan, Subject
+from vitviz.render.studies.study import Study, StudyFormat, Subject, plan_of
 from vitviz.ui import files
 from vitviz.ui.export_choices import FORMATS
 from vitviz.ui.jobs import Progress, Worker
@@ -108,7 +108,7 @@ class StudyButtons(QWidget):
         name, formats = path.name.lower(), sorted(what.study.formats(), key=lambda kind: -len(suffix_of(kind)))
         kind: StudyFormat = next((each for each in formats if name.endswith(suffix_of(each))), "png")
         target = path if name.endswith(suffix_of(kind)) else path.with_name(path.name + suffix_of(kind))
-        plan = StudyPlan(what.study, what.study.figure, kind)
+        plan = plan_of(what.study, kind)
 
         def work(progress: Progress) -> Path:
             from vitviz.render.studies.making import produce_study

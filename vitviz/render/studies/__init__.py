@@ -8,9 +8,10 @@ from vitviz.render.studies.bias import BiasStudy
 from vitviz.render.studies.cut import CutStudy
 from vitviz.render.studies.filters import FilterStudy
 from vitviz.render.studies.positions import PositionStudy
+from vitviz.render.studies.reach import ReachStudy
 from vitviz.render.studies.study import Study
 from vitviz.render.studies.transfer import TransferStudy
 
 STUDIES: dict[str, type[Study[Any]]] = {
-    kind.name: kind for kind in (BiasStudy, CutStudy, FilterStudy, PositionStudy, TransferStudy)
+    kind.name: kind for kind in (BiasStudy, CutStudy, FilterStudy, PositionStudy, ReachStudy, TransferStudy)
 }

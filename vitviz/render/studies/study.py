@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 Needs = Literal["model", "picture", "trace"]
 StudyFormat = Literal["png", "svg", "pdf", "npz", "safetensors", "gif", "apng"]
+_SCREEN_DPI = 120  # of animations, which no paper prints and whose frames cost time and bytes
 _STILL: tuple[StudyFormat, ...] = ("png", "svg", "pdf", "npz", "safetensors")
 _MOVING: tuple[StudyFormat, ...] = ("gif", "apng")
 
@@ -99,3 +100,9 @@ class StudyPlan:
             raise ValueError(f"A figure of {self.study.name} can't be written as {self.format}.")
         if not 0.02 <= self.seconds <= 60:
             raise ValueError(f"A frame of {self.seconds:g} seconds was asked for; from 0.02 to 60 is possible.")
+
+
+def plan_of(study: Study[Any], kind: StudyFormat) -> StudyPlan:
+    """A file of a study laid out in its own way."""
+    figure = replace(study.figure, dpi=_SCREEN_DPI) if kind in _MOVING else study.figure
+    return StudyPlan(study, figure, kind)
