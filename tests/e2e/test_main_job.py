@@ -2,30 +2,21 @@
 
 import os
 import threading
-import traceback
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
 
 import numpy as np
 import PIL.Image
 import pytest
-from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
 from vitviz import cli
 from vitviz.attention.values import Place
 from vitviz.ui.jobs import THREAD_NAME
-from vitviz.ui.window import MainWindow
 
 LOADING = 60_000
-
-
-@pytest.fixture(autouse=True)
-def config_dir(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.mktemp("config")
-    monkeypatch.setenv("VITVIZ_CONFIG_DIR", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -36,30 +27,6 @@ def cat(tmp_path):
     path = tmp_path / "cat.png"
     PIL.Image.fromarray(pixels).save(path)
     return path
-
-
-def run(arguments, job):
-    """`cli.main` with `job(window)` done by the event loop once the window is there; its exit status."""
-    trouble = []
-
-    def begin():
-        try:
-            # An earlier window may still wait for the garbage collector, hidden.
-            tops = QApplication.topLevelWidgets()
-            (window,) = [each for each in tops if isinstance(each, MainWindow) and each.isVisible()]
-            job(window)
-            window.close()
-        except BaseException as error:  # noqa: BLE001  told outside of the event loop
-            traceback.print_exc()
-            trouble.append(error)
-            QApplication.closeAllWindows()
-            QApplication.quit()
-
-    QTimer.singleShot(0, begin)
-    status = cli.main(arguments)
-    if trouble:
-        raise trouble[0]
-    return status
 
 
 def drop(window, path):
@@ -73,18 +40,7 @@ def drop(window, path):
     assert enter.isAccepted() and event.isAccepted()
 
 
-def hover(view, place):
-    at = QPointF(view.position_of(place).toPoint())
-    target = view.viewport()
-    none = Qt.MouseButton.NoButton
-    event = QMouseEvent(
-        QEvent.Type.MouseMove, at, target.mapToGlobal(at), none, none, Qt.KeyboardModifier.NoModifier
-    )  # fmt: skip
-    QApplication.sendEvent(target, event)
-    QApplication.processEvents()
-
-
-def test_from_the_demo_to_a_figure(qtbot, cat, tmp_path):
+def test_from_the_demo_to_a_figure(qtbot, run, hover, cat, tmp_path):
     def job(window):
         # The demo comes by itself.
         qtbot.waitUntil(lambda: window.pane.map is not None, timeout=LOADING)
@@ -136,7 +92,7 @@ def test_from_the_demo_to_a_figure(qtbot, cat, tmp_path):
     assert again.read_bytes() == (tmp_path / "figure.png").read_bytes()
 
 
-def test_picture_and_model_of_the_command_line_are_opened(qtbot, cat):
+def test_picture_and_model_of_the_command_line_are_opened(qtbot, run, cat):
     def job(window):
         qtbot.waitUntil(lambda: window.pane.map is not None, timeout=LOADING)
         assert window.pane.opened.image.path == cat
@@ -146,6 +102,6 @@ def test_picture_and_model_of_the_command_line_are_opened(qtbot, cat):
     assert run([str(cat), "--model", "test_vit", "--random"], job) == 0
 
 
-def test_window_closed_at_once_ends_with_0(qtbot):
+def test_window_closed_at_once_ends_with_0(qtbot, run):
     assert run([], lambda window: None) == 0
     assert THREAD_NAME not in {thread.name for thread in threading.enumerate()}

@@ -29,6 +29,7 @@ from vitviz.ui.store import State, Store
 MOST = 4
 _LEAST = QSize(200, 200)  # of the room for all of them
 _FAINT = 0.3
+_BY_KEY = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
 
 
 class PaneColumn(QWidget):
@@ -103,7 +104,8 @@ class PaneColumn(QWidget):
         if event.type() == QEvent.Type.MouseButtonPress and watched is self.map_view.view.viewport():
             self._first_click = not self.title.current
             self.chosen.emit()
-        by_key = isinstance(event, QFocusEvent) and event.reason() != Qt.FocusReason.MouseFocusReason
+        # A menu or dialog that closes gives the focus back, too, and chooses nothing.
+        by_key = isinstance(event, QFocusEvent) and event.reason() in _BY_KEY
         if by_key and event.type() == QEvent.Type.FocusIn and watched is self.map_view.view:
             self.chosen.emit()
         return False
