@@ -172,7 +172,7 @@ def test_lens_follows_the_query_while_it_is_open(window, atlas, hover):
 
 
 def test_rows_and_columns_are_numbered(window, swin):
-    texts = [label.toPlainText() for label in swin.atlas._labels]
+    texts = swin.atlas.labels.texts
     assert [text for text in texts if text.isdigit()] == [*map(str, range(24))]
     assert texts[:4] == ["0.0 window", "1.0 window", "2.0 window", "3.0 window"]
 
@@ -196,7 +196,7 @@ def test_atlas_without_a_model_is_harmless(qtbot, bare_window, hover):
 
 
 def test_labels_that_would_run_into_each_other_are_left_out(swin):
-    view, labels = swin.atlas.view, swin.atlas._numbered["columns"]
+    view, labels = swin.atlas.view, swin.atlas.labels.of("column")
     pitch = swin.atlas._mosaic.tiles.tile[1] + swin.atlas._mosaic.tiles.gap
     for wide in (2000.0, 300.0, 60.0):
         view.box.setRange(QRectF(0, 0, wide, wide), padding=0)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QStyle, QStyleOptionSlider
 from vitviz.attention.values import Place
 from vitviz.render.style import COLORMAPS
 from vitviz.ui.controls import DIRECTIONS, SCALES, SMOOTHING, ViewControls
+from vitviz.ui.palette import CommandPalette, commands
 from vitviz.ui.store import Reality, State, Store
 
 SWIN = Reality((3, 6, 12, 24), ("mean",))
@@ -217,3 +218,43 @@ def test_layer_says_that_it_is_counted_from_0_and_what_its_title_means(store, co
     store.face(Reality((12,) * 6, ("cls", "mean")))
     controls.face()
     assert controls.layer.text() == "Layer 1 (0–5)" and "stage" not in controls.layer.toolTip()
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "expected"),
+    [
+        ("magma", "colormap", "magma"),
+        ("opacity 40", "opacity", 0.4),
+        ("max of heads", "head", "max"),
+        ("head 1", "head", 1),
+        ("layer 2", "layer", 2),
+        ("is looked at", "direction", "to"),
+        ("scale all layers", "limits", "all"),
+        ("smoothing smooth", "interpolation", "smooth"),
+        ("mass 80", "threshold", 0.8),
+        ("method rollout", "method", "rollout"),
+    ],
+)
+def test_the_palette_knows_every_choice_of_the_toolbar(qtbot, window, typed, field, expected):
+    palette = CommandPalette(window)
+    palette.open()
+    qtbot.keyClicks(palette.search, typed)
+    qtbot.keyClick(palette.search, Qt.Key.Key_Return)
+    state = window.store.state
+    assert getattr(state.style if hasattr(state.style, field) else state, field) == expected
+
+
+def test_the_palette_names_classes_where_a_method_explains_one(qtbot, window, opened):
+    def targets():
+        return [each for each in commands(window) if each.menus == ("Target class",)]
+
+    assert targets() == []
+    window.store.update(method="relevance")
+    found = targets()
+    assert [each.name for each in found] == [
+        "Top class",
+        *(f"{opened.trace.label(i)} ({i})" for i in range(len(found) - 1)),
+    ]
+    assert len(found) - 1 == opened.trace.logits.size
+    found[8].action.trigger()
+    assert window.store.state.target == 7

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
 from vitviz.attention.values import Place
@@ -236,3 +236,14 @@ def test_keys_go_on_to_the_window(qtbot, key):
     before = view.box.viewRect()
     qtbot.keyClick(view, key)
     assert parent.key == key and view.box.viewRect() == before
+
+
+def test_pixels_denser_than_the_screen_are_averaged_others_stay_squares(view):
+    smooth = QPainter.RenderHint.SmoothPixmapTransform
+    view.set_extent(400, 600)
+    for times, averaged in ((4, True), (1, False)):
+        size = view.box.viewPixelSize()[0]
+        view.set_pixels(np.zeros((int(400 * times / size / 2), int(600 * times / size / 2), 3), dtype=np.uint8))
+        assert bool(view.renderHints() & smooth) == averaged
+    view.box.setRange(QRectF(0, 0, 8, 8), padding=0)
+    assert not view.renderHints() & smooth

@@ -162,10 +162,10 @@ def test_the_atlas_is_sorted_by_the_number_and_stays_true(qtbot, window, panel, 
             scaled = 1 + 254 * (values - values.min()) / (values.max() - values.min())
             times = height // values.shape[0]
             assert np.abs(tile - np.kron(scaled, np.ones((times, times)))).max() <= 1.0
-    texts = [label.toPlainText() for label in atlas._labels]
+    texts = atlas.labels.texts
     assert "heads, least mean attention distance first" in texts and texts.count("1") == 1  # of the row alone
     panel.sort.setChecked(False)
-    assert [label.toPlainText() for label in atlas._labels].count("1") == 2
+    assert atlas.labels.texts.count("1") == 2
 
 
 def test_another_trace_makes_the_numbers_anew_and_unsorts(qtbot, window, panel, ragged):

@@ -29,9 +29,7 @@ def pixels(window):
 def test_layers_are_named_in_title_box_atlas_and_status(swin_window):
     assert swin_window.map_view.title.text().startswith("Layer 1 (0.1 shifted) · ")
     assert swin_window.controls.layer.text() == "Layer 1 (0–3) · 0.1 shifted"
-    assert {"0.0 regular", "0.1 shifted", "1.0 regular", "1.1 shifted"} <= {
-        label.toPlainText() for label in swin_window.atlas._labels
-    }
+    assert {"0.0 regular", "0.1 shifted", "1.0 regular", "1.1 shifted"} <= set(swin_window.atlas.labels.texts)
     assert "layer 1 (0.1 shifted)" in swin_window.status.reading.text()
 
 

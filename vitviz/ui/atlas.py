@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QPoint, QRectF, Signal, Slot
 from PySide6.QtGui import QColor, QHideEvent, QPainterPath, QResizeEvent
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.render.mosaic import Mosaic, table, tiles_for
+from vitviz.ui.atlas_labels import AtlasLabels
 from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.magnifier import Magnifier
@@ -35,20 +33,18 @@ class AtlasPanel(LazyPanel):
         self._pane = pane
         self._mosaic: Mosaic | None = None
         self._background, self._foreground = QColor("#1b1b1b"), QColor("#e4e4e4")
-        self._labels: list[pg.TextItem] = []
-        self._numbered: dict[str, list[pg.TextItem]] = {"rows": [], "columns": []}
         self._pointed: tuple[int, int] | None = None
         self._order: list[np.ndarray] | None = None
         self._ordered_by = ""
         self.view = PictureView(self)
         self.view.setAccessibleName("Heads: rows are layers, columns are heads")
+        self.labels = AtlasLabels(self.view, self._foreground)
         self._off = cross_items(self.view.box)
         self._edge = frame_item(self.view.box, (0, 0, 0), 5.0)
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.5)
         self._hint = frame_item(self.view.box, (255, 200, 60), 2.5)
         self.title = ElidedLabel(" ")
-        self.caption = QLabel(" ")
-        self.caption.setTextFormat(Qt.TextFormat.PlainText)
+        self.caption = ElidedLabel(" ")
         self.lens = Magnifier(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
@@ -58,7 +54,6 @@ class AtlasPanel(LazyPanel):
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._mouse_gone)
         self.view.clicked.connect(self._clicked)
-        self.view.box.sigRangeChanged.connect(self._thin_out)
         self.view.right_clicked.connect(self._right_clicked)
         pane.store.changed.connect(self._cross_out)
         pane.traced.connect(self._traced)
@@ -86,8 +81,7 @@ class AtlasPanel(LazyPanel):
         """The colours of the panel, which the gaps between the tiles take too."""
         self._background, self._foreground = background, foreground
         self.view.set_colors(background)
-        for label in self._labels:
-            label.setColor(foreground)
+        self.labels.set_color(foreground)
         self.draw()
 
     def tile_center(self, layer: int, head: int) -> QPoint:
@@ -104,17 +98,9 @@ class AtlasPanel(LazyPanel):
         self.point_at(-1, -1)
         self.lens.hide()
         self._mosaic = Mosaic(tiles_for([layer.query_grid.shape for layer in layers], [n.num_heads for n in layers]))
-        height, width = self._mosaic.tiles.size
         self._label()
         self._cross_out()
-        side = max(height, width)
-        self.view.set_extent(height, width, margin=0.11 * side, left=(0.22 if self._titled else 0.11) * side)
         self.lens.look_at(opened)
-
-    @property
-    def _titled(self) -> bool:
-        """Whether the layers have longer names than a number."""
-        return any(self._pane.store.reality.titles)
 
     @Slot()
     def _cross_out(self) -> None:
@@ -134,49 +120,7 @@ class AtlasPanel(LazyPanel):
     def _label(self) -> None:
         """Number the rows and columns, and say what they are."""
         assert self._mosaic is not None
-        for label in self._labels:
-            self.view.box.removeItem(label)
-        self._labels.clear()
-        self._numbered = {"rows": [], "columns": []}
-        tiles = self._mosaic.tiles
-        height, width = tiles.size
-        near, far = -tiles.gap, -tiles.gap - 0.055 * max(height, width)
-        left, above = (1.0, 0.5), (0.5, 1.0)
-        titles = self._pane.store.reality.titles
-        for layer in range(len(tiles.heads)):
-            name = titles[layer] if titles and titles[layer] else str(layer)
-            self._numbered["rows"].append(self._write(name, near, tiles.box(layer, 0)[1] + tiles.tile[0] / 2, left))
-        # Sorted, a column holds another head in every row: then no number above it would be true.
-        for head in range(max(tiles.heads)) if self._order is None else ():
-            label = self._write(str(head), tiles.box(0, head)[0] + tiles.tile[1] / 2, near, above)
-            self._numbered["columns"].append(label)
-        self._write("head" if self._order is None else f"heads, least {self._ordered_by} first", width / 2, far, above)
-        if not self._titled:
-            self._write("layer", far, height / 2, above, angle=90)
-
-    def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> pg.TextItem:
-        item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)
-        item.setPos(x, y)
-        self.view.box.addItem(item, ignoreBounds=True)
-        self._labels.append(item)
-        return item
-
-    @Slot()
-    def _thin_out(self) -> None:
-        """Leave out labels that would run into each other: every second or third is enough."""
-        if self._mosaic is None:
-            return
-        tiles = self._mosaic.tiles
-        wide, high = self.view.box.viewPixelSize()
-        metrics = self.fontMetrics()
-        widest = metrics.horizontalAdvance("0" * len(str(max(tiles.heads) - 1))) + 4
-        for labels, needed, pitch in (
-            (self._numbered["rows"], metrics.height() - 2, (tiles.tile[0] + tiles.gap) / high),
-            (self._numbered["columns"], widest, (tiles.tile[1] + tiles.gap) / wide),
-        ):
-            every = max(1, math.ceil(needed / max(pitch, 1e-6)))
-            for i, label in enumerate(labels):
-                label.setVisible(i % every == 0)
+        self.labels.name(self._mosaic.tiles, self._pane.store.reality.titles, self._ordered_by if self._order else "")
 
     @Slot()
     def draw(self) -> None:
@@ -300,4 +244,5 @@ class AtlasPanel(LazyPanel):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.labels.write()
         self.view.fit()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Slot
@@ -13,29 +14,39 @@ from vitviz.attention.methods import METHODS
 from vitviz.render.style import COLORMAPS, color_table
 from vitviz.ui.labels import plain_label
 from vitviz.ui.store import State, Store
-from vitviz.ui.words import title_text
+from vitviz.ui.words import layer_text, title_text
 
 _FUSED = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
 DIRECTIONS = (("Looks at", "from"), ("Is looked at by", "to"))
 SCALES = (("Scale: this map", "map"), ("Scale: its layer", "layer"), ("Scale: all layers", "all"))
 MARKED = (("as a contour", "contour"), ("as a mask", "mask"))
+_BUTTONS = 40  # pixels of a box of numbers that are none of its words
 SMOOTHING = (("Patches", "nearest"), ("Smooth", "smooth"))
 
 
-class ChoiceBox(QComboBox):
-    """A combo box of (title, value) whose value is a field of the state; user choices go to the store."""
+Offer = tuple[str, Callable[[], None]]
 
-    def __init__(self, store: Store, field: str, choices: Sequence[tuple[str, Any]], tip: str) -> None:
+
+class ChoiceBox(QComboBox):
+    """A combo box of (name, value) whose value is a field of the state; user choices go to the store."""
+
+    def __init__(self, store: Store, field: str, choices: Sequence[tuple[str, Any]], title: str, tip: str) -> None:
         super().__init__()
         self._store, self._field = store, field
         self.setToolTip(tip)
-        self.setAccessibleName(tip)
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(tip)
         # A click must not take the arrow keys away from layers and heads; Tab reaches the box all the same.
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.set_choices(choices)
         self.activated.connect(self._chosen)
         store.changed.connect(lambda old, new: self.follow(new))
         self.follow(store.state)
+
+    def offers(self) -> list[Offer]:
+        """Its choices, for the palette of commands."""
+        # Not "Head 1 (0–5)": who types 5 means head 5.
+        return [(self.itemText(i).partition(" (")[0], partial(self._chosen, i)) for i in range(self.count())]
 
     def set_choices(self, choices: Sequence[tuple[str, Any]]) -> None:
         """Offer other choices; nothing is sent to the store."""
@@ -72,10 +83,15 @@ class LayerBox(QSpinBox):
         self.setPrefix("Layer ")
         self.setKeyboardTracking(False)
         self.setButtonSymbols(QSpinBox.ButtonSymbols.PlusMinus)
-        self.setMinimumWidth(110)
         self.valueChanged.connect(lambda value: store.update(layer=value))
         store.changed.connect(lambda old, new: self.follow())
         self.follow()
+
+    def offers(self) -> list[Offer]:
+        """All layers, for the palette of commands."""
+        titles, store = self._store.reality.titles, self._store
+        names = [layer_text(i, titles[i] if titles else "") for i in range(len(store.reality.heads))]
+        return [(name, partial(store.update, layer=i)) for i, name in enumerate(names)]
 
     def event(self, event: QEvent) -> bool:
         # A number takes no letters: they stay the window's shortcuts (M, D).
@@ -92,6 +108,12 @@ class LayerBox(QSpinBox):
         else:
             self.stepBy(step)
 
+    def _keep_room(self, count: int, titles: Sequence[str]) -> None:
+        """Be as wide as the longest that it can say, so that nothing beside it moves."""
+        longest = max((f"Layer {i} ({_span(count)}) · {title}" for i, title in enumerate(titles) if title), key=len,
+                      default=f"Layer {count} ({_span(count)})")  # fmt: skip
+        self.setMinimumWidth(self.fontMetrics().horizontalAdvance(longest) + _BUTTONS)
+
     def follow(self) -> None:
         """Show what the store holds."""
         if not METHODS[self._store.state.method].of_head:
@@ -101,6 +123,7 @@ class LayerBox(QSpinBox):
             return
         count, titles = len(self._store.reality.heads), self._store.reality.titles
         title = titles[self._store.state.layer] if titles and count else ""
+        self._keep_room(count, titles)
         with QSignalBlocker(self):
             self.setSpecialValueText("")
             self.setRange(0, max(0, count - 1))
@@ -124,6 +147,10 @@ class OpacitySlider(QSlider):
         store.changed.connect(lambda old, new: self.follow(new))
         self.follow(store.state)
 
+    def offers(self) -> list[Offer]:
+        """Some values, for the palette of commands."""
+        return [(f"{percent} %", partial(self._store.update, opacity=percent / 100)) for percent in range(0, 101, 10)]
+
     def follow(self, state: State) -> None:
         """Show what the store holds."""
         percent = round(state.style.opacity * 100)
@@ -137,6 +164,7 @@ class ThresholdBox(QSpinBox):
 
     def __init__(self, store: Store) -> None:
         super().__init__()
+        self._store = store
         self.setRange(0, 100)
         self.setSingleStep(5)
         self.setPrefix("Mass ")
@@ -148,6 +176,11 @@ class ThresholdBox(QSpinBox):
         self.valueChanged.connect(lambda value: store.update(threshold=value / 100))
         store.changed.connect(lambda old, new: self.follow(new))
         self.follow(store.state)
+
+    def offers(self) -> list[Offer]:
+        """Some values, for the palette of commands."""
+        shares = [(f"{percent} %", percent / 100) for percent in (30, 50, 60, 80, 90, 95)]
+        return [(name, partial(self._store.update, threshold=share)) for name, share in (("Not marked", 0.0), *shares)]
 
     def follow(self, state: State) -> None:
         """Show what the store holds."""
@@ -170,19 +203,25 @@ class ViewControls(QToolBar):
         self.setObjectName("view-controls")
         self._store = store
         self.layer = LayerBox(store)
-        self.head = ChoiceBox(store, "head", _FUSED, "Head (Left, Right; M for the mean)")
+        self.head = ChoiceBox(store, "head", _FUSED, "Head", "Head (Left, Right; M for the mean)")
         self.head.setMinimumContentsLength(13)
         self.head.setPlaceholderText("All heads")
-        self.direction = ChoiceBox(store, "direction", DIRECTIONS, "What the query looks at, or what looks at it (D)")
-        self.colormap = ChoiceBox(store, "colormap", [(name, name) for name in COLORMAPS], "Colormap")
+        self.direction = ChoiceBox(
+            store, "direction", DIRECTIONS, "Direction", "What the query looks at, or what looks at it (D)"
+        )
+        self.colormap = ChoiceBox(store, "colormap", [(name, name) for name in COLORMAPS], "Colormap", "Colormap")
         self.colormap.setIconSize(QSize(48, 12))
         for i, name in enumerate(COLORMAPS):
             self.colormap.setItemIcon(i, colormap_icon(name))
         self.opacity = OpacitySlider(store)
-        self.limits = ChoiceBox(store, "limits", SCALES, "What the scale of the colours is shared over")
-        self.interpolation = ChoiceBox(store, "interpolation", SMOOTHING, "Show the patches as they are, or smoothed")
+        self.limits = ChoiceBox(store, "limits", SCALES, "Scale", "What the scale of the colours is shared over")
+        self.interpolation = ChoiceBox(
+            store, "interpolation", SMOOTHING, "Smoothing", "Show the patches as they are, or smoothed"
+        )
         self.threshold = ThresholdBox(store)
-        self.marked = ChoiceBox(store, "marked", MARKED, "How the patches of the threshold are marked")
+        self.marked = ChoiceBox(
+            store, "marked", MARKED, "Mass threshold", "How the patches of the threshold are marked"
+        )
         widgets: list[QWidget] = [self.layer, self.head, self.direction, self.colormap, plain_label(" Opacity ")]
         for widget in (*widgets, self.opacity, self.limits, self.interpolation):
             self.addWidget(widget)

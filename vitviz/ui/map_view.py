@@ -20,6 +20,7 @@ from vitviz.ui.marks import MouseFrame, Pin, cell_rect, cross_item, cross_path, 
 from vitviz.ui.opening import LARGEST
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.words import map_text, window_text
 
 _LEGEND = (
@@ -41,7 +42,7 @@ class MapView(QWidget):
         self.title.setObjectName("map-title")
         self.note = ElidedLabel(" ")
         self.note.setObjectName("map-note")
-        self.window_note = ElidedLabel(" ")
+        self.window_note = SteadyLabel()
         self.window_note.setObjectName("map-window")
         self.window_note.hide()
         self.view = PictureView(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 from PySide6.QtCore import QSignalBlocker, QSize, QStringListModel, Qt, Signal, Slot
@@ -9,7 +10,7 @@ from PySide6.QtGui import QFocusEvent, QStandardItemModel, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QToolBar, QWidget
 
 from vitviz.attention.methods import METHODS
-from vitviz.ui.controls import ChoiceBox
+from vitviz.ui.controls import ChoiceBox, Offer
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State, Store
@@ -21,7 +22,7 @@ _WIDTH = 190
 def method_box(store: Store) -> ChoiceBox:
     """The method, by name; each entry has its own tooltip."""
     choices = [(each.title, name) for name, each in METHODS.items()]
-    box = ChoiceBox(store, "method", choices, f"Method (Ctrl+1 to Ctrl+{len(choices)})")
+    box = ChoiceBox(store, "method", choices, "Method", f"Method (Ctrl+1 to Ctrl+{len(choices)})")
     for i, each in enumerate(METHODS.values()):
         box.setItemData(i, each.tip, Qt.ItemDataRole.ToolTipRole)
     return box
@@ -90,6 +91,11 @@ class TargetBox(QComboBox):
             self.setCurrentIndex(index)
             self.setEditText(self.itemText(index) if index >= 0 else "")
             self._edit.setCursorPosition(0)
+
+    def offers(self) -> list[Offer]:
+        """The classes, each once, for the palette of commands."""
+        classes = [("Top class", None), *((name, i) for i, name in enumerate(self._names.stringList()))]
+        return [(name, partial(self._store.update, target=target)) for name, target in classes]
 
     @Slot(int)
     def _chosen(self, index: int) -> None:

@@ -39,14 +39,33 @@ class Command:
 
 
 def commands(window: QWidget) -> list[Command]:
-    """Every named, visible action of the window's menus, tool bars and own list, each once, in that order."""
+    """Every named, visible action of the window's menus, tool bars and own list, each once, in that order.
+
+    Then what the boxes of the tool bars offer to choose, under the box's name, where no menu has it.
+    """
     found: dict[QAction, Command] = {}
     for bar in window.findChildren(QMenuBar):
         found.update((each.action, each) for each in _walk(bar.actions(), ()))
     for owner in (*window.findChildren(QToolBar), window):
         for each in _walk(owner.actions(), ()):
             found.setdefault(each.action, each)
-    return list(found.values())
+    known = {(each.menus[-1:], each.name) for each in found.values()}
+    offered = [each for bar in window.findChildren(QToolBar) for each in _offered(bar)]
+    return [*found.values(), *(each for each in offered if (each.menus, each.name) not in known)]
+
+
+def _offered(bar: QToolBar) -> Iterator[Command]:
+    """What the boxes of a tool bar offer: those that have a method `offers()` of names and what to run."""
+    for owner in bar.actions():
+        box = bar.widgetForAction(owner)
+        offers = getattr(box, "offers", None)
+        if offers is None or not owner.isVisible():
+            continue
+        for name, run in offers():
+            action = QAction(name)
+            action.setEnabled(box.isEnabled())
+            action.triggered.connect(lambda _=False, run=run: run())
+            yield Command((box.accessibleName(),), name, "", action)
 
 
 def _walk(actions: Sequence[QAction], menus: tuple[str, ...]) -> Iterator[Command]:

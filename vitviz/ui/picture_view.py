@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QWidget
 
 from vitviz.attention.values import Place
@@ -48,6 +48,7 @@ class PictureView(pg.GraphicsView):
         self.setAcceptDrops(False)
         self.viewport().setAcceptDrops(False)
         self.box.sigRangeChangedManually.connect(self._moved)
+        self.box.sigRangeChanged.connect(self._sample)
 
     def set_colors(self, background: QColor) -> None:
         """The colour around the picture."""
@@ -74,6 +75,7 @@ class PictureView(pg.GraphicsView):
             # Placing makes the whole scene be laid out again; the same pixels over the same place need none of it.
             self._placed = placed
             self.image.setRect(QRectF(*placed[:4]))
+            self._sample()
 
     def clear(self) -> None:
         """Show nothing."""
@@ -102,6 +104,17 @@ class PictureView(pg.GraphicsView):
     def position_of(self, place: Place) -> QPointF:
         """The point of this widget where a place of the picture is drawn."""
         return QPointF(self.mapFromScene(self.box.mapViewToScene(QPointF(place.x, place.y))))
+
+    def _sample(self, *_: object) -> None:
+        """Average the pixels where there are more of them than the screen has, or thin lines would come and go.
+
+        Where there are fewer they stay what they are: squares.
+        """
+        pixels, drawn = self.image.image, self.image.mapRectToParent(self.image.boundingRect())
+        if pixels is None or not drawn.width():
+            return
+        dense = pixels.shape[1] / drawn.width() * self.box.viewPixelSize()[0] / self.devicePixelRatioF()
+        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, dense > 1.0)
 
     def _moved(self, *_: object) -> None:
         if not self._following:

@@ -81,15 +81,15 @@ class PositionsPanel(LazyPanel):
         self.set_colors(QColor("#1b1b1b"), QColor("#e4e4e4"))
 
     def _lay_out(self) -> None:
-        above = QWidget()
-        row = QHBoxLayout(above)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.single, 1)
-        row.addWidget(self.bar)
         self.split = QSplitter(Qt.Orientation.Vertical)
-        self.split.addWidget(above)
+        self.split.addWidget(self.single)
         self.split.addWidget(self.mosaic)
         self.split.setSizes([240, 420])
+        self.pictures = QWidget()
+        row = QHBoxLayout(self.pictures)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.split, 1)
+        row.addWidget(self.bar)  # for both
         below = QHBoxLayout()
         below.addWidget(self.caption, 1)
         below.addWidget(self.buttons)
@@ -98,7 +98,7 @@ class PositionsPanel(LazyPanel):
         layout.addWidget(self.text)
         layout.addWidget(self.bias_button, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.choices)
-        layout.addWidget(self.split, 1)
+        layout.addWidget(self.pictures, 1)
         layout.addWidget(self._filler, 1)
         layout.addLayout(below)
 
@@ -154,7 +154,7 @@ class PositionsPanel(LazyPanel):
         self.mosaic.forget()
         self.choices.offer(found)
         self.bias_button.setVisible(biased)
-        for widget in (self.split, self.buttons, self.caption):
+        for widget in (self.pictures, self.buttons, self.caption):
             widget.setVisible(bool(found))
         self._filler.setVisible(not found)
         self.text.setText(words)
@@ -254,7 +254,7 @@ class PositionsPanel(LazyPanel):
 
         limits = self.limits()
         self.single.show_indices(map_indices(self.values, limits), self._colormap)
-        note = "fixed scale" if self.choices.whole else "smallest to largest"
+        note = "fixed scale" if self.choices.whole else "smallest to largest of the grid"
         self.bar.show_scale(self._colormap, limits, note, quantity(shown.kind))
         self._mark(position)
         self.caption.setText(self._words(position))

@@ -43,8 +43,10 @@ class RolloutPanel(LazyPanel):
         self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.title.setWordWrap(True)
         store = self._store
-        self.fusion = ChoiceBox(store, "fusion", FUSIONS, "How the heads of a layer become one")
-        self.variant = ChoiceBox(store, "variant", VARIANTS, "As whom: the definition, or how published pictures came")
+        self.fusion = ChoiceBox(store, "fusion", FUSIONS, "Fusion of heads", "How the heads of a layer become one")
+        self.variant = ChoiceBox(
+            store, "variant", VARIANTS, "Variant", "As whom: the definition, or how published pictures came"
+        )
         self.residual = _Share(store, "residual", "Residual ", "Weight of the identity beside attention")
         self.discard = _Share(store, "discard", "Discard ", "Share of the patches set to 0 in every row, least first")
         self.discard.setMaximum(0.99)
