@@ -11,9 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from vitviz.models import stated
-from vitviz.models.architectures import lookup
+from vitviz.models.architectures import Match, lookup
 from vitviz.models.checkpoint import Checkpoint, Recognition
 from vitviz.models.foreign import recognise_foreign
+from vitviz.models.foreign.releases import Renamed, renamed
 from vitviz.models.heads import estimate_heads, resolve_heads
 from vitviz.models.indexed import classes_of, of_timm
 from vitviz.models.report import Finding
@@ -33,18 +34,46 @@ def recognise(checkpoint: Checkpoint, *, num_heads: int | None = None) -> Recogn
         ModelError: they are of a known format, but not whole.
     """
     network = checkpoint.networks[0]
-    matches = lookup(network.tensors)
+    release = renamed(network)
+    matches = [] if release is None else _matches(release)
+    if release is not None and matches:
+        network = release.network
+    else:
+        release, matches = None, lookup(network.tensors)
     if matches:
         found = of_timm(checkpoint, network, matches)
     else:
         found = recognise_foreign(checkpoint, network) or match_structure(network, checkpoint, num_heads=num_heads)
-    if found.architecture and found.format != "timm":
+    if release is not None:
+        _take_release(found, release, checkpoint)
+    elif found.architecture and found.format != "timm":
         _resolve(found, checkpoint, num_heads)
     elif num_heads is not None and found.module is None:
         found.model_args["num_heads"] = num_heads
         found.findings.append(Finding("heads", f"{num_heads}, said by you"))
     _apply_stated(found, checkpoint)
     return found
+
+
+def _matches(release: Renamed) -> list[Match]:
+    """The architectures of a release; none where they may as well be of others."""
+    matches = lookup(release.network.tensors)
+    if release.family and matches:
+        best = matches[0]
+        is_sure = best.level != "without head and resolution" and best.names[0].startswith(release.family)
+        return matches if is_sure else []
+    return matches
+
+
+def _take_release(found: Recognition, release: Renamed, checkpoint: Checkpoint) -> None:
+    """What was found under timm's names, of a release with names of its own."""
+    found.format = release.title
+    found.findings[:0] = release.findings
+    if release.raw:
+        found.tensors = checkpoint.networks[0].tensors
+        # Its positions are for far larger views than it is used on.
+        found.model_args.pop("img_size", None)
+        found.findings = [finding for finding in found.findings if finding.topic != "view"]
 
 
 def _apply_stated(found: Recognition, checkpoint: Checkpoint) -> None:
