@@ -11,15 +11,28 @@ from vitviz.attention import costs as costs_module
 
 @pytest.fixture
 def measured(monkeypatch):
-    """The names of the models that were measured, one pass each."""
+    """The names of the models that were counted."""
     names, real = [], costs_module.measure
 
     def once(model, *args, **how):
         names.append(model.name)
-        return real(model, *args, runs=1, **how)
+        return real(model, *args, **how)
 
     monkeypatch.setattr(costs_module, "measure", once)
     return names
+
+
+@pytest.fixture
+def passed(monkeypatch):
+    """The networks whose passes were timed, in their order."""
+    modules, real = [], costs_module._timed
+    monkeypatch.setattr(costs_module, "_timed", lambda module, view: (modules.append(module), real(module, view))[1])
+    return modules
+
+
+def settled(qtbot, window):
+    """All costs are known, and nothing more is to come."""
+    qtbot.waitUntil(lambda: all(window.costing.costs()) and not window.worker.is_busy(), timeout=30000)
 
 
 @pytest.fixture
@@ -27,7 +40,7 @@ def two(qtbot, window, measured, ragged):
     """Two panes with their costs measured."""
     window.comparing.add.trigger()
     window.opener.opened.emit(ragged)
-    qtbot.waitUntil(lambda: all(window.costing.costs()) and not window.worker.is_busy(), timeout=20000)
+    settled(qtbot, window)
     return window
 
 
@@ -50,8 +63,73 @@ def test_table_shows_a_column_a_pane_in_their_order(two, opened, ragged):
 
 def test_twin_is_not_measured_twice(qtbot, window, measured, opened):
     window.comparing.add.trigger()
-    qtbot.waitUntil(lambda: all(window.costing.costs()) and not window.worker.is_busy(), timeout=20000)
+    settled(qtbot, window)
     assert measured == [opened.model.name]
+
+
+def test_same_model_opened_twice_is_measured_once(qtbot, two, measured, passed, opened):
+    from dataclasses import replace
+
+    import vitviz
+
+    measured.clear()
+    passed.clear()
+    again = replace(opened, trace=vitviz.trace(opened.model, opened.image))
+    two.opener.opened.emit(again)
+    settled(qtbot, two)
+    assert measured == [] and passed == []  # the first pane shows the same network, view and picture
+    assert two.costing.costs()[0] is two.costing.costs()[1]
+
+
+def test_times_of_the_panes_are_of_passes_that_took_turns(qtbot, window, passed, opened, ragged):
+    window.comparing.add.trigger()
+    settled(qtbot, window)
+    passed.clear()
+    window.opener.opened.emit(ragged)
+    settled(qtbot, window)
+    first, second = window.costing.costs()
+    assert first.runs == second.runs == len(first.times) >= 3
+    # The old pane is timed anew beside the new one.
+    assert passed[-2 * first.runs :] == [opened.model.module, ragged.model.module] * first.runs
+    cell = window.compare_tabs.table.item(5, 0).text()
+    assert cell.endswith(f", {first.runs} runs")
+
+
+def test_closed_pane_asks_for_no_new_times(qtbot, two, passed):
+    before = two.costing.costs()
+    two.comparing.add.trigger()
+    settled(qtbot, two)
+    passed.clear()
+    two.comparing.close_pane.trigger()
+    qtbot.waitUntil(lambda: not two.worker.is_busy(), timeout=30000)
+    assert passed == [] and two.costing.costs() == before
+
+
+def test_measuring_can_be_cancelled_and_begins_again_when_it_is_looked_at_anew(qtbot, window, ragged, monkeypatch):
+    import threading
+
+    begun, real = threading.Event(), costs_module._timed
+
+    def timed(module, view):
+        begun.set()
+        assert hold.wait(30)
+        return real(module, view)
+
+    hold = threading.Event()
+    monkeypatch.setattr(costs_module, "_timed", timed)
+    window.comparing.add.trigger()
+    window.opener.opened.emit(ragged)
+    qtbot.waitUntil(begun.is_set, timeout=30000)
+    qtbot.waitUntil(lambda: window.status.cancel.isVisible(), timeout=30000)
+    qtbot.mouseClick(window.status.cancel, Qt.MouseButton.LeftButton)
+    hold.set()
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=30000)
+    assert None in window.costing.costs()
+    assert "measuring was cancelled" in window.compare_tabs.table.horizontalHeaderItem(1).text()
+    window.compare_tabs.setVisible(False)
+    window.compare_tabs.setVisible(True)
+    settled(qtbot, window)
+    assert "cancelled" not in window.compare_tabs.table.horizontalHeaderItem(1).text()
 
 
 def test_new_model_in_a_pane_is_measured_and_the_old_costs_go(qtbot, two, measured, opened):
@@ -100,13 +178,14 @@ def test_failure_of_one_measurement_leaves_the_others(qtbot, window, ragged, mon
     def failing(model, *args, **how):
         if model.name == ragged.model.name:
             raise RuntimeError("no room")
-        return real(model, *args, runs=1, **how)
+        return real(model, *args, **how)
 
     monkeypatch.setattr(costs_module, "measure", failing)
     window.comparing.add.trigger()
     window.opener.opened.emit(ragged)
     qtbot.waitUntil(lambda: not window.worker.is_busy() and window.costing.costs()[0] is not None, timeout=20000)
     assert window.costing.costs()[1] is None
+    assert window.compare_tabs.table.horizontalHeaderItem(1).text().endswith("(no room)")
 
 
 def test_memory_of_the_models_is_said(two):
@@ -148,7 +227,7 @@ def test_model_with_heads_off_is_measured_too(qtbot, two):
     plain = first.pane.opened
     first.store.update(ablation=Ablation(frozenset({(0, 1)})))
     qtbot.waitUntil(lambda: first.pane.opened is not plain and not two.worker.is_busy(), timeout=20000)
-    qtbot.waitUntil(lambda: all(two.costing.costs()) and not two.worker.is_busy(), timeout=20000)
+    settled(qtbot, two)
     assert two.costing.costs()[0].tokens == 101
     table = two.compare_tabs.table
     assert table.horizontalHeaderItem(0).text().endswith(" · without 0.1")

@@ -96,25 +96,52 @@ def measure_in_turns(
     every: Sequence[tuple[Model, Image, Trace]],
     *,
     runs: int = RUNS,
-    told: Callable[[str], None] = lambda text: None,
+    progress: Callable[[float | None, str], None] = lambda fraction, text: None,
+    cancel: Callable[[], bool] = lambda: False,
 ) -> list[Cost]:
     """`measure` for several models, their timed passes taking turns: what slows the machine meets them all alike."""
     costs = []
-    for model, image, seen in every:
-        told(f"Measuring {model.name}")
-        costs.append(measure(model, image, seen, runs=1))
-    passes = [_pass_of(model, image) for model, image, _ in every]
+    for i, (model, image, seen) in enumerate(every):
+        progress(0.5 * i / len(every), f"Measuring {model.name}")
+        costs.append(measure(model, image, seen, runs=1, cancel=cancel))
+    subjects = [(model, image, cost) for (model, image, _), cost in zip(every, costs, strict=True)]
+    return time_in_turns(subjects, runs=runs, progress=progress, cancel=cancel)
+
+
+def time_in_turns(
+    every: Sequence[tuple[Model, Image, Cost]],
+    *,
+    runs: int = RUNS,
+    progress: Callable[[float | None, str], None] = lambda fraction, text: None,
+    cancel: Callable[[], bool] = lambda: False,
+) -> list[Cost]:
+    """The costs of several models with new times, of passes that take turns: the first of each, the second of each.
+
+    `runs`, `progress` and `cancel` as in `measure`; all models are timed equally often. Raises ModelError where a pass
+    fails.
+    """
+    if not every:
+        return []
     times: list[list[float]] = [[] for _ in every]
-    told(f"Timing {len(every)} models in turns")
-    with torch.inference_mode():
-        while (done := len(times[0])) < runs or (done < 5 * runs and max(sum(each) for each in times) < _AT_LEAST):
-            for (module, view), each in zip(passes, times, strict=True):
-                each.append(_timed(module, view))
-            if done >= 2 and max(sum(each) for each in times) > _ENOUGH:
-                break
+    text = f"Timing {len(every)} models in turns" if len(every) > 1 else f"Timing {every[0][0].name}"
+    name = ""
+    try:
+        passes = [_pass_of(model, image) for model, image, _ in every]
+        with torch.inference_mode():
+            while (done := len(times[0])) < runs or (done < 5 * runs and max(sum(each) for each in times) < _AT_LEAST):
+                for (module, view), each, (model, _, _) in zip(passes, times, every, strict=True):
+                    name = model.name
+                    if cancel():
+                        raise Cancelled(f"Timing {name} was cancelled.")
+                    progress(min(0.99, 0.5 + 0.5 * done / runs), text)
+                    each.append(_timed(module, view))
+                if done >= 2 and max(sum(each) for each in times) > _ENOUGH:
+                    break
+    except RuntimeError as error:
+        raise ModelError(f"{name} could not be timed: {str(error)[:200]}.") from error
     return [
         replace(cost, seconds=statistics.median(each), runs=len(each), times=tuple(each))
-        for cost, each in zip(costs, times, strict=True)
+        for (_, _, cost), each in zip(every, times, strict=True)
     ]
 
 
@@ -161,8 +188,6 @@ def measure(
                 if len(times) >= 3 and sum(times) > _ENOUGH:
                     break
     except RuntimeError as error:
-        if isinstance(error, Cancelled):
-            raise
         raise ModelError(f"{model.name} could not be timed: {str(error)[:200]}.") from error
     first = trace.layers[0]
     patches = first.query_grid.size

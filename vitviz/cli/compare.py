@@ -77,9 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     models = [_compared(image, source, options, arguments, style) for source, options in wishes]
     costs = measure_in_turns(
-        [(each.seen.model, image, each.seen.trace) for each in models],
-        runs=arguments.runs,
-        told=lambda text: print(text, file=sys.stderr),
+        [(each.seen.model, image, each.seen.trace) for each in models], runs=arguments.runs, progress=_Told()
     )
     models = [replace(each, cost=cost) for each, cost in zip(models, costs, strict=True)]
     rows = [["", *(model.name for model in models)]]
@@ -91,6 +89,18 @@ def run(arguments: argparse.Namespace) -> int:
         for path in write_comparison(arguments.out, models, style, figure):
             print(path)
     return 0
+
+
+class _Told:
+    """Prints what is being done, each step once."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, fraction: float | None, text: str) -> None:
+        if text != self._last:
+            self._last = text
+            print(text, file=sys.stderr)
 
 
 def _variants(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:

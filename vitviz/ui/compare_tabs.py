@@ -48,7 +48,10 @@ class CompareTabs(QTabWidget):
         shown = self.currentWidget()
         self.memory.setText(self._panes.loaded.text())
         if isinstance(shown, CostTable | CostCurve) and self.isVisible():
-            names = [_name(column) for column in self._panes]
+            excuses = self._costing.excuses()
+            names = [
+                _name(column) + (f" ({why})" if why else "") for column, why in zip(self._panes, excuses, strict=True)
+            ]
             shown.show_costs(names, self._costing.costs())
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -17,6 +17,7 @@ from vitviz.errors import VitvizError
 from vitviz.models.wish import ModelWish
 from vitviz.ui import files
 from vitviz.ui.actions import action, choices
+from vitviz.ui.costing import key_of
 from vitviz.ui.jobs import Progress
 from vitviz.ui.linking import Links
 from vitviz.ui.messages import show_error
@@ -229,16 +230,20 @@ class Comparing(QObject):
             return
 
         def work(progress: Progress) -> Path:
-            from vitviz.attention.costs import measure
+            from vitviz.attention.costs import measure_in_turns
             from vitviz.render.comparison import FIGURE, Compared
             from vitviz.render.comparison_recipe import write_comparison
             from vitviz.render.plan import Seen
 
-            models = []
-            for opened, found, limits, cost in shown:
-                seen = Seen(opened.image, opened.model, opened.trace)
-                known = cost or measure(*(seen.model, seen.image, seen.trace), cancel=progress.cancelled)
-                models.append(Compared(seen, found, limits, known))
+            every = {key_of(opened): (opened.model, opened.image, opened.trace) for opened, _, _, _ in shown}
+            known = {key_of(opened): cost for opened, _, _, cost in shown}
+            if None in known.values():
+                costs = measure_in_turns(list(every.values()), progress=progress, cancel=progress.cancelled)
+                known = dict(zip(every, costs, strict=True))
+            models = [
+                Compared(Seen(opened.image, opened.model, opened.trace), found, limits, known[key_of(opened)])
+                for opened, found, limits, _ in shown
+            ]
             return write_comparison(path, models, style, FIGURE)[0]
 
         self._window.settings.update(export_folder=str(path.parent))

@@ -1,7 +1,8 @@
-"""What the models of the panes cost, measured one after the other in the worker as long as somebody looks."""
+"""What the models of the panes cost, measured in the worker as long as somebody looks."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -14,12 +15,19 @@ if TYPE_CHECKING:
     from vitviz.attention.costs import Cost
 
 KIND = "cost"
+Key = Hashable
+
+
+def key_of(opened: Opened) -> Key:
+    """What is equal for panes that cost the same: network, view, picture and what is switched off."""
+    return opened.model.module, opened.model.preprocessing, opened.image.sha256, opened.trace.ablation
 
 
 class Costing(QObject):
-    """`changed()` when a pane's costs are known, or are no longer those of what it shows.
+    """First counts what is new, model by model, then times all models in turns, so that their times can be compared.
 
-    Nothing is measured until `watch(True)`.
+    `changed()` when a pane's costs are known, or are no longer those of what it shows. Panes that show the same are
+    measured once. Nothing is measured until `watch(True)`.
     """
 
     changed = Signal()
@@ -27,8 +35,11 @@ class Costing(QObject):
     def __init__(self, panes: Panes, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._panes, self._worker = panes, worker
-        self._known: dict[int, tuple[Opened, Cost | Exception]] = {}
-        self._asked: dict[int, Opened] = {}
+        self._known: dict[Key, Cost | str] = {}  # a sentence where it could not be measured
+        self._timed: frozenset[Key] = frozenset()  # those whose passes took turns
+        self._asked: Key | None = None
+        self._number = -1
+        self._given_up: frozenset[Key] | None = None
         self._watched = False
         for column in panes:
             self._add(column)
@@ -46,67 +57,107 @@ class Costing(QObject):
 
     def watch(self, on: bool) -> None:
         """Measure what the panes show, now and from now on, or stop."""
-        self._watched = on
+        self._watched, self._given_up = on, None
         if on:
             self._look()
+        else:
+            self._worker.cancel(KIND)
+
+    @Slot()
+    def cancel(self) -> None:
+        """Measure no more until the panes show something else."""
+        if self._asked is not None:
+            self._given_up = frozenset(self._shown())
+            self._worker.cancel(KIND)
 
     def costs(self) -> list[Cost | None]:
         """Per pane what its model costs, None as long as that is not known."""
         found = [self._of(column) for column in self._panes]
-        return [None if isinstance(cost, Exception) else cost for cost in found]
+        return [None if isinstance(cost, str) else cost for cost in found]
 
-    def _of(self, column: PaneColumn) -> Cost | Exception | None:
-        if column.opener.awaited is not None:
+    def excuses(self) -> list[str]:
+        """Per pane why its costs will not be known, "" where they are or will be."""
+        given_up = "measuring was cancelled" if self._given_up is not None else ""
+        found = [self._of(column) for column in self._panes]
+        return [cost if isinstance(cost, str) else given_up if cost is None else "" for cost in found]
+
+    def _of(self, column: PaneColumn) -> Cost | str | None:
+        if column.opener.awaited is not None or column.pane.opened is None:
             return None  # what it still shows is no result
-        opened, cost = self._known.get(column.number, (None, None))
-        return cost if opened is not None and opened is column.pane.opened else None
+        return self._known.get(key_of(column.pane.opened))
+
+    def _shown(self) -> dict[Key, Opened]:
+        """What is to be measured, each once."""
+        every = [c.pane.opened for c in self._panes if c.opener.awaited is None]
+        return {key_of(opened): opened for opened in every if opened is not None}
 
     @Slot()
     def _look(self, *_: object) -> None:
-        """Ask for what is not known yet; a twin costs what its twin does."""
-        for column in self._panes if self._watched else ():
-            opened = column.pane.opened
-            if (
-                opened is None
-                or column.opener.awaited is not None
-                or self._of(column) is not None
-                or self._asked.get(column.number) is opened
-            ):
-                continue
-            twin = next((c for o, c in self._known.values() if o is opened), None)
-            if twin is not None:
-                self._known[column.number] = opened, twin
-            elif opened not in self._asked.values():
-                self._asked[column.number] = opened
-                self._worker.submit(f"{KIND} {column.number}", _work(opened))
+        """Ask for what is missing next."""
+        kept = {key_of(c.pane.opened) for c in self._panes if c.pane.opened is not None}
+        self._known = {key: cost for key, cost in self._known.items() if key in kept}
+        shown = self._shown()
+        if self._given_up is not None and self._given_up != frozenset(shown):
+            self._given_up = None
+        if self._watched and self._given_up is None:
+            self._ask(shown)
         self.changed.emit()
+
+    def _ask(self, shown: dict[Key, Opened]) -> None:
+        new = next((key for key in shown if key not in self._known), None)
+        costs = [(key, shown[key], cost) for key in shown if not isinstance(cost := self._known.get(key, ""), str)]
+        every = frozenset(key for key, _, _ in costs)
+        asked = new if new is not None else every
+        if asked == self._asked or (new is None and every <= self._timed):
+            return
+        self._asked = asked
+        work = _counting(new, shown[new]) if new is not None else _timing(costs)
+        self._number = self._worker.submit(KIND, work)
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind.startswith(KIND + " "):
-            opened, cost = result
-            self._asked.pop(int(kind.split()[1]), None)
-            self._known[int(kind.split()[1])] = opened, cost
-            self._look()
+        if kind != KIND or number != self._number:
+            return
+        asked, self._asked = self._asked, None
+        self._known |= result
+        if isinstance(asked, frozenset):
+            self._timed = asked
+        self._look()
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind.startswith(KIND + " "):
-            pane = int(kind.split()[1])
-            if (opened := self._asked.pop(pane, None)) is not None:
-                self._known[pane] = opened, error
-            self._look()
+        if kind != KIND or number != self._number:
+            return
+        asked, self._asked = self._asked, None
+        if isinstance(asked, frozenset):
+            self._timed = asked  # each keeps the time of its own pass
+        else:
+            self._known[asked] = str(error) or type(error).__name__
+        self._look()
 
     @Slot(int, str)
     def _cancelled(self, number: int, kind: str) -> None:
-        if kind.startswith(KIND + " "):
-            self._asked.pop(int(kind.split()[1]), None)
+        if kind == KIND and number == self._number:
+            self._asked = None
+            self.changed.emit()
 
 
-def _work(opened: Opened) -> Any:
-    def work(progress: Progress) -> tuple[Opened, Cost]:
+def _counting(key: Key, opened: Opened) -> Any:
+    def work(progress: Progress) -> dict[Key, Cost]:
         from vitviz.attention.costs import measure
 
-        return opened, measure(opened.model, opened.image, opened.trace, progress=progress, cancel=progress.cancelled)
+        seen = opened.model, opened.image, opened.trace
+        return {key: measure(*seen, runs=1, progress=progress, cancel=progress.cancelled)}
+
+    return work
+
+
+def _timing(every: list[tuple[Key, Opened, Cost]]) -> Any:
+    def work(progress: Progress) -> dict[Key, Cost]:
+        from vitviz.attention.costs import time_in_turns
+
+        subjects = [(opened.model, opened.image, cost) for _, opened, cost in every]
+        timed = time_in_turns(subjects, progress=progress, cancel=progress.cancelled)
+        return {key: cost for (key, _, _), cost in zip(every, timed, strict=True)}
 
     return work

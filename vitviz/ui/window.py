@@ -165,6 +165,7 @@ class MainWindow(QMainWindow):
         self.worker.progressed.connect(self._progressed)
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
         self.status.cancel_asked.connect(self.panes.cancel)
+        self.status.cancel_asked.connect(self.costing.cancel)
         self.status.cancel_asked.connect(self.folder_exporter.cancel)
         self.status.cancel_asked.connect(self.analysis.cancel)
         self.status.cancel_asked.connect(lambda: self.pane.methods.cancel())
