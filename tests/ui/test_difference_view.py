@@ -183,3 +183,10 @@ def test_third_pane_is_offered_and_a_closed_one_is_not(view, window):
     assert view.first.count() == 3
     window.comparing.close_pane.trigger()
     assert view.first.count() == 2 and view.pair() == tuple(window.panes.columns)
+
+
+def test_equal_maps_have_the_middle_of_the_colours(qtbot, view, window, opened):
+    window.opener.opened.emit(opened)
+    settle(qtbot, window)
+    assert view.difference.largest == 0 and view.bar.limits == (-1.0, 1.0)
+    assert view.heads.bar.limits == (0.0, 1.0) and not view.heads.map.values.any()

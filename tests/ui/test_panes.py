@@ -344,3 +344,27 @@ def test_zoom_stays_when_another_pane_is_closed(two):
     two.panes.close_column(second)
     QApplication.processEvents()
     assert not view.shows_all() and view.box.viewRect().center() == before
+
+
+def test_four_panes_fit_into_a_small_window_with_their_names_told_apart(qtbot, two):
+    two.comparing.add.trigger()
+    two.comparing.add.trigger()
+    two.resize(820, 640)
+    QApplication.processEvents()
+    assert (two.width(), len(two.panes)) == (820, MOST)
+    right = [c.mapTo(two.panes, QPoint(c.width(), 0)).x() for c in two.panes]
+    assert right == sorted(right) and right[-1] <= two.panes.width()
+    for column in two.panes:
+        bar, view = column.map_view.bar, column.map_view.view
+        assert bar.lying and bar.y() >= view.y() + view.height() and view.width() >= 100
+    first = two.panes.columns[0].title.name
+    assert first.text().endswith("/16@160") and "patch 16 · 160 px" in first.toolTip()
+
+
+def test_docks_get_their_room_back_with_the_last_pane(two):
+    left = two.docks["Patches"].width()
+    while len(two.panes) > 1:
+        two.comparing.close_pane.trigger()
+    QApplication.processEvents()
+    assert two.docks["Patches"].width() > left
+    assert not two.panes.columns[0].map_view.bar.lying

@@ -51,6 +51,13 @@ def variant_text(model: Model, altered: str = "") -> str:
     return " · ".join([*parts, altered] if altered else parts)
 
 
+def short_text(model: Model) -> str:
+    """ "demo/8@128": what `variant_text` says, as papers write it."""
+    height, width = model.preprocessing.input_size
+    patch = "" if model.patch_size is None else f"/{'≈' if is_approximation(model) else ''}{model.patch_size[0]}"
+    return f"{model.name}{patch}@{height}" + ("" if height == width else f"x{width}")
+
+
 def patch_sizes(model: Model, most: int = 4) -> list[int]:
     """Patch sides to compare: 8, 16 and 32 as far as they divide the view, and the model's own; empty for Swin."""
     if model.patch_size is None or not _resizes(model):

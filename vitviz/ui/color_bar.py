@@ -10,16 +10,18 @@ from PySide6.QtWidgets import QWidget
 from vitviz.render.scale import TICKS, exponent_of, labels_of
 from vitviz.render.style import color_table
 
+_THICK = 16  # pixels of the bar itself
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class ColorBar(QWidget):
-    """A vertical bar with five numbers, and what the scale is shared over."""
+    """A bar with five numbers, or two where it lies, and what the scale is shared over."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._colormap, self.limits, self._note = "viridis", (0.0, 1.0), ""
         self._quantity = "attention weight"
+        self.lying = False
         self.setAccessibleName("Colour bar")
 
     def show_scale(
@@ -48,27 +50,59 @@ class ColorBar(QWidget):
         """What stands over the numbers: "×10⁻³", or "" where they are what they are."""
         return f"×10{str(self.exponent).translate(_RAISED)}" if self.exponent else ""
 
+    def lie(self, lying: bool) -> None:
+        """Lie below a picture instead of standing beside it, where that has no width to spare."""
+        if lying != self.lying:
+            self.lying = lying
+            self.updateGeometry()
+            self.update()
+
     def sizeHint(self) -> QSize:
         # The same for every scale, so that the picture does not jump while one hovers.
         metrics = QFontMetricsF(self.font())
-        return QSize(int(18 + 7 + metrics.horizontalAdvance("00.000") + 1.3 * metrics.height()), 200)
+        if self.lying:
+            return QSize(100, int(_THICK + 6 + 2 * metrics.height()))
+        return QSize(int(_THICK + 9 + metrics.horizontalAdvance("00.000") + 1.3 * metrics.height()), 200)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self.sizeHint().width(), 100)
+        return QSize(60, self.sizeHint().height()) if self.lying else QSize(self.sizeHint().width(), 100)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        colors = color_table(self._colormap)
+        if self.limits[0] == self.limits[1]:
+            colors = colors[-1:].repeat(256, axis=0)
+        if self.lying:
+            self._paint_lying(painter, np.ascontiguousarray(colors))
+        else:
+            self._paint_standing(painter, np.ascontiguousarray(colors[::-1]))
+
+    def _paint_lying(self, painter: QPainter, table: np.ndarray) -> None:
+        """Its ends and what they are; the power of ten stands with each."""
+        metrics = QFontMetricsF(self.font())
+        space = metrics.height()
+        bar = QRectF(1, 1, self.width() - 2, _THICK)
+        painter.drawImage(bar, QImage(table.data, 256, 1, 768, QImage.Format.Format_RGB888))
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawRect(bar)
+        labels, below = self.labels(), QRectF(1, bar.bottom() + 2, bar.width(), space)
+        ends = (labels[-1], Qt.AlignmentFlag.AlignLeft), (labels[0], Qt.AlignmentFlag.AlignRight)
+        if not labels[0]:
+            ends = ((labels[TICKS // 2], Qt.AlignmentFlag.AlignHCenter),) * 2
+        for text, where in ends:
+            painter.drawText(below, where, text)
+        if self.unit():
+            painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, self.unit())
+        self._write(painter, QRectF(1, below.bottom(), bar.width(), space))
+
+    def _paint_standing(self, painter: QPainter, table: np.ndarray) -> None:
         metrics = QFontMetricsF(self.font())
         space = metrics.height()
         # The note runs upwards beside the numbers; the bar leaves half a line above and below for the end numbers, and
         # a line more for the power of ten, which is never shortened.
         over = space if self.exponent else 0.0
-        bar = QRectF(2, over + space / 2 + 1, 16, self.height() - over - space - 2)
-        flat = self.limits[0] == self.limits[1]
-        colors = color_table(self._colormap)[::-1]
-        table = np.ascontiguousarray(colors[-1:].repeat(256, axis=0) if flat else colors)
-        image = QImage(table.data, 1, 256, 3, QImage.Format.Format_RGB888)
-        painter.drawImage(bar, image)
+        bar = QRectF(2, over + space / 2 + 1, _THICK, self.height() - over - space - 2)
+        painter.drawImage(bar, QImage(table.data, 1, 256, 3, QImage.Format.Format_RGB888))
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawRect(bar)
         painter.drawText(QRectF(2, 0, self.width() - 2, space), Qt.AlignmentFlag.AlignLeft, self.unit())
@@ -81,8 +115,11 @@ class ColorBar(QWidget):
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, label)
         painter.translate(self.width() - space, self.height() / 2 - 2)
         painter.rotate(-90)
-        room = self.height() - space
+        self._write(painter, QRectF(-self.height() / 2, 0, self.height(), space))
+
+    def _write(self, painter: QPainter, box: QRectF) -> None:
+        """What the numbers are, as much of it as fits."""
+        metrics, room = painter.fontMetrics(), int(box.width() - (0 if self.lying else box.height()))
         text = self.text() if metrics.horizontalAdvance(self.text()) <= room else self._quantity
         text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(QRectF(-self.height() / 2, 0, self.height(), space), Qt.AlignmentFlag.AlignCenter, text)
-        painter.end()
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
@@ -27,6 +27,7 @@ class CostTable(QTableWidget):
         self.setShowGrid(False)
         self.setAlternatingRowColors(True)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 4)
 
@@ -37,6 +38,9 @@ class CostTable(QTableWidget):
         self.setColumnCount(len(names))
         self.setHorizontalHeaderLabels([name.replace("\n", " ") for name in names])
         self.setVerticalHeaderLabels([row.name for row in self.rows])
+        for j, name in enumerate(names):
+            if (header := self.horizontalHeaderItem(j)) is not None:
+                header.setToolTip(name)
         for i, row in enumerate(self.rows):
             header = self.verticalHeaderItem(i)
             if header is not None:

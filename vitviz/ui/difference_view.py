@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSplitter, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSplitter, QWidget
 
 from vitviz.errors import VitvizError
 from vitviz.render.difference import DIVERGING, blended
@@ -46,14 +46,15 @@ class DifferenceView(QWidget):
         left = QWidget()
         grid = QGridLayout(left)
         grid.setContentsMargins(6, 4, 0, 4)
-        grid.addWidget(self.first, 0, 0)
-        grid.addWidget(self.second, 0, 1)
-        grid.addWidget(self.view, 1, 0, 1, 2)
-        grid.addWidget(self.bar, 1, 2)
-        grid.addWidget(self.numbers, 2, 0, 1, 3)
+        boxes = QHBoxLayout()
+        boxes.addWidget(self.first, 1)
+        boxes.addWidget(self.second, 1)
+        grid.addLayout(boxes, 0, 0, 1, 2)
+        grid.addWidget(self.view, 1, 0)
+        grid.addWidget(self.bar, 1, 1)
+        grid.addWidget(self.numbers, 2, 0, 1, 2)
         grid.setRowStretch(1, 1)
-        for at in (0, 1):  # the bar takes no more than it needs, so that its words stay beside it
-            grid.setColumnStretch(at, 1)
+        grid.setColumnStretch(0, 1)  # the bar takes no more than it needs, so that its words stay beside it
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(left)
         split.addWidget(self.heads)
@@ -136,7 +137,8 @@ class DifferenceView(QWidget):
         if (self.view.extent.height(), self.view.extent.width()) != image.size:
             self.view.set_extent(*image.size)
         self.view.set_pixels(blended(image, found.values, found.largest))
-        self.bar.show_scale(DIVERGING, (-found.largest, found.largest), "times uniform", "difference")
+        most = found.largest or 1.0  # equal maps differ by the middle of the scale, not by its end
+        self.bar.show_scale(DIVERGING, (-most, most), "times uniform", "difference")
         same = "" if np.isfinite(found.correlation) else " (a map is constant)"
         self.numbers.setText(
             f"{self.first.currentText()} − {self.second.currentText()}, 1 = uniform attention · "

@@ -265,6 +265,6 @@ def plain_box(tip: str) -> QComboBox:
     box.setToolTip(tip)
     box.setAccessibleName(tip)
     box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    box.setMinimumContentsLength(8)
+    box.setMinimumContentsLength(6)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return box

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from vitviz.attention.methods import about
@@ -23,6 +24,7 @@ from vitviz.ui.picture_view import PictureView
 from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.words import map_text, window_text
 
+_NARROW = 230  # pixels; a view that is less wide has its colour bar below
 _LEGEND = (
     "White: the window that the query looks within. Orange: the seam, beyond which it goes on at the other border. "
     "Hatched: keys that the mask shuts out."
@@ -74,6 +76,7 @@ class MapView(QWidget):
         layout.addWidget(self.bar, 1, 1)
         layout.setColumnStretch(0, 1)
         layout.setRowStretch(1, 1)
+        self._layout = layout
         pane.traced.connect(self._traced)
         pane.map_changed.connect(self.draw)
         pane.restyled.connect(self.draw)
@@ -154,6 +157,13 @@ class MapView(QWidget):
         self.pin.show_at(None if cell is None else cell_rect(shown.grid, shown.view, cell))
         label = "" if chosen.target is None or opened is None else opened.trace.label(chosen.target)
         self.title.setText(map_text(shown, label) + (" · pinned" if pinned else ""))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        lying = event.size().width() < _NARROW
+        if lying != self.bar.lying:
+            self.bar.lie(lying)
+            self._layout.addWidget(self.bar, *((2, 0) if lying else (1, 1)))
 
     def announce(self, text: str) -> None:
         """Say what is being done as long as there is no map yet."""

@@ -27,7 +27,7 @@ class PaneTitle(QFrame):
         for label in (self.name, self.reading):
             label.setTextFormat(Qt.TextFormat.PlainText)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._text = self._loading = ""
+        self._text = self._short = self._loading = ""
         self.current = True
         self.close_button = QToolButton()
         self.close_button.setText("×")
@@ -44,7 +44,9 @@ class PaneTitle(QFrame):
 
     def show_model(self, opened: Opened) -> None:
         """Say which model the pane shows, and how."""
-        self._text = model_text(opened)
+        from vitviz.models.resizing import short_text
+
+        self._text, self._short = model_text(opened), short_text(opened.model)
         tip = [self._text]
         if opened.model.random:
             tip.append("random weights")
@@ -82,10 +84,15 @@ class PaneTitle(QFrame):
         self._elide()
 
     def _elide(self) -> None:
-        room = max(40, self.name.width())
-        self.name.setText(
-            QFontMetrics(self.name.font()).elidedText(self._loading or self._text, Qt.TextElideMode.ElideMiddle, room)
-        )
+        """Where there is no room for all, say it shortly; what tells panes apart stands at the end."""
+        metrics, room = QFontMetrics(self.name.font()), max(40, self.name.width())
+        if self._loading:
+            text = metrics.elidedText(self._loading, Qt.TextElideMode.ElideMiddle, room)
+        elif metrics.horizontalAdvance(self._text) <= room:
+            text = self._text
+        else:
+            text = metrics.elidedText(self._short, Qt.TextElideMode.ElideLeft, room)
+        self.name.setText(text)
 
 
 def wish_text(wish: ModelWish) -> str:

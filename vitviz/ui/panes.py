@@ -234,7 +234,7 @@ class Panes(QWidget):
         for column in self.columns:
             column.title.setVisible(len(self.columns) > 1)
             column.title.show_current(column is self.current_column)
-            column.map_view.setMinimumWidth(200 if len(self.columns) == 1 else 130)
+            column.map_view.setMinimumWidth(200 if len(self.columns) == 1 else 120)
 
     @property
     def wish(self) -> Wish:

@@ -113,9 +113,13 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _give_room(self, *_: object) -> None:
-        """Two panes need the middle more than the docks do."""
-        if len(self.panes) == 2 and self.panes.width() < self.width() * 0.55:
-            self.docks.share(0.17, 0.24)
+        """Several panes need the middle more than the docks do, which get back what they had in the end."""
+        if self.docks.sized:
+            return
+        if len(self.panes) == 1:
+            self.docks.share_as_first()
+        else:
+            self.docks.share(*((0.17, 0.24) if len(self.panes) == 2 else (0.16, 0.2)))
 
     def _make_panels(self) -> None:
         """All but the first three do no work before they are seen."""
@@ -161,6 +165,7 @@ class MainWindow(QMainWindow):
         self.panes.opened.connect(self._opened)
         self.panes.current_changed.connect(self._current_changed)
         self.panes.added.connect(self._give_room)
+        self.panes.removed.connect(self._give_room)
         self.worker.failed.connect(self._maps_failed)
         self.worker.progressed.connect(self._progressed)
         self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
@@ -257,8 +262,8 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         # Qt takes all the room from the middle, and gives it all that is won.
-        if len(self.panes) == 1 and not self.docks.sized:
-            self.docks.share_as_first()
+        if not self.docks.sized:
+            self._give_room()
         # The map is to keep about a third, whoever shared it out.
         elif event.size().width() < event.oldSize().width() and self.panes.width() < event.size().width() / 3:
             self.docks.share(0.24, 0.36)
