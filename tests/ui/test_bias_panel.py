@@ -38,9 +38,9 @@ def test_shows_the_tables_of_the_chosen_layer_and_frames_the_head(qtbot, swin, t
         swin.store.update(layer=layer, head=1)
         np.testing.assert_array_equal(panel.table.values, tables[name])
         assert panel.title.text().startswith(f"Layer {layer} (")
-        assert panel._frame.isVisible() and panel._frame.rect().contains(*panel.table.tile_box(1)[:2])
+        assert panel.view._frame.isVisible() and panel.view._frame.rect().contains(*panel.table.tile_box(1)[:2])
     swin.store.update(head="mean")
-    assert not panel._frame.isVisible()
+    assert not panel.view._frame.isVisible()
 
 
 def test_hover_says_offset_and_value_and_a_click_chooses_the_head(qtbot, swin, hover):
@@ -53,6 +53,34 @@ def test_hover_says_offset_and_value_and_a_click_chooses_the_head(qtbot, swin, h
     qtbot.mouseClick(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert swin.store.state.head == 2
     assert panel.bar.text() == "bias added to the score (no unit), scale of the layer"
+
+
+def words(panel):
+    """What is written in the picture, with where it stands."""
+    return [(label.toPlainText(), label.pos().x(), label.pos().y()) for label in panel.view._labels]
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 700)])
+def test_heads_and_offsets_are_numbered_where_they_are(qtbot, swin, size):
+    panel = show(qtbot, swin)
+    swin.resize(*size)
+    swin.store.update(layer=2)
+    QApplication.processEvents()
+    heads, high = panel.table.values.shape[:2]
+    found = words(panel)
+    for head in range(heads):
+        x, y, width, height = panel.table.tile_box(head)
+        (label,) = [
+            each for each in found if each[0] in (f"head {head}",) or each == (str(head), x + width / 2, y + height)
+        ]
+        assert x < label[1] < x + width and label[2] == y + height
+    assert {"dy of the key, in patches", "dx of the key, in patches"} <= {text for text, _, _ in found}
+    ticks = [each for each in found if each[0].startswith(("+", "-")) or (each[0] == "0" and min(each[1:]) < 0)]
+    assert {f"{-(high // 2):+d}", f"{high // 2:+d}"} <= {text for text, _, _ in ticks}
+    for text, x, y in ticks:
+        down = x < 0  # those of the rows stand at the left
+        at = panel.table.at(0.5 if down else x, y if down else 0.5)
+        assert at[1 if down else 2] == int(text)
 
 
 def test_a_model_without_one_says_so_and_can_not_be_exported(qtbot, window):

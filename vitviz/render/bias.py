@@ -41,7 +41,7 @@ class BiasTable:
         across = math.ceil(math.sqrt(heads))
         rows = math.ceil(heads / across)
         counts = tuple(min(across, heads - row * across) for row in range(rows))
-        return Tiles(counts, (high, wide), max(1, round(max(high, wide) / 8)))
+        return Tiles(counts, (high, wide), max(1, math.ceil(max(high, wide) / 4)))
 
     @property
     def title(self) -> str:

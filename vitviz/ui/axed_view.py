@@ -17,10 +17,14 @@ from vitviz.ui.picture_view import PictureView
 _MARGIN = 44.0  # screen pixels at the left and top for a title and a line of numbers
 _ROOMY = 170.0  # screen pixels below which a picture has numbers but no titles, so that something is left of it
 _LETTER = 13.0  # screen pixels that a line of numbers takes
+Ticks = Sequence[tuple[float, str]]  # places of a picture and the numbers that stand there
 
 
 class AxedView(PictureView):
-    """Indices into a table of colours as a picture; `mark` frames a part of it."""
+    """Indices into a table of colours as a picture; `mark` frames a part of it.
+
+    `room` is the screen pixels of one of the picture's, as long as the whole is shown.
+    """
 
     def __init__(self, name: str, titles: tuple[str, str] = ("row", "column"), parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -28,7 +32,8 @@ class AxedView(PictureView):
         self._titles = titles
         self._background, self._foreground = QColor("#1b1b1b"), QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
-        self._axes: tuple[Sequence[tuple[float, str]], Sequence[tuple[float, str]]] = ((), ())
+        self._axes: tuple[Ticks, Ticks] = ((), ())
+        self.room = 1.0
         self._size = (1.0, 1.0)
         self._edge = frame_item(self.box, (0, 0, 0), 4.0)
         self._frame = frame_item(self.box, (255, 80, 60), 2.0)
@@ -39,9 +44,7 @@ class AxedView(PictureView):
         self.set_colors(background)
         self._number()
 
-    def set_axes(
-        self, size: tuple[float, float], rows: Sequence[tuple[float, str]], cols: Sequence[tuple[float, str]]
-    ) -> None:
+    def set_axes(self, size: tuple[float, float], rows: Ticks, cols: Ticks) -> None:
         """Another picture of (height, width), with (place, number) of its rows and columns."""
         self._axes, self._size = (rows, cols), size
         self._number()
@@ -69,18 +72,24 @@ class AxedView(PictureView):
         margin = _MARGIN if titled else _MARGIN - 1.6 * _LETTER
         # As many numbers as there is room for when the whole is shown; zooming in does not bring more.
         room = max(0.1, min((self.width() - 1.2 * margin) / width, (self.height() - 1.2 * margin) / height))
+        self.room = room
         self.set_extent(height, width, margin=margin / room)
         near, far = -3.0 / room, -(_MARGIN - 1.6 * _LETTER) / room
-        for axis, marks in enumerate((rows, cols)):
-            pitch = (marks[1][0] - marks[0][0]) * room if len(marks) > 1 else 100.0
-            every = max(1, int(-(-(_LETTER if axis == 0 else 1.6 * _LETTER) // pitch)))
-            for at, text in marks[::every]:
+        for axis in (0, 1):
+            for at, text in self._thinned(axis, room):
                 x, y = (near, at) if axis == 0 else (at, near)
                 self._write(text, x, y, (1.0, 0.5) if axis == 0 else (0.5, 1.0))
         if not titled:
             return
         self._write(self._titles[1], width / 2, far, (0.5, 1.0))
         self._write(self._titles[0], far, height / 2, (0.5, 1.0), angle=90)
+
+    def _thinned(self, axis: int, room: float) -> Ticks:
+        """The numbers of the rows (axis 0) or columns for which there is room."""
+        marks = self._axes[axis]
+        pitch = (marks[1][0] - marks[0][0]) * room if len(marks) > 1 else 100.0
+        every = max(1, int(-(-(_LETTER if axis == 0 else 1.6 * _LETTER) // pitch)))
+        return marks[::every]
 
     def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> None:
         item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Slot
-from PySide6.QtGui import QColor, QPainterPath
-from PySide6.QtWidgets import QGraphicsPathItem, QGridLayout, QLabel, QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
-from vitviz.render.bias import LABEL, BiasTable, mosaic_of
+from vitviz.render.bias import LABEL, BiasTable
 from vitviz.render.studies.bias import BiasStudy
 from vitviz.render.studies.study import Subject
+from vitviz.ui.bias_view import BiasView
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
-from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.pane import Pane
-from vitviz.ui.picture_view import PictureView
 from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
@@ -40,18 +38,9 @@ class BiasPanel(LazyPanel):
         self._pane, self._worker = pane, worker
         self._tables: tuple[Any, dict[str, Any]] | None = None  # the model and its tables
         self._asked: Any = None
-        self._background = QColor("#1b1b1b")
         self.table: BiasTable | None = None
         self.title, self.reading = _label(bold=True), _label()
-        self.view = PictureView(self)
-        self.view.setAccessibleName("Relative position bias: a table for every head")
-        self._centres = QGraphicsPathItem()
-        self._centres.setPen(pg.mkPen(0, 0, 0, 160, width=1, cosmetic=True))
-        self.view.box.addItem(self._centres, ignoreBounds=True)
-        self._edge, self._frame = (
-            frame_item(self.view.box, (0, 0, 0), 5.0),
-            frame_item(self.view.box, (255, 80, 60), 2.5),
-        )
+        self.view = BiasView(self)
         self.bar = ColorBar(self)
         self.buttons = StudyButtons(worker, settings, self._shown, "relative bias", self)
         layout = QGridLayout(self)
@@ -74,8 +63,7 @@ class BiasPanel(LazyPanel):
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colour around the tables, which the gaps between them take too."""
-        self._background = background
-        self.view.set_colors(background)
+        self.view.set_canvas(background, foreground)
         self._draw()
 
     def refresh(self) -> None:
@@ -138,26 +126,12 @@ class BiasPanel(LazyPanel):
             self.title.setText(f"{layer_text(layer.index, layer.title)} · {heads} heads · {high} x {wide} offsets")
             self.title.setToolTip(self.table.title)
             head = self._pane.store.state.head
-            box = self.table.tile_box(head) if isinstance(head, int) and head < heads else None
-            gap = self.table.tiles.gap / 2
-            rect = None if box is None else QRectF(box[0] - gap / 2, box[1] - gap / 2, box[2] + gap, box[3] + gap)
-            for frame in (self._edge, self._frame):
-                set_frame(frame, rect)
+            self.view.frame(head if isinstance(head, int) and head < heads else None)
 
     def _draw(self) -> None:
         if self.table is None:
             return
-        background = (self._background.red(), self._background.green(), self._background.blue())
-        pixels = mosaic_of(self.table, background)
-        height, width = pixels.shape[:2]
-        self.view.set_extent(height, width, margin=self.table.tiles.gap)
-        self.view.set_pixels(pixels, (0.0, 0.0, width, height))
-        cross = QPainterPath()
-        for head in range(len(self.table.values)):
-            x, y, wide, high = self.table.tile_box(head)
-            cross.addRect(QRectF(x + wide // 2, y + high // 2, 1, 1))
-        self._centres.setPath(cross)
-        self._centres.show()
+        self.view.show_table(self.table)
         self.bar.show_scale(self.table.colormap, self.table.limits, "scale of the layer", LABEL)
         for widget in (self.view, self.bar, self.reading, self.buttons):
             widget.show()
@@ -171,9 +145,6 @@ class BiasPanel(LazyPanel):
         self.view.clear()
         for widget in (self.view, self.bar, self.reading, self.buttons):
             widget.hide()
-        self._centres.hide()
-        for frame in (self._edge, self._frame):
-            set_frame(frame, None)
 
     @Slot(object)
     def _hovered(self, place: Place) -> None:
