@@ -5,8 +5,9 @@ import threading
 import time
 import weakref
 
+import numpy as np
 import pytest
-from PySide6.QtCore import QElapsedTimer, QThread, QTimer
+from PySide6.QtCore import QThread, QTimer
 
 from vitviz.errors import Cancelled
 from vitviz.ui.jobs import THREAD_NAME, Worker
@@ -126,16 +127,46 @@ def test_without_supersede_the_running_job_ends_as_it_would(qtbot, worker, log):
     assert ("cancelled", waiting, "export") in log
 
 
-def test_cancel_works_within_a_quarter_second(qtbot, worker, log):
-    worker.submit("trace", until_cancelled)
-    worker.submit("other", until_cancelled)
-    qtbot.waitUntil(lambda: any(entry[0] == "started" for entry in log))
-    clock = QElapsedTimer()
-    clock.start()
-    worker.cancel()
+def test_a_cancelled_job_stops_at_its_first_check_and_a_waiting_one_never_runs(qtbot, worker, log):
+    steps, reached, cancelled = [], threading.Event(), threading.Event()
+
+    def work(progress):
+        for step in range(100):
+            progress.check()
+            steps.append(step)
+            if step == 3:
+                reached.set()
+                assert cancelled.wait(30)
+
+    worker.submit("trace", work)
+    worker.submit("other", lambda _progress: steps.append("other"))
+    assert reached.wait(30)
+    worker.cancel()  # returns although the job has not stopped
+    assert steps == [0, 1, 2, 3] and worker.running == "trace"
+    cancelled.set()
     wait_idle(qtbot, worker)
-    assert clock.elapsed() < 5000
+    assert steps == [0, 1, 2, 3]
     assert sum(entry[0] == "cancelled" for entry in log) == 2
+
+
+def test_a_job_that_never_checks_holds_nobody_up(qtbot, worker, log):
+    entered, released = threading.Event(), threading.Event()
+
+    def deaf(progress):
+        progress(0.5, "deaf")
+        entered.set()
+        assert released.wait(30)
+
+    worker.submit("trace", deaf)
+    assert entered.wait(30)
+    later = worker.submit("trace", lambda _progress: "new")
+    worker.cancel("other")
+    assert worker.is_busy() and worker.running == "trace" and not released.is_set()
+    qtbot.waitUntil(lambda: ("started", later - 1, "trace") in log)
+    assert not released.is_set()
+    released.set()
+    wait_idle(qtbot, worker)
+    assert [entry[3] for entry in log if entry[0] == "finished"] == ["new"]
 
 
 def test_cancel_of_one_kind_leaves_the_other(qtbot, worker, log):
@@ -273,11 +304,10 @@ def test_cancelled_job_reports_no_more(qtbot, worker, log):
 
 
 def test_gui_thread_keeps_its_beat_under_a_storm_of_requests(qtbot, worker, log):
-    gaps, clock, left = [], QElapsedTimer(), list(range(300))
-    clock.start()
+    beats, left = [], list(range(300))
 
     def beat():
-        gaps.append(clock.restart())
+        beats.append((time.thread_time(), len(log)))  # of this thread alone: another's load is none of its work
         if left:
             left.pop()
             worker.submit("trace", lambda progress: [progress(0.1, "x") or progress.check() for _ in range(50)])
@@ -285,9 +315,11 @@ def test_gui_thread_keeps_its_beat_under_a_storm_of_requests(qtbot, worker, log)
     timer = QTimer()
     timer.timeout.connect(beat)
     timer.start(1)
-    qtbot.waitUntil(lambda: not left and not worker.is_busy(), timeout=10_000)
+    qtbot.waitUntil(lambda: not left and not worker.is_busy(), timeout=60_000)
     timer.stop()
-    assert sorted(gaps)[int(len(gaps) * 0.99)] <= 1000  # a blocked thread shows, a busy machine does not
+    seconds, told = (np.diff(column) for column in zip(*beats, strict=True))
+    assert max(seconds) <= 0.05
+    assert max(told) <= 12  # what is told between two beats: no more than a few jobs end, start and report
     assert sum(entry[0] in ("finished", "cancelled") for entry in log) == 300
 
 
