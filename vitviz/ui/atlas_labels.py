@@ -57,7 +57,7 @@ class AtlasLabels:
         tiles, metrics = self._tiles, self._view.fontMetrics()
         (height, width), line = tiles.size, metrics.height()
         left = max(metrics.horizontalAdvance(name) for name in self._layers) + 2 * _GAP
-        left += 0 if self._titled else line
+        left += 0 if self._titled else line + _GAP
         above = line + _GAP if self._is_sorted else 2 * line + _GAP
         # The room beside the labels and the view's own padding, shared by the tiles: screen pixels for one of theirs.
         room = (self._view.width() - left) / width * 0.95, (self._view.height() - above) / height * 0.95
@@ -71,7 +71,7 @@ class AtlasLabels:
             self._add("column", str(head), tiles.box(0, head)[0] + tiles.tile[1] / 2, -near, (0.5, 1.0))
         self._add("title", self._heads_title, width / 2, -near - (0 if self._is_sorted else line / scale), (0.5, 1.0))
         if not self._titled:
-            self._add("title", "layer", -near - (left - line) / scale, height / 2, (0.5, 1.0), angle=90)
+            self._add("title", "layer", -near - (left - line - _GAP) / scale, height / 2, (0.5, 1.0), angle=90)
         self.thin_out()
 
     @property

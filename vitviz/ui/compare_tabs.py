@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QHideEvent, QShowEvent
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QTabWidget, QWidget
 
 from vitviz.ui.cost_curve import CostCurve
@@ -44,9 +44,24 @@ class CompareTabs(QTabWidget):
             curve.set_colors(background, foreground)
         self.differences.set_colors(background, foreground)
 
+    def minimumSizeHint(self) -> QSize:
+        # Its tabs scroll: they are not to keep the panes above them wide.
+        return QSize(200, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Say what is in memory where the tabs leave room for it; their tooltip says it, too."""
+        needed = self.tabBar().sizeHint().width() + self.memory.sizeHint().width()
+        self.memory.setVisible(needed <= self.width())
+
     def _refresh(self, *_: object) -> None:
         shown = self.currentWidget()
         self.memory.setText(self._panes.loaded.text())
+        self.setTabToolTip(self.indexOf(self.table), self.memory.text())
+        self._make_room()
         if isinstance(shown, CostTable | CostCurve) and self.isVisible():
             excuses = self._costing.excuses()
             names = [

@@ -17,7 +17,8 @@ from vitviz.ui.tab_bars import hide_strays
 _LAYOUT = 2
 # With bars to scroll by; in a window of 640 x 480 two stand on top of each other.
 _LEAST = QSize(130, 64)
-_NARROW = 190  # pixels that the panels at the left can be read in
+_NARROW = 192  # pixels that the panels at the left can be read in
+_SHARES = (0.23, 0.35), (0.17, 0.24), (0.16, 0.2)  # of the window, for the docks at the left and right of 1, 2, 3 panes
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 
 
@@ -145,9 +146,10 @@ class Docks(QObject):
             self._sized |= bool(event.buttons() & Qt.MouseButton.LeftButton)
         return False
 
-    def share_as_first(self) -> None:
-        """Give the docks the shares that they have until the user gives them others."""
-        self.share(max(0.23, min(0.3, _NARROW / self._window.width())), 0.35)
+    def share_out(self, panes: int = 1) -> None:
+        """Give the docks the shares that they have until the user gives them others, less with several panes."""
+        left, right = _SHARES[min(panes, len(_SHARES)) - 1]
+        self.share(max(left, min(0.3, _NARROW / self._window.width())), right)
 
     def share(self, left: float, right: float) -> None:
         """Give the docks at the left and right these shares of the window's width."""

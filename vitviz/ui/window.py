@@ -114,12 +114,8 @@ class MainWindow(QMainWindow):
     @Slot()
     def _give_room(self, *_: object) -> None:
         """Several panes need the middle more than the docks do, which get back what they had in the end."""
-        if self.docks.sized:
-            return
-        if len(self.panes) == 1:
-            self.docks.share_as_first()
-        else:
-            self.docks.share(*((0.17, 0.24) if len(self.panes) == 2 else (0.16, 0.2)))
+        if not self.docks.sized:
+            self.docks.share_out(len(self.panes))
 
     def _make_panels(self) -> None:
         """All but the first three do no work before they are seen."""
@@ -140,7 +136,7 @@ class MainWindow(QMainWindow):
         self.weights.bias_asked.connect(lambda: self.docks.show("Relative bias"))
         upright = [self.docks["Patches"], self.docks["Model"]]
         self.resizeDocks(upright, [430, 400], Qt.Orientation.Vertical)
-        self.docks.share_as_first()
+        self.docks.share_out()
 
     def _make_bars(self) -> None:
         self.menus = Menus(self)
