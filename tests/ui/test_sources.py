@@ -311,6 +311,13 @@ class TestCorrections:
         assert dialog.heads_box.value() == window.pane.opened.trace.layers[0].num_heads
         assert dialog.mean_line.text() == "0.5, 0.5, 0.5" and dialog.eps_line.text() == "1e-06"
 
+    def test_the_architecture_is_shown_with_how_it_was_found_and_searched_by_words_inside(self, dialog):
+        assert dialog.architecture_line.placeholderText() == "test_vit" and dialog.architecture_line.text() == ""
+        completer = dialog.architecture_line.completer()
+        completer.setCompletionPrefix("window16_256")
+        found = {completer.completionModel().index(i, 0).data() for i in range(completer.completionCount())}
+        assert "swinv2_tiny_window16_256" in found and all("window16_256" in name for name in found)
+
     def test_what_was_not_changed_is_not_asked_for(self, dialog, asked):
         dialog.accept()
         assert asked == [] and dialogs(CorrectionDialog) == []
@@ -318,6 +325,7 @@ class TestCorrections:
     @pytest.mark.parametrize(
         ("change", "wanted"),
         [
+            (lambda d: d.architecture_line.setText(" test_vit2 "), {"architecture": "test_vit2"}),
             (lambda d: d.height_box.setValue(96), {"image_size": (96, 160)}),
             (lambda d: d.patch_box.setValue(8), {"patch_size": 8}),
             (lambda d: d.heads_box.setValue(4), {"num_heads": 4}),

@@ -95,6 +95,8 @@ def load_model(
     else:
         loaded = _random(found, report, sizes, step)
     module, found = loaded.module, loaded.source
+    if architecture is not None:
+        report.replace("recognised", f"{found.architecture}, said by you")
     if norm_eps is not None:
         set_epsilon(module, norm_eps)
         report.replace("norm epsilon", f"{norm_eps:g}, said by you")

@@ -16,7 +16,7 @@ _IF_WRONG = {
     "activation": "a wrong one costs accuracy and hardly shows in maps; the architecture or a config tells it",
     "norms": "the wrong order spoils predictions and maps; a config with norm_first tells it",
     "pooling": "a wrong one changes the predictions and no map",
-    "window": "a wrong one spoils every map and prediction of a Swin; a config or window_size in the file tells it",
+    "window": "a wrong one spoils all maps and predictions; a config, window_size or the architecture tells it",
     "image size": "a wrong one shifts positions; correct it with image_size",
     "view": "a wrong one shifts positions; correct it with image_size",
 }

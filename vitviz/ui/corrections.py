@@ -1,4 +1,4 @@
-"""What the user may say otherwise about the shown model: network, sizes, heads, mean and std, epsilon, labels."""
+"""What the user may say otherwise about the shown model: network, architecture, sizes, heads, mean, std, labels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QCompleter,
     QDialog,
     QDialogButtonBox,
     QFormLayout,
@@ -25,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vitviz.models.names import architectures
 from vitviz.ui import files
 from vitviz.ui.network_dialog import described
 
@@ -38,6 +40,7 @@ class Corrections:
     """What is to be otherwise; None is as it is now."""
 
     network: str | None = None
+    architecture: str | None = None
     image_size: tuple[int, int] | None = None
     patch_size: int | None = None
     num_heads: int | None = None
@@ -52,6 +55,7 @@ class Known:
     """What the dialog shows: the values now, and what the report says about each topic."""
 
     networks: tuple[str, ...]
+    architecture: str
     image_size: tuple[int, int]
     patch_size: int | None
     num_heads: int | None
@@ -67,6 +71,7 @@ class Known:
         wanted, patch = model.preprocessing, model.patch_size
         return cls(
             networks=model.networks,
+            architecture=model.architecture,
             image_size=wanted.input_size,
             patch_size=patch[0] if patch else None,
             num_heads=heads[0] if len(set(heads)) == 1 else None,
@@ -93,17 +98,23 @@ class CorrectionDialog(QDialog):
         self.network_box = QComboBox(self)
         self.network_box.addItems([described(name, "" if i else "shown now") for i, name in enumerate(known.networks)])
         self.network_box.setVisible(len(known.networks) > 1)
+        self.architecture_line = QLineEdit(placeholderText=known.architecture, clearButtonEnabled=True)
+        self.architecture_line.setToolTip("One of timm's, where another one than this was found or assumed")
+        names = QCompleter([named.name for named in architectures()], self)
+        names.setFilterMode(Qt.MatchFlag.MatchContains)
+        self.architecture_line.setCompleter(names)
         height, width = known.image_size
         self.height_box, self.width_box, self.patch_box = (_pixels(v) for v in (height, width, known.patch_size or 16))
         self.heads_box = QSpinBox()
-        self.heads_box.setRange(1, 256)
-        self.heads_box.setValue(known.num_heads or 1)
+        self.heads_box.setRange(1 if known.num_heads else 0, 256)
+        self.heads_box.setSpecialValueText("" if known.num_heads else "not the same in all")
+        self.heads_box.setValue(known.num_heads or 0)
         self.heads_box.setToolTip("A wrong number opens without an error and spoils every map")
         self.mean_line, self.std_line = (QLineEdit(_text(values)) for values in (known.mean, known.std))
         self.eps_line = QLineEdit("" if known.norm_eps is None else f"{known.norm_eps:g}")
         self.eps_line.setPlaceholderText("differs from norm to norm")
         self.labels_line = QLineEdit(placeholderText=f"{known.classes} names" if known.classes else "no names")
-        self.own = QCheckBox("&All as the model has them")
+        self.own = QCheckBox("All as the model &has them")
         self.trouble = QLabel()
         self.trouble.setTextFormat(Qt.TextFormat.PlainText)
         self.trouble.setWordWrap(True)
@@ -131,7 +142,9 @@ class CorrectionDialog(QDialog):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         if len(known.networks) > 1:
             form.addRow("&Network of the file", self.network_box)
-        form.addRow("&Height of the view", self.height_box)
+        form.addRow("&Architecture", self.architecture_line)
+        self._note(form, known.said("recognised") or known.said("structure") or known.said("format"))
+        form.addRow("Heigh&t of the view", self.height_box)
         form.addRow("&Width of the view", self.width_box)
         form.addRow("&Patch size", self.patch_box)
         self._note(form, known.said("view", "image size", "resampled", "window"))
@@ -162,6 +175,7 @@ class CorrectionDialog(QDialog):
         label = QLabel(text)
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setWordWrap(True)
+        label.setMinimumWidth(400)  # a narrower one would be measured higher than it is shown
         label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         form.addRow(title, label)
 
@@ -178,9 +192,10 @@ class CorrectionDialog(QDialog):
         if any(value <= 0 for value in std):
             raise ValueError("The std must be greater than 0.")
         eps = self._eps()
-        labels = self.labels_line.text().strip()
+        labels, architecture = self.labels_line.text().strip(), self.architecture_line.text().strip()
         return Corrections(
             network=network if self.network_box.currentIndex() else None,
+            architecture=architecture if architecture not in ("", known.architecture) else None,
             image_size=size if size != known.image_size else None,
             patch_size=patch if known.patch_size is not None and patch != known.patch_size else None,
             num_heads=heads if known.num_heads is not None and heads != known.num_heads else None,

@@ -8,12 +8,10 @@ that windows and image can be read off the buffers first. Repositories: microsof
 from __future__ import annotations
 
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
-from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.huggingface_config import IMAGENET, apply_epsilon, preprocessing_of, read_settings
 from vitviz.models.foreign.huggingface_swin import move_downsampling
 from vitviz.models.foreign.official import take_trunk
-from vitviz.models.foreign.swin_shapes import stated_window, swin_args
+from vitviz.models.foreign.plain import plain_swin
 
 _PATCH = "patch_embed.proj.weight"
 _BLOCK = "layers.0.blocks.0.attn."
@@ -38,23 +36,4 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.drop(r"^mask_token$|^decoder\.", "only for the pretraining")
     move_downsampling(conversion)
     conversion.rename([(r"^head\.(weight|bias)$", r"head.fc.\1")])
-    beside = stated_window(checkpoint)
-    args, shapes = swin_args(
-        conversion, image=beside.image, window=beside.window, says=beside.says, image_says=beside.image_says
-    )
-    settings = read_settings(checkpoint)
-    apply_epsilon(conversion, args, settings, 1e-5)
-    conversion.note("activation", "gelu, Swin's own", "assumed")
-    if second:
-        args["pretrained_window_sizes"] = (0,) * len(shapes.depths)
-        if beside.trained is not None:
-            window, image = beside.trained
-            grids = (image // (shapes.patch[0] << stage) for stage in range(len(shapes.depths)))
-            args["pretrained_window_sizes"] = tuple(min(window, max(grid, 1)) for grid in grids)
-            trained = args["pretrained_window_sizes"]
-            conversion.note("window", f"position bias trained for windows of {trained}, from {beside.says}", "inferred")
-        else:
-            conversion.note("window", "position bias taken as trained for this window", "assumed")
-    preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
-    architecture = architecture_of("swinv2" if second else "swin", shapes.embed_dim)
-    return conversion.result(architecture, args, preprocessing=preprocessing)
+    return plain_swin(conversion, checkpoint, "Swin's own")

@@ -10,17 +10,10 @@ from __future__ import annotations
 import torch
 
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
-from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.huggingface_config import (
-    IMAGENET,
-    apply_epsilon,
-    preprocessing_of,
-    read_settings,
-)
+from vitviz.models.foreign.huggingface_config import IMAGENET
 from vitviz.models.foreign.huggingface_swin import move_downsampling
-from vitviz.models.foreign.plain import plain_vit
-from vitviz.models.foreign.swin_shapes import swin_args
+from vitviz.models.foreign.plain import plain_swin, plain_vit
 
 _PATCH = "patch_embed.projection.weight"
 _COMMON = (
@@ -83,12 +76,7 @@ def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.tensors = {k: _reordered(v) if ".downsample." in k else v for k, v in conversion.tensors.items()}
     conversion.note("downsampling", "channels put from nn.Unfold's order into Microsoft's", "converted")
     move_downsampling(conversion)
-    args, shapes = swin_args(conversion)
-    settings = read_settings(checkpoint)
-    apply_epsilon(conversion, args, settings, 1e-5)
-    conversion.note("activation", "gelu, OpenMMLab's own", "assumed")
-    preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
-    return conversion.result(architecture_of("swin", shapes.embed_dim), args, preprocessing=preprocessing)
+    return plain_swin(conversion, checkpoint, "OpenMMLab's own")
 
 
 def _reordered(tensor: torch.Tensor) -> torch.Tensor:

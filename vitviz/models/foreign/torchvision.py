@@ -9,16 +9,9 @@ from __future__ import annotations
 import re
 
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
-from vitviz.models.foreign.architectures import architecture_of
 from vitviz.models.foreign.conversion import Conversion, Tensors
-from vitviz.models.foreign.huggingface_config import (
-    IMAGENET,
-    apply_epsilon,
-    preprocessing_of,
-    read_settings,
-)
-from vitviz.models.foreign.plain import plain_vit
-from vitviz.models.foreign.swin_shapes import stated_window, swin_args
+from vitviz.models.foreign.huggingface_config import IMAGENET
+from vitviz.models.foreign.plain import plain_swin, plain_vit
 
 _VIT = (
     (r"^class_token$", "cls_token"),
@@ -79,18 +72,7 @@ def convert_swin(checkpoint: Checkpoint, network: Network) -> Recognition:
         conversion.format = "torchvision Swin V2"
         conversion.split_biases()
         conversion.note("biases", "the fused bias of q, k and v split; the keys' part is 0 in every pass", "converted")
-    beside = stated_window(checkpoint)
-    args, shapes = swin_args(
-        conversion, image=beside.image, window=beside.window, says=beside.says, image_says=beside.image_says
-    )
-    settings = read_settings(checkpoint)
-    apply_epsilon(conversion, args, settings, 1e-5)
-    conversion.note("activation", "gelu, torchvision's own", "assumed")
-    if second:
-        args["pretrained_window_sizes"] = (0,) * len(shapes.depths)
-    preprocessing = preprocessing_of(conversion, settings, IMAGENET, shapes.channels)
-    architecture = architecture_of("swinv2" if second else "swin", shapes.embed_dim)
-    return conversion.result(architecture, args, preprocessing=preprocessing)
+    return plain_swin(conversion, checkpoint, "torchvision's own")
 
 
 def _stage(name: str) -> str:
