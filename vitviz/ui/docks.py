@@ -149,7 +149,8 @@ class Docks(QObject):
     def share_out(self, panes: int = 1) -> None:
         """Give the docks the shares that they have until the user gives them others, less with several panes."""
         left, right = _SHARES[min(panes, len(_SHARES)) - 1]
-        self.share(max(left, min(0.3, _NARROW / self._window.width())), right)
+        least = 0.0 if panes > 2 else min(0.3, _NARROW / self._window.width())
+        self.share(max(left, least), right)
 
     def share(self, left: float, right: float) -> None:
         """Give the docks at the left and right these shares of the window's width."""
