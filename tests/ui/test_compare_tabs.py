@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -170,6 +171,21 @@ def test_curves_go_through_the_points_and_swin_has_none_over_patch_size(two):
         for (xs, ys), (at, flops) in zip(curve.curves, curve.points, strict=True):
             assert ys[list(xs).index(at)] == pytest.approx(flops, rel=1e-6)
     assert tabs.view_curve.points[0] == (160.0, first.flops)
+    assert [name.split(" ~ ")[1] for name in tabs.view_curve.names] == ["N²", "N·M²"]
+
+
+def test_curves_of_the_demo_go_through_what_is_counted_at_other_sizes(qtbot, bare_window, measured):
+    window = bare_window
+    window.sources.open_source("demo")
+    qtbot.waitUntil(lambda: window.pane.opened is not None and not window.worker.is_busy(), timeout=30000)
+    window.comparing.patch_sizes.trigger()
+    settled(qtbot, window)
+    curve = window.compare_tabs.patch_curve
+    window.compare_tabs.setCurrentWidget(curve)
+    assert [at for at, _ in curve.points] == [8.0, 16.0, 32.0]
+    for xs, ys in curve.curves:  # one law: each goes through the points of the others, which were counted there
+        for at, flops in curve.points:
+            assert np.exp(np.interp(np.log(at), np.log(xs), np.log(ys))) == pytest.approx(flops, rel=0.02)
 
 
 def test_failure_of_one_measurement_leaves_the_others(qtbot, window, ragged, monkeypatch):

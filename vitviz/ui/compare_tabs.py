@@ -30,7 +30,7 @@ class CompareTabs(QTabWidget):
         self.addTab(self.differences, "Differences")
         self.memory = QLabel()
         self.memory.setTextFormat(Qt.TextFormat.PlainText)
-        self.memory.setContentsMargins(0, 0, 8, 0)
+        self.memory.setContentsMargins(0, 0, 8, 6)
         self.memory.setToolTip("Weights in memory; the oldest that no pane shows go where there are too many")
         self.setCornerWidget(self.memory)
         self.setDocumentMode(True)

@@ -24,7 +24,8 @@ _SIDES = (112.0, 224.0, 384.0, 512.0, 1024.0)
 class CostCurve(QWidget):
     """Operations over "patch size", or over "resolution": a curve and a point a pane.
 
-    Both axes are logarithmic: N^2 and N M^2 are nearly straight there, of different slope.
+    Both axes are logarithmic: N^2 and N M^2, of N patches and windows of M x M, are nearly straight there, of different
+    slope.
     """
 
     def __init__(self, over: str, parent: QWidget | None = None) -> None:
@@ -37,6 +38,7 @@ class CostCurve(QWidget):
         self._background = QColor("#ffffff")
         self._foreground = QColor("#202020")
         self.setAccessibleName(f"Operations over {over}")
+        self.setToolTip("N: patches; M x M: patches of a window, within which a Swin's attention stays")
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours of the theme."""
@@ -50,7 +52,8 @@ class CostCurve(QWidget):
             if cost is None or cost.flops is None or (curve := curve_of(cost, self.over)) is None:
                 continue
             xs, ys, at = curve
-            self.names.append(f"{name}: {flops_text(cost.flops)}")
+            grows = "N²" if cost.scaling is not None and cost.scaling.quadratic else "N·M²"
+            self.names.append(f"{name}: {flops_text(cost.flops)}, attention ~ {grows}")
             self.colors.append(QColor(color))
             self.curves.append((xs, ys))
             self.points.append((at, cost.flops))
@@ -83,12 +86,7 @@ class CostCurve(QWidget):
     def _pen(self, i: int) -> QPen:
         """The line of a curve; curves that coincide take turns in dashes, so that every colour is seen."""
         pen, (xs, ys) = QPen(self.colors[i], 2), self.curves[i]
-        # A curve goes through its own model's point, which the others may lack: it is the same line all the same.
-        same = [
-            j for j, (x, y) in enumerate(self.curves)
-            if np.allclose(np.interp(np.log(_common(xs, x)), np.log(xs), np.log(ys)),
-                           np.interp(np.log(_common(xs, x)), np.log(x), np.log(y)), atol=0.01)
-        ]  # fmt: skip
+        same = [j for j, (x, y) in enumerate(self.curves) if _is_same(xs, ys, x, y)]
         if len(same) > 1:
             pen.setCapStyle(Qt.PenCapStyle.FlatCap)
             pen.setDashPattern([5.0, 5.0 * (len(same) - 1)])
@@ -102,7 +100,8 @@ class CostCurve(QWidget):
         faint = QColor(self._foreground)
         faint.setAlpha(40)
         last = -math.inf
-        for x in sorted(set(xs.tolist())):
+        usual = _PATCHES if self.over == "patch size" else _SIDES
+        for x in sorted({*(x for x in usual if xs.min() <= x <= xs.max()), *(x for x, _ in self.points)}):
             at, text = place(x, ys[0]).x(), f"{x:g}"
             painter.setPen(faint)
             painter.drawLine(QPointF(at, box.top()), QPointF(at, box.bottom()))
@@ -151,9 +150,14 @@ class CostCurve(QWidget):
         return "The operations of these models can't be counted, or are not counted yet."
 
 
-def _common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The values at which both curves were counted."""
-    return np.intersect1d(first, second)
+def _is_same(xs: np.ndarray, ys: np.ndarray, x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether two curves can't be told apart where both are drawn."""
+    low, high = max(xs[0], x[0]), min(xs[-1], x[-1])
+    if low > high:
+        return False
+    at = np.linspace(np.log(low), np.log(high), 9)
+    first, second = (np.interp(at, np.log(a), np.log(b)) for a, b in ((xs, ys), (x, y)))
+    return bool(np.allclose(first, second, atol=0.01))
 
 
 def _scaled(box: QRectF, xs: np.ndarray, ys: np.ndarray) -> Callable[[float, float], QPointF]:
@@ -177,14 +181,19 @@ def curve_of(cost: Cost, over: str) -> tuple[np.ndarray, np.ndarray, float] | No
     scaling = cost.scaling
     if scaling is None:
         return None
-    height, width = cost.view
+    height = float(cost.view[0])
     if over == "patch size":
         own = float(cost.patch[0])
         if not scaling.quadratic or cost.patch[0] != cost.patch[1]:
             return None
-        xs = np.array(sorted({own, *(p for p in _PATCHES if p <= min(cost.view) / 2)}))
-        ys = [scaling.at((height // p) * (width // p), height * width) for p in xs]
-        return xs, np.array(ys), own
-    sides = np.array(sorted({*_SIDES, float(height)}))
+        xs = _between([own, *(p for p in _PATCHES if p <= min(cost.view) / 2)], own)
+        counts = scaling.patches * (own / xs) ** 2  # as if every size divided the view
+        return xs, np.array([scaling.at(count, scaling.pixels) for count in counts]), own
+    sides = _between([*_SIDES, height], height)
     times = (sides / height) ** 2
-    return sides, np.array([scaling.at(scaling.patches * t, scaling.pixels * t) for t in times]), float(height)
+    return sides, np.array([scaling.at(scaling.patches * t, scaling.pixels * t) for t in times]), height
+
+
+def _between(ends: Sequence[float], own: float) -> np.ndarray:
+    """Values from the least to the largest, close enough for a smooth curve, and the model's own."""
+    return np.unique([*np.geomspace(min(ends), max(ends), 64), own])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QMouseEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from vitviz.models.wish import ModelWish
 from vitviz.ui.opening import Opened
 from vitviz.ui.words import weight_text
 
+_NARROW = 260  # pixels; a pane that is less wide has its reading below its name
 APPROXIMATION = "resampled to a patch size it was not trained for: an approximation"
 
 
@@ -26,6 +27,7 @@ class PaneTitle(QFrame):
         self.name, self.reading = QLabel(), QLabel()
         for label in (self.name, self.reading):
             label.setTextFormat(Qt.TextFormat.PlainText)
+        self.name.installEventFilter(self)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._text = self._short = self._loading = ""
         self.current = True
@@ -36,11 +38,13 @@ class PaneTitle(QFrame):
         self.close_button.setAccessibleName("Close this pane")
         self.close_button.clicked.connect(self.close_asked)
         self.setAutoFillBackground(True)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 1, 2, 1)
-        layout.addWidget(self.name, 1)
-        layout.addWidget(self.reading)
-        layout.addWidget(self.close_button)
+        self._layout = QGridLayout(self)
+        self._layout.setContentsMargins(8, 1, 2, 1)
+        self._layout.setVerticalSpacing(0)
+        self._layout.setColumnStretch(0, 1)
+        self._layout.addWidget(self.name, 0, 0)
+        self._layout.addWidget(self.reading, 0, 1)
+        self._layout.addWidget(self.close_button, 0, 2)
 
     def show_model(self, opened: Opened) -> None:
         """Say which model the pane shows, and how."""
@@ -81,7 +85,15 @@ class PaneTitle(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._elide()
+        below = event.size().width() < _NARROW
+        self._layout.addWidget(self.reading, *((1, 0, 1, 3) if below else (0, 1, 1, 1)))
+        # Its line is kept, so that the picture does not jump under the mouse.
+        self.reading.setMinimumHeight(self.reading.fontMetrics().height() if below else 0)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self.name and event.type() == QEvent.Type.Resize:
+            self._elide()  # beside a longer reading there is less room, too
+        return False
 
     def _elide(self) -> None:
         """Where there is no room for all, say it shortly; what tells panes apart stands at the end."""
