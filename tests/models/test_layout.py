@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from timm.models import maxxvit, swin_transformer
 
@@ -89,6 +89,15 @@ class TestStrides:
 
 
 class TestGridOfTokens:
+    @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(1, 40), st.booleans())
+    def test_known_patches_give_their_grid_whatever_rest_of_the_view_they_leave(self, height, width, high, wide, pads):
+        rows, cols = (-(-height // high), -(-width // wide)) if pads else (height // high, width // wide)
+        assume(rows * cols)
+        dropped = (height // high) * (width // wide)
+        assume(not pads or dropped != rows * cols)  # as many either way: then the network is taken to drop the rest
+        grid = Grid.of_tokens((height, width), rows * cols, (high, wide))
+        assert (grid.shape, grid.stride) == ((rows, cols), (high, wide))
+
     @given(st.sampled_from([4, 8, 14, 16, 32]), st.integers(1, 40), st.integers(1, 40))
     def test_any_view_of_whole_square_patches_gives_its_grid(self, patch, rows, cols):
         grid = Grid.of_tokens((rows * patch, cols * patch), rows * cols)

@@ -37,6 +37,16 @@ def test_formula_of_n_is_true(panel, opened):
     assert "+ 1 = 101 tokens" in words
 
 
+def test_formula_says_where_patches_leave_a_rest_of_the_view(bare_window, picture):
+    import vitviz
+    from vitviz.ui.opening import ModelWish, Opened, Wish
+
+    model = vitviz.load_model("vit_tiny_patch16_224", pretrained=False, device="cpu", image_size=(64, 90))
+    wish = Wish(picture, ModelWish("vit_tiny_patch16_224", pretrained=False, image_size=(64, 90)))
+    bare_window.opener.opened.emit(Opened(wish, picture, model, vitviz.trace(model, picture)))
+    assert "N = 64/16 · ⌊90/16⌋ = 20 patches + 1 = 21 tokens" in bare_window.patches.count.text()
+
+
 def test_formula_of_a_model_without_prefix_tokens_counts_patches_alone(bare_window, ragged):
     bare_window.opener.opened.emit(ragged)
     words = bare_window.patches.count.text()

@@ -16,7 +16,11 @@ from vitviz.models.layout import Grid, Windows
 
 
 def place(
-    captured: Captured, view_size: tuple[int, int], prefix_tokens: tuple[str, ...], prefix_known: bool
+    captured: Captured,
+    view_size: tuple[int, int],
+    prefix_tokens: tuple[str, ...],
+    prefix_known: bool,
+    patch_size: tuple[int, int] | None = None,
 ) -> tuple[list[Layer], list[str]]:
     """The layers that can be shown, and a sentence on each call that can't.
 
@@ -25,12 +29,13 @@ def place(
         view_size: (h, w) of the model's view in pixels.
         prefix_tokens: names of the tokens before the patches.
         prefix_known: False where the network does not say how many prefix tokens it has.
+        patch_size: (h, w) of its patches in pixels of the view, where the network says it.
     """
     layers: list[Layer] = []
     gaps = list(captured.unused)
     stages: list[tuple[int, int]] = []
     for call in captured.calls:
-        layer = _layer(call, len(layers), view_size, prefix_tokens, prefix_known)
+        layer = _layer(call, len(layers), view_size, prefix_tokens, prefix_known, patch_size)
         if isinstance(layer, str):
             gaps.append(f"{call.frame.name or 'the model'}: {layer}")
             continue
@@ -89,7 +94,12 @@ def _blocks(names: list[str]) -> list[int]:
 
 
 def _layer(
-    call: Call, index: int, view_size: tuple[int, int], prefix_tokens: tuple[str, ...], prefix_known: bool
+    call: Call,
+    index: int,
+    view_size: tuple[int, int],
+    prefix_tokens: tuple[str, ...],
+    prefix_known: bool,
+    patch_size: tuple[int, int] | None,
 ) -> Layer | str:
     partition = _partition(call)
     batch, heads, queries, keys = call.shape
@@ -113,7 +123,7 @@ def _layer(
         return "its tokens lie in the order of mask units (Hiera), not in that of the picture"
     counts = [len(prefix_tokens)] if prefix_known else [len(prefix_tokens), *range(9)]
     for prefix_count in [*counts, 0]:
-        grid = Grid.of_tokens(view_size, keys - prefix_count) if keys > prefix_count else None
+        grid = Grid.of_tokens(view_size, keys - prefix_count, patch_size) if keys > prefix_count else None
         if grid is None:
             continue
         prefix = tuple([*prefix_tokens, *(f"prefix{i}" for i in range(prefix_count))][:prefix_count])

@@ -27,7 +27,7 @@ from vitviz.attention.trace import Trace
 from vitviz.attention.values import Ablation, Map, Method, Selection
 from vitviz.errors import AttentionError, Cancelled, ModelError
 from vitviz.images import Image
-from vitviz.models.model import Model
+from vitviz.models.model import Model, patch_size_of
 
 GRADIENT_METHODS: tuple[Method, ...] = ("relevance", "gradient rollout", "attention grad-cam", "token grad-cam")
 
@@ -141,7 +141,8 @@ def _target(model: Model, output: Any, target: int | None) -> tuple[int, Tensor]
 def _layers(model: Model, graph: Graph, method: Method) -> list[Layer]:
     """The layers of the pass; for a product of layers they must be all of its calls, or some would be left out."""
     known = isinstance(getattr(model.module, "num_prefix_tokens", None), int)
-    layers, gaps = place(graph.captured, model.preprocessing.input_size, model.prefix_tokens, known)
+    size, patch = model.preprocessing.input_size, patch_size_of(model.module)
+    layers, gaps = place(graph.captured, size, model.prefix_tokens, known, patch)
     if (gaps and method in PER_LAYER) or not any(layer.kind != "pool" for layer in layers):
         reason = "; ".join(gaps[:2]) or "a pool only"
         raise AttentionError(

@@ -18,7 +18,7 @@ from vitviz.attention.sequence import tokens_of_layer
 from vitviz.attention.values import Ablation
 from vitviz.errors import AttentionError, Cancelled, ModelError
 from vitviz.images import Image, View
-from vitviz.models.model import Model
+from vitviz.models.model import Model, patch_size_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,7 +214,8 @@ def trace_of(model: Model, image: Image, captured: Captured, seconds: float) -> 
     """What a pass left as a Trace; AttentionError where there is no attention in it that can be shown."""
     logits = _logits(captured.output, getattr(model.module, "num_classes", None))
     known = isinstance(getattr(model.module, "num_prefix_tokens", None), int)
-    layers, gaps = place(captured, model.preprocessing.input_size, model.prefix_tokens, known)
+    size, patch = model.preprocessing.input_size, patch_size_of(model.module)
+    layers, gaps = place(captured, size, model.prefix_tokens, known, patch)
     for layer in layers:
         layer.error = None if layer.call.error is None else float(layer.call.error)
     if not any(layer.kind != "pool" for layer in layers):

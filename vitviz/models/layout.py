@@ -51,11 +51,19 @@ class Grid:
         return cls(rows, cols, (_stride(view_size[0], rows, halving), _stride(view_size[1], cols, halving)))
 
     @classmethod
-    def of_tokens(cls, view_size: tuple[int, int], count: int) -> Grid | None:
+    def of_tokens(
+        cls, view_size: tuple[int, int], count: int, patch_size: tuple[int, int] | None = None
+    ) -> Grid | None:
         """The grid of `count` patches whose proportions are those of the view, or None where none fits.
 
-        Patches are taken as square in view pixels within 15 %, which every published ViT and Swin obeys.
+        Where patches of `patch_size` view pixels, with the rest of the view dropped or padded, are `count`, it is their
+        grid. Else patches are taken as square in view pixels within 15 %, which every published ViT and Swin obeys.
         """
+        if patch_size is not None and min(patch_size) > 0:
+            for whole in (math.floor, math.ceil):
+                rows, cols = (whole(length / side) for length, side in zip(view_size, patch_size, strict=True))
+                if rows * cols == count > 0:
+                    return cls(rows, cols, patch_size)
         best: tuple[float, int, int] | None = None
         for rows in range(1, count + 1):
             if count % rows:

@@ -22,7 +22,7 @@ from vitviz.models.preprocessing import imagenet_labels, preprocessing_of
 from vitviz.models.reading.containers import read_checkpoint
 from vitviz.models.recognising import plain, recognise, said
 from vitviz.models.report import Report
-from vitviz.models.resampled import resampled_in
+from vitviz.models.resampled import resampled_in, trained_patch_of
 from vitviz.models.source import Source, of_folder, resolve
 
 Step = Callable[[float | None, str], None]
@@ -120,6 +120,7 @@ def load_model(
         device=target,
         precision=precision,
         patch_size=patch_size_of(module),
+        trained_patch_size=loaded.patch_size,
         random=not pretrained,
         sha256=loaded.sha256,
         networks=loaded.networks,
@@ -167,7 +168,7 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Loaded:
-    """A module with what is known about it; `args` are those that built it."""
+    """A module with what is known about it; `args` are those that built it, `patch_size` is that of the file."""
 
     module: Any
     source: Source
@@ -176,6 +177,7 @@ class _Loaded:
     labels: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     norm_eps: float | dict[str, float] | None = None
+    patch_size: tuple[int, int] | None = None
 
 
 def _random(found: Source, report: Report, sizes: dict[str, Any], step: Step) -> _Loaded:
@@ -216,6 +218,7 @@ def _with_weights(
         recognised.labels,
         networks,
         found.norm_eps if found.norm_eps is not None else recognised.norm_eps,
+        trained_patch_of(module, recognised.tensors),
     )
 
 

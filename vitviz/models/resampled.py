@@ -33,6 +33,12 @@ def resampled_in(module: nn.Module, tensors: Mapping[str, Tensor]) -> str:
     )
 
 
+def trained_patch_of(module: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[int, int] | None:
+    """The sides of the patches that a file's patch embedding is a convolution over; None where it is none."""
+    weight = tensors.get("patch_embed.proj.weight") if hasattr(module, "patch_embed") else None
+    return (int(weight.shape[2]), int(weight.shape[3])) if weight is not None and weight.dim() == 4 else None
+
+
 def _change(name: str, given: Size, now: Size) -> str:
     if name.endswith("pos_embed") and len(given) == len(now) == 3:
         lost = given[1] - now[1]

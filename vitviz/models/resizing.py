@@ -22,21 +22,23 @@ def is_flexible(model: Model) -> bool:
 
 def own_patch_size(model: Model) -> int | None:
     """The patch side that the weights were trained at; None where it can't be told or patches are not square."""
-    if model.options.get("patch_size") is None:
+    size = model.trained_patch_size
+    if size is None and model.options.get("patch_size") is None:
         size = model.patch_size
-        return size[0] if size is not None and size[0] == size[1] else None
-    if model.source == "demo":
-        return 16
+    if size is not None:
+        return size[0] if size[0] == size[1] else None
+    # Random weights were trained at none: what the architecture is named after.
     found = re.search(r"patch(\d+)", model.architecture)
     return int(found[1]) if found else None
 
 
 def is_approximation(model: Model) -> bool:
     """Whether the patch embedding was resampled to a size that the weights were not trained for."""
-    if model.options.get("patch_size") is None or model.random or is_flexible(model):
+    if model.random or is_flexible(model):
         return False
-    own = own_patch_size(model)
-    return own is None or model.patch_size != (own, own)
+    if model.trained_patch_size is None:
+        return model.options.get("patch_size") is not None
+    return model.patch_size not in (None, model.trained_patch_size)
 
 
 def variant_text(model: Model, altered: str = "") -> str:
@@ -59,12 +61,19 @@ def short_text(model: Model) -> str:
 
 
 def patch_sizes(model: Model, most: int = 4) -> list[int]:
-    """Patch sides to compare: 8, 16 and 32 as far as they divide the view, and the model's own; empty for Swin."""
+    """Patch sides to compare: 8, 16 and 32 as far as they divide the view, and the model's own; empty for Swin.
+
+    A model that was trained at many sizes has instead of one that does not divide its view the nearest that does.
+    """
     if model.patch_size is None or not _resizes(model):
         return []
     height, width = model.preprocessing.input_size
     own = own_patch_size(model)
-    fitting = [p for p in PATCH_SIZES if height % p == 0 and width % p == 0 and p < min(height, width)]
+    divisors = [p for p in range(4, min(height, width)) if height % p == 0 and width % p == 0]
+    if is_flexible(model) and divisors:
+        fitting = [min(divisors, key=lambda p: abs(p - wanted)) for wanted in PATCH_SIZES]
+    else:
+        fitting = [p for p in PATCH_SIZES if p in divisors]
     return sorted({*fitting[: most - 1], *([] if own is None else [own]), *fitting})[:most]
 
 

@@ -177,9 +177,16 @@ def _count_text(opened: Opened, preprocessing: Preprocessing) -> str:
     grid = opened.trace.layers[0].query_grid
     prefix = len(opened.trace.prefix_tokens)
     patch = f"{grid.stride[0]:g}" if grid.stride[0] == grid.stride[1] else f"{grid.stride[0]:g} x {grid.stride[1]:g}"
-    tokens = f"N = {height}/{grid.stride[0]:g} · {width}/{grid.stride[1]:g} = {grid.size}"
+    down = _count_of(height, grid.stride[0], grid.rows)
+    tokens = f"N = {down} · {_count_of(width, grid.stride[1], grid.cols)} = {grid.size}"
     if prefix:
         tokens += f" patches + {prefix} = {grid.size + prefix} tokens"
     else:
         tokens += " patches"
     return f"View {height} x {width} px, patch {patch} px\n{tokens}"
+
+
+def _count_of(pixels: int, stride: float, count: int) -> str:
+    """ "224/16", or "⌊250/16⌋" where the patches leave a rest of the view, "⌈250/16⌉" where they reach beyond it."""
+    exact = f"{pixels}/{stride:g}"
+    return exact if count * stride == pixels else f"⌊{exact}⌋" if count * stride < pixels else f"⌈{exact}⌉"
