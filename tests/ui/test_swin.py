@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from vitviz.attention.values import Place
+from vitviz.ui.files import image_to_array
 
 
 @pytest.fixture
@@ -23,7 +24,8 @@ def swin_window(bare_window, tiny_swin, picture):
 
 
 def pixels(window):
-    return np.asarray(window.map_view.view.image.image).copy()
+    """What is on the screen."""
+    return image_to_array(window.map_view.view.grab().toImage())
 
 
 def test_layers_are_named_in_title_box_atlas_and_status(swin_window):
@@ -59,6 +61,9 @@ def test_the_note_says_window_seam_mask_and_padding(swin_window):
 def test_switches_change_the_style_and_the_pixels_and_follow_it(name, field, keys, swin_window, qtbot):
     switch, style = getattr(swin_window.menus, name), lambda: swin_window.store.state.style
     assert switch.shortcut().toString() == keys and switch.toolTip()
+    swin_window.store.update(show_partition=True)  # the note has once said all that it may say, and keeps its height
+    swin_window.store.update(show_partition=False)
+    QApplication.processEvents()
     before, was = pixels(swin_window), getattr(style(), field)
     assert switch.isChecked() == was
     modifier = Qt.KeyboardModifier.ShiftModifier if "Shift" in keys else Qt.KeyboardModifier.NoModifier

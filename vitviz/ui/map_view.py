@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Signal, Slot
@@ -22,6 +24,7 @@ from vitviz.ui.opening import LARGEST
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.steady_label import SteadyLabel
+from vitviz.ui.window_marks import WindowItems
 from vitviz.ui.words import map_text, window_text
 
 _NARROW = 230  # pixels; a view that is less wide has its colour bar below
@@ -32,7 +35,10 @@ _LEGEND = (
 
 
 class MapView(QWidget):
-    """Draws the pane's map with the same function that draws the file. `drawn()` after every new drawing."""
+    """Draws the pane's map with the same function that draws the file, and over it the lines of windows.
+
+    `drawn()` after every new drawing.
+    """
 
     drawn = Signal()
 
@@ -50,6 +56,7 @@ class MapView(QWidget):
         self.view = PictureView(self)
         self.view.setAccessibleName("Map over the picture")
         self.under_mouse, self.pin = MouseFrame(self.view.box), Pin(self.view.box)
+        self._windows = WindowItems(self.view.box)
         self._cross = cross_item(self.view.box)
         self._grid = pg.QtWidgets.QGraphicsPathItem()
         self._grid.setPen(pg.mkPen(255, 255, 255, 90, width=1, cosmetic=True))
@@ -121,7 +128,9 @@ class MapView(QWidget):
         if shown is None or opened is None or self.canvas is None:
             return
         style, limits = self._pane.store.state.style, self._pane.limits()
-        self.view.set_pixels(self.canvas.draw(shown, style, limits))
+        # Lines that Qt draws have one width at every zoom.
+        self.view.set_pixels(self.canvas.draw(shown, replace(style, show_window=False, show_partition=False), limits))
+        self._windows.show(shown, style)
         self._grid.setPath(grid_path(shown.grid, shown.view))
         method = about(shown)
         scale = "zero" if not method.of_head and style.limits in ("layer", "all") else style.limits
