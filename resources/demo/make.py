@@ -1,6 +1,6 @@
-"""Remakes the embedded demo: scenes, both networks, their evaluation and the pictures.
+"""Remakes the embedded demo: scenes, both networks, the second stage of the ViT, their evaluation and the pictures.
 
-python resources/demo/make.py [--only pictures|vit|swin|evaluate] [--minutes M] [--out DIR] [--scratch DIR]
+python resources/demo/make.py [--only pictures|vit|swin|guide|evaluate] [--minutes M] [--out DIR] [--scratch DIR]
 """
 
 from __future__ import annotations
@@ -15,13 +15,21 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FOLDERS = {"vit": "demo", "swin": "demo-swin"}
 STEPS = {"vit": 3110, "swin": 2536}
+GUIDED_STEPS, GUIDED_RATE = 1000, 1e-3
+UNGUIDED = "unguided"  # in the scratch folder: the ViT after its first stage
 SCENES, HELD_OUT = 40_000, 3_400
 
 
+def command_of(kind: str, scratch: Path, folder: Path) -> list[str]:
+    """The command that trains a network into a folder, in a process of its own."""
+    scenes = [str(scratch / "train"), str(scratch / "held_out")]
+    return [sys.executable, str(HERE / "train.py"), kind, *scenes, str(folder)]
+
+
 def train_command(kind: str, scratch: Path, out: Path, minutes: float | None) -> list[str]:
-    """The command that trains one network in a process of its own."""
-    command = [sys.executable, str(HERE / "train.py"), kind, str(scratch / "train"), str(scratch / "held_out")]
-    command += [str(out / FOLDERS[kind]), "--steps", str(STEPS[kind])]
+    """The command of the first stage, for a Swin the only one."""
+    folder = scratch / UNGUIDED if kind == "vit" else out / FOLDERS[kind]
+    command = [*command_of(kind, scratch, folder), "--steps", str(STEPS[kind])]
     return command if minutes is None else [*command, "--minutes", str(minutes)]
 
 
@@ -33,10 +41,16 @@ def train_side_by_side(kinds: list[str], scratch: Path, out: Path, minutes: floa
             raise subprocess.CalledProcessError(process.returncode, process.args)
 
 
+def guide(scratch: Path, out: Path) -> None:
+    """The second stage of the ViT, from the weights of the first; raises CalledProcessError if it fails."""
+    command = [*command_of("vit", scratch, out / FOLDERS["vit"]), "--guide", str(scratch / UNGUIDED)]
+    subprocess.run([*command, "--adamw", "--lr", str(GUIDED_RATE), "--steps", str(GUIDED_STEPS)], check=True)
+
+
 def main() -> None:
     """Make what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=("pictures", "vit", "swin", "evaluate"))
+    parser.add_argument("--only", choices=("pictures", "vit", "swin", "guide", "evaluate"))
     parser.add_argument("--minutes", type=float, help="train by the clock, instead of the recorded number of steps")
     parser.add_argument("--out", type=Path, default=HERE)
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "vitviz-demo", help="2.7 GB")
@@ -54,10 +68,13 @@ def main() -> None:
     if only == "pictures":
         return
     make_scenes(scratch / "held_out", HELD_OUT, first=HELD_OUT_SEED, border=0)
-    kinds = [kind for kind in FOLDERS if only in (None, kind, "evaluate")]
+    kinds = ["vit"] if only == "guide" else [kind for kind in FOLDERS if only in (None, kind, "evaluate")]
     if only != "evaluate":
         make_scenes(scratch / "train", SCENES)
-        train_side_by_side(kinds, scratch, out, wishes.minutes)
+        if only != "guide":
+            train_side_by_side(kinds, scratch, out, wishes.minutes)
+        if "vit" in kinds:
+            guide(scratch, out)
     for kind in kinds:
         evaluate(out / FOLDERS[kind], scratch / "held_out")
 

@@ -72,8 +72,8 @@ def kernel_resizing(old: int, new: int) -> Tensor:
     return resample_patch_embed(units, [new, new]).reshape(old * old, new * new)
 
 
-def vit_tokens(model: nn.Module, images: Tensor, patch_size: int) -> Tensor:
-    """Normalised tokens (B, 1 + N, D) of a demo ViT at another patch size, differentiable in the stored weights."""
+def vit_before_last(model: nn.Module, images: Tensor, patch_size: int) -> Tensor:
+    """What the last block of a demo ViT is given, (B, 1 + N, D), at a patch size, differentiable in the weights."""
     kernel = model.patch_embed.proj.weight
     stored = kernel.shape[-1]
     if patch_size != stored:
@@ -85,13 +85,19 @@ def vit_tokens(model: nn.Module, images: Tensor, patch_size: int) -> Tensor:
     old = list(model.patch_embed.grid_size)
     x = torch.cat([model.cls_token.expand(len(x), -1, -1), x], dim=1)
     x = x + resample_abs_pos_embed(model.pos_embed, new_size=grid, old_size=old, num_prefix_tokens=1)
-    return model.norm(model.blocks(model.norm_pre(x)))
+    before: Tensor = model.blocks[:-1](model.norm_pre(x))
+    return before
+
+
+def vit_logits(model: nn.Module, token_head: nn.Module, before_last: Tensor) -> tuple[Tensor, Tensor]:
+    """Class logits (B, C) and token logits (B, N, C + 1) from what the last block of a demo ViT is given."""
+    tokens = model.norm(model.blocks[-1](before_last))
+    return model.forward_head(tokens), token_head(tokens[:, 1:])
 
 
 def logits(model: nn.Module, token_head: nn.Module, images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
     """Class logits (B, C) and token logits (B, N, C + 1) of either network; a Swin has one patch size."""
     if hasattr(model, "cls_token"):
-        tokens = vit_tokens(model, images, patch_size)
-        return model.forward_head(tokens), token_head(tokens[:, 1:])
+        return vit_logits(model, token_head, vit_before_last(model, images, patch_size))
     tokens = model.forward_features(images)  # (B, h, w, D)
     return model.forward_head(tokens), token_head(tokens.flatten(1, 2))

@@ -1,7 +1,8 @@
-"""What rollout and relevance cost beside the forward pass and beside the dense way: seconds and peak memory.
+"""What rollout and the gradient methods cost beside the forward pass and beside the dense way: seconds and peak memory.
 
 The dense ways keep all heads of all layers (for relevance their gradients too) and multiply whole matrices, as public
-scripts do. Every way runs in a process of its own, whose peak memory is read from the kernel; seconds are medians.
+scripts do; they are not run where the matrices alone would not fit into the free memory. Every way runs in a process of
+its own, whose peak memory is read from the kernel; seconds are medians.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import time
 
 WAYS = (
     "forward", "trace", "rollout", "rollout max, discard 0.9", "by the gradient of V", "dense", "relevance",
-    "relevance, dense",
+    "gradient rollout", "attention grad-cam", "token grad-cam", "relevance, dense",
 )  # fmt: skip
-_DENSE_BYTES = 6 * 2**30
+OF_GRADIENTS = ("relevance", "gradient rollout", "attention grad-cam", "token grad-cam")
+_SPARE_BYTES = 3 * 2**30  # for the model, and for all else that runs
 
 
 def peak_mib():
@@ -82,6 +84,7 @@ def measured(name, size, way, rounds):
     import torch
 
     import vitviz
+    from vitviz.attention.memory import free_bytes
 
     torch.set_grad_enabled(way in ("by the gradient of V", "relevance, dense"))
     model = vitviz.load_model(name, pretrained=False, image_size=size, crop="squash", device="cpu")
@@ -90,7 +93,7 @@ def measured(name, size, way, rounds):
     pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     image = vitviz.Image.from_array(pixels)
     view = model.preprocess(image)
-    traced = way not in ("forward", "trace", "relevance", "relevance, dense")
+    traced = way not in ("forward", "trace", "relevance, dense", *OF_GRADIENTS)
     trace = vitviz.trace(model, image) if traced else None
     work = {
         "forward": lambda: model.module(view),
@@ -99,13 +102,13 @@ def measured(name, size, way, rounds):
         "rollout max, discard 0.9": lambda: vitviz.rollout(trace, query="cls", fusion="max", discard=0.9),
         "by the gradient of V": lambda: by_gradient(trace),
         "dense": lambda: dense(trace),
-        "relevance": lambda: vitviz.relevance(model, image),
+        **{method: lambda: vitviz.relevance(model, image, method=way) for method in OF_GRADIENTS},
         "relevance, dense": lambda: dense_relevance(model, view),
     }[way]
     tokens = (size // 16) ** 2 + 1
     before = peak_mib()
     matrices = 12 * 12 * tokens**2 * 4 * (2 if way.startswith("relevance") else 1)
-    if way.endswith("dense") and matrices > _DENSE_BYTES:
+    if way.endswith("dense") and matrices + _SPARE_BYTES > free_bytes(model.device):
         return {"tokens": tokens, "seconds": None, "mib": matrices / 2**20}
     seconds = []
     for _ in range(rounds):
@@ -136,7 +139,9 @@ def main():
             found = json.loads(found.stdout.splitlines()[-1])
             base = base or found["seconds"]
             if found["seconds"] is None:
-                print(f"| {found['tokens']} | {way} | not run | | {found['mib']:.0f} for the matrices alone |")
+                print(
+                    f"| {found['tokens']} | {way} | not run | | {found['mib']:.0f} for the matrices alone |", flush=True
+                )
             else:
                 ratio = found["seconds"] / base
                 print(
