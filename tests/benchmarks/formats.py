@@ -145,6 +145,17 @@ def _(width: int, depth: int, heads: int) -> Made:
     return module, module, as_torch(module)
 
 
+@row("timm, torch before 1.6", num_heads=True)
+def _(width: int, depth: int, heads: int) -> Made:
+    module = plain(width, depth, heads)
+
+    def save(folder: Path) -> Path:
+        torch.save(module.state_dict(), folder / "old.pth", _use_new_zipfile_serialization=False)
+        return folder / "old.pth"
+
+    return module, module, save
+
+
 @row("timm, folder of the hub")
 def _(width: int, depth: int, heads: int) -> Made:
     module = plain(width, depth, heads)
@@ -259,6 +270,7 @@ transformers_row("ViT", "ViT", _logits)
 transformers_row("DeiT", "DeiT", _logits)
 transformers_row("BEiT", "Beit", _logits, use_relative_position_bias=True)
 transformers_row("DINOv2", "Dinov2 Model", _pooled)
+transformers_row("DINOv3", "DINOv3ViT Model", _pooled)
 transformers_row("Swin", "Swin", _logits, **_SWIN)
 transformers_row("Swin V2", "Swinv2", _logits, **_SWIN)
 transformers_row("CLIP image tower", "CLIPVision Model", _pooled)
