@@ -8,12 +8,18 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from vitviz.errors import ModelError
 from vitviz.models.checkpoint import Recognition
 from vitviz.models.misfit import misfit
 
 Size = int | tuple[int, int]
+# What fills a parameter with values, or goes on with values that it was filled with.
+_FILLING = frozenset(
+    ("uniform_", "normal_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_",
+     "xavier_normal_", "erfinv_", "mul_", "div_", "add_", "clamp_")
+)  # fmt: skip
 # Where timm would look for weights by itself; ours are in memory.
 _PLACES = ("source", "url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "custom_load")
 
@@ -28,6 +34,17 @@ class _Uncopied(torch.Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Uncopied:
         return self
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves parameters unfilled while a network is built: its random values take longer than all else of a load, and
+    weights replace every one of them, or the load fails."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        target = args[0] if args else (kwargs or {}).get("tensor")
+        if isinstance(target, nn.Parameter) and getattr(func, "__name__", "") in _FILLING:
+            return target
+        return func(*args, **(kwargs or {}))
 
 
 def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[str, Any]) -> nn.Module:
@@ -56,7 +73,10 @@ def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[s
         config = dataclasses.replace(config, input_size=(channels, *config.input_size[1:]))
     tensors = {name: tensor.as_subclass(_Uncopied) for name, tensor in recognised.tensors.items()}
     overlay = {"state_dict": tensors, "num_classes": args.get("num_classes", config.num_classes)}
-    module: Any = create(base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args)
+    with _Unfilled():
+        module: Any = create(
+            base, pretrained=True, pretrained_cfg=config.to_dict(), pretrained_cfg_overlay=overlay, **args
+        )
     # The module keeps its config; the tensors in it would double the memory.
     module.pretrained_cfg.pop("state_dict", None)
     if "in_chans" in args:
