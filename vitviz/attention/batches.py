@@ -1,4 +1,4 @@
-"""Several pictures through the model in one pass: a trace for each, as `trace` gives it."""
+"""Several pictures through the model in one pass: a trace for each, as `trace` gives it but for the proofs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def traces(
         dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
         start = time.perf_counter()
         batch = torch.cat(given).to(device=model.device.name, dtype=dtype)
-        captured = capture(model.module, batch, features=features, cancel=cancel)
+        captured = capture(model.module, batch, features=features, prove=False, cancel=cancel)
         seconds = (time.perf_counter() - start) / len(images)
         parts = [_part(captured, i, len(images)) for i in range(len(images))]
         return [trace_of(model, image, part, seconds) for image, part in zip(images, parts, strict=True)]

