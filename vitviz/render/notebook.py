@@ -31,11 +31,22 @@ def map_png(shown: Any) -> bytes:
 
 def map_html(shown: Any) -> str:
     """A Map with what it is of."""
-    chosen = shown.selection
-    what = f"{chosen.method}, layer {chosen.layer} ({shown.layer_name}), head {chosen.head}, {chosen.direction} "
-    words = [what + str(chosen.query), f"{shown.model_name} on {shown.image_name}"]
+    words = [_what(shown), f"{shown.model_name} on {shown.image_name}"]
     words += [f"on {name}: {weight:.4f}" for name, weight in shown.prefix_weights.items()]
     return _figure(map_png(shown), words)
+
+
+def _what(shown: Any) -> str:
+    """Method, layers, heads, query or class of a Map, as far as its method knows them."""
+    from vitviz.attention.methods import about
+
+    chosen, found = shown.selection, about(shown)
+    heads = f"head {chosen.head}" if isinstance(chosen.head, int) else f"{chosen.head} of heads"
+    parts = [found.title]
+    parts += [f"layer {chosen.layer} ({shown.layer_name})", heads] if found.of_head else [shown.layer_name]
+    parts += [f"{chosen.direction} {chosen.query}"] if found.of_query else []
+    parts += [f"class {chosen.target}"] if found.of_class and chosen.target is not None else []
+    return ", ".join(parts)
 
 
 def image_png(image: Any) -> bytes:
@@ -54,6 +65,8 @@ def image_html(image: Any) -> str:
 def report_html(report: Any) -> str:
     """A Report as a table."""
     rows = [(f.topic, f.text, "" if f.certainty == "found" else f.certainty) for f in report]
+    if not any(row[2] for row in rows):
+        return _table(("", "found"), [row[:2] for row in rows])
     return _table(("", "found", "how sure"), rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from vitviz.ui.window import MainWindow
 
 _open: list[MainWindow] = []  # a window that nobody holds would be gone at once
+_PAUSE = 0.015  # seconds between two looks at Qt's events beside a notebook
+_pump: asyncio.Task[None] | None = None
 
 
 def show(trace: Trace, *, block: bool | None = None) -> MainWindow:
@@ -39,7 +42,8 @@ def show(trace: Trace, *, block: bool | None = None) -> MainWindow:
     options = {k: v for k, v in model.options.items() if v is not None and k in ModelWish.__dataclass_fields__}
     wish = Wish(image.path or image, ModelWish(source=model.source, **{**options, "device": model.device.name}))
     prompt = _prompt()
-    if prompt is not None:
+    kernel = getattr(prompt, "kernel", None) is not None
+    if prompt is not None and not kernel:
         prompt.enable_gui("qt")
     app = application()
     window = create(wish)
@@ -48,9 +52,31 @@ def show(trace: Trace, *, block: bool | None = None) -> MainWindow:
     _open.append(window)
     window.destroyed.connect(lambda: _open.clear())
     window.show()
+    if kernel:
+        _beside_cells()
     if block if block is not None else prompt is None:
         app.exec()
     return window
+
+
+def _beside_cells() -> None:
+    """Handle Qt's events in the loop of a Jupyter kernel, between its cells, as long as a window is open.
+
+    Not `enable_gui`: ipykernel 7 stops in Qt's own loop and misses the next cell now and then.
+    """
+    global _pump
+    if _pump is None or _pump.done():
+        _pump = asyncio.get_running_loop().create_task(_handle_events())
+
+
+async def _handle_events() -> None:
+    from PySide6.QtCore import QCoreApplication, QEvent
+
+    while any(window.isVisible() for window in _open):
+        QCoreApplication.processEvents()
+        # Outside a loop of Qt's these are never due.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        await asyncio.sleep(_PAUSE)
 
 
 def _prompt() -> Any:
