@@ -1,12 +1,17 @@
 """What all tests share: a picture, tiny models with weights that make attention sharp, and the folder of real files."""
 
+import ctypes
 import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_cases import ARCHITECTURE, write_files
 from hypothesis import settings
+
+# linux/capability.h: version 3; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH as bits of the effective set.
+_CAPABILITIES_3, _PASS_OVER_MODES = 0x20080522, 0b110
 
 settings.register_profile("vitviz", deadline=None)  # a busy machine is no failure
 settings.load_profile("vitviz")
@@ -118,3 +123,48 @@ def tiny_swin():
         "swin_tiny_patch4_window7_224", (36, 44), img_size=(36, 44), window_size=4,
         embed_dim=16, depths=(2, 2), num_heads=(2, 4), num_classes=5,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, sharp):
+    """A picture and a checkpoint on the disk."""
+    return write_files(tmp_path_factory.mktemp("files"), sharp)
+
+
+@pytest.fixture(scope="module")
+def opened(files):
+    """The same through the API: image, model, trace."""
+    import vitviz
+
+    image = vitviz.read_image(files[0])
+    model = vitviz.load_model(files[1], architecture=ARCHITECTURE, device="cpu")
+    return image, model, vitviz.trace(model, image)
+
+
+@pytest.fixture
+def config_dir(tmp_path_factory, monkeypatch):
+    """Settings of this test alone."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("VITVIZ_CONFIG_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def bound_by_modes():
+    """Modes of files hold for this test, though the superuser may run it: it gives up its power to pass over them."""
+    if os.name == "nt":
+        pytest.skip("no modes of files here")
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, found = (ctypes.c_uint32 * 2)(_CAPABILITIES_3, 0), (ctypes.c_uint32 * 6)()
+    if not hasattr(libc, "capset") or libc.capget(header, found):
+        pytest.skip("the superuser may write anywhere, and can't give that up here")
+    before = found[0]
+    found[0] = before & ~_PASS_OVER_MODES
+    if libc.capset(header, found):
+        pytest.skip("the superuser may write anywhere, and can't give that up here")
+    yield
+    found[0] = before
+    assert libc.capset(header, found) == 0

@@ -166,9 +166,8 @@ def test_full_disk_is_named(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["a"]
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
 @pytest.mark.parametrize("locked", ["folder", "file"])
-def test_write_protection_is_respected(tmp_path, locked):
+def test_write_protection_is_respected(tmp_path, locked, bound_by_modes):
     target = tmp_path / "a"
     target.write_bytes(b"old")
     place = tmp_path if locked == "folder" else target

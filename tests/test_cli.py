@@ -8,30 +8,15 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
-from cli_cases import ARCHITECTURE, call, write_files, write_picture
+from cli_cases import ARCHITECTURE, call, write_picture
 
 import vitviz
 from vitviz import cli
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory, sharp):
-    return write_files(tmp_path_factory.mktemp("cli"), sharp)
-
-
-@pytest.fixture(scope="module")
-def opened(files):
-    """The same picture and model, through the public API."""
-    image = vitviz.read_image(files[0])
-    model = vitviz.load_model(files[1], architecture=ARCHITECTURE, device="cpu")
-    return image, vitviz.trace(model, image)
-
-
 @pytest.fixture(autouse=True)
-def config_dir(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.mktemp("config")
-    monkeypatch.setenv("VITVIZ_CONFIG_DIR", str(folder))
-    return folder
+def settings_of_its_own(config_dir):
+    """No command sees the settings of whoever runs the tests."""
 
 
 def export(files, out, *options):
@@ -47,7 +32,7 @@ def test_export_writes_the_overlay_at_the_size_of_the_picture_and_prints_its_pat
     assert export(files, tmp_path, "--layer", "3", "--head", "1") == 0
     (path,) = tmp_path.glob("*.png")
     assert capsys.readouterr().out.strip() == str(path)
-    image, trace = opened
+    image, _, trace = opened
     wanted = vitviz.overlay(image, vitviz.attention_map(trace, layer=3, head=1))
     assert np.array_equal(pixels_of(path), wanted)
     assert path.with_name(path.name + ".json").exists()
@@ -62,7 +47,7 @@ def test_export_of_all_layers_and_heads_writes_each_once(tmp_path, files, opened
     assert export(files, tmp_path, "--layer", "all", "--head", "all") == 0
     paths = sorted(tmp_path.glob("*.png"))
     assert len(paths) == 12
-    image, trace = opened
+    image, _, trace = opened
     made = [json.loads(path.with_name(path.name + ".json").read_text())["selection"] for path in paths]
     assert {(m["layer"], m["head"]) for m in made} == {(i, h) for i in range(6) for h in range(2)}
     for path, chosen in zip(paths, made, strict=True):
@@ -95,7 +80,7 @@ def test_negative_layer_counts_from_the_last(tmp_path, files):
 def test_query_is_a_token_a_patch_or_a_pixel(tmp_path, files, opened, text, query, kept, direction):
     assert export(files, tmp_path, "--layer", "2", "--head", "0", "--query", text, "--direction", direction) == 0
     (path,) = tmp_path.glob("*.png")
-    image, trace = opened
+    image, _, trace = opened
     m = vitviz.attention_map(trace, layer=2, head=0, query=query, direction=direction)
     assert np.array_equal(pixels_of(path), vitviz.overlay(image, m))
     chosen = json.loads(path.with_name(path.name + ".json").read_text())["selection"]
@@ -103,7 +88,7 @@ def test_query_is_a_token_a_patch_or_a_pixel(tmp_path, files, opened, text, quer
 
 
 def test_limits_of_a_layer_and_of_all_are_shared_and_given_ones_are_taken(tmp_path, files, opened):
-    _, trace = opened
+    _, _, trace = opened
     heads = vitviz.head_maps(trace)
     wanted = {
         "map": (heads.values[1][0].min(), heads.values[1][0].max()),

@@ -4,23 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from cli_cases import ARCHITECTURE, call, write_files
+from cli_cases import call
 
 import vitviz
 from vitviz import Ablation, cli
 from vitviz.render.reading import read_recipe
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory, sharp):
-    return write_files(tmp_path_factory.mktemp("cli"), sharp)
-
-
-@pytest.fixture(scope="module")
-def opened(files):
-    image = vitviz.read_image(files[0])
-    model = vitviz.load_model(files[1], architecture=ARCHITECTURE, device="cpu")
-    return image, model, vitviz.trace(model, image)
 
 
 class TestExport:

@@ -1,14 +1,9 @@
 """`vitviz info` says whether and where a model attends; `vitviz save` writes what leaves nothing to guess."""
 
 import pytest
-from cli_cases import ARCHITECTURE, write_files
+from cli_cases import ARCHITECTURE
 
 from vitviz import cli
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory, sharp):
-    return write_files(tmp_path_factory.mktemp("cli"), sharp)
 
 
 def test_info_says_layers_heads_tokens_cost_and_hash(files, capsys):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
-from cli_cases import ARCHITECTURE, call, write_files
+from cli_cases import call
 
 import vitviz
 from vitviz import cli
@@ -13,21 +13,9 @@ from vitviz.attention.values import RolloutOptions, Selection
 from vitviz.render.codec import from_json, to_json
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory, sharp):
-    return write_files(tmp_path_factory.mktemp("cli"), sharp)
-
-
-@pytest.fixture(scope="module")
-def opened(files):
-    image = vitviz.read_image(files[0])
-    model = vitviz.load_model(files[1], architecture=ARCHITECTURE, device="cpu")
-    return image, model, vitviz.trace(model, image)
-
-
 @pytest.fixture(autouse=True)
-def config_dir(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("VITVIZ_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+def settings_of_its_own(config_dir):
+    """No command sees the settings of whoever runs the tests."""
 
 
 def export(files, out, *options):

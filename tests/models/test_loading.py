@@ -320,8 +320,7 @@ class TestRefused:
                 load_model(source)
             one_sentence(error)
 
-    @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
-    def test_a_file_that_may_not_be_read(self, network, tmp_path):
+    def test_a_file_that_may_not_be_read(self, network, tmp_path, bound_by_modes):
         path = tmp_path / "w.pth"
         torch.save(network.state_dict(), path)
         path.chmod(0)

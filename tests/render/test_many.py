@@ -164,12 +164,23 @@ def test_empty_folder_and_pattern_of_nothing_are_one_sentence(tmp_path, capsys, 
         items_of([tmp_path / name], tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_folder_that_can_not_be_written_fails_for_each_picture(three, tmp_path, capsys):
+def test_folder_that_can_not_be_written_fails_for_each_picture(three, tmp_path, capsys, bound_by_modes):
     out = tmp_path / "out"
     out.mkdir(mode=0o500)
     assert export(three, "--out", out) == 1
-    assert "may not write" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.count("may not write") == 2 and said.count("can't be made") == 1  # the folder within
+    assert "0 pictures exported, 0 were done before, 3 failed" in said and list(out.iterdir()) == []
+
+
+def test_other_files_of_a_folder_are_counted_by_kind(three, tmp_path, capsys):
+    for name in ("a.avif", "b.AVIF", "ü/c.heic", "notes", ".hidden.avif"):
+        (three / name).write_bytes(b"nothing")
+    assert export(three, "--out", three / "figures") == 0
+    words = "4 other files were passed over (2 .avif, 1 no ending, 1 .heic)"
+    assert f"3 pictures exported, 0 were done before, 0 failed; {words}." in capsys.readouterr().err
+    assert export(three, "--out", three / "figures") == 0
+    assert f"0 pictures exported, 3 were done before, 0 failed; {words}." in capsys.readouterr().err
 
 
 def test_full_disk_is_said_for_each_picture_and_leaves_nothing_half_written(three, tmp_path, capsys, monkeypatch):

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.recipe is None and not arguments.pictures:
         print("vitviz export: name at least one PICTURE, or a --recipe.", file=sys.stderr)
         return 2
-    from vitviz.render.folders import items_of
+    from vitviz.render.folders import items_of, passed_over
     from vitviz.render.many import Job, checked_folder, export_many, wish_of
 
     checked_folder(arguments.out)
@@ -78,11 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
         not arguments.again,
         altered,
     )
-    return _report(export_many(model, items, job), len(items))
+    return _report(export_many(model, items, job), len(items), passed_over(arguments.pictures, arguments.out))
 
 
-def _report(outcomes: Iterator[Outcome], count: int) -> int:
-    """Print the paths as they are written, a bar while that lasts, and what failed at the end."""
+def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
+    """Print the paths as they are written, a bar while that lasts, and what failed or was passed over at the end."""
     from tqdm import tqdm
 
     failed: list[Outcome] = []
@@ -103,8 +103,9 @@ def _report(outcomes: Iterator[Outcome], count: int) -> int:
             print(f"vitviz: Interrupted after {bar.n} of {count} pictures: run it again to go on.", file=sys.stderr)
             return 130
     status = say_failed([outcome.problem for outcome in failed])
-    if count > 1 or skipped:
+    if count > 1 or skipped or others:
         words = f"{done} pictures exported, {skipped} were done before, {len(failed)} failed"
+        words += f"; {others}" if others else ""
         print(f"vitviz: {words}.", file=sys.stderr)
     return status
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitviz.atomic import slug
 from vitviz.errors import ImageError
+from vitviz.picture_files import PICTURE_SUFFIXES
 from vitviz.render.product import sidecar_of
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +42,49 @@ def items_of(names: Sequence[Path], out: Path) -> list[Item]:
     return _apart(found)
 
 
+def passed_over(names: Sequence[Path], out: Path) -> str:
+    """What else lies in the folders that were named, in words; "" where all of it is a picture or was exported.
+
+    A picture of a kind that is not read, such as AVIF, is never silently left out.
+    """
+    found: Counter[str] = Counter()
+    for name in dict.fromkeys(names):
+        for path in _below(name, Path(os.path.realpath(out))) if name.is_dir() else ():
+            figure = path.with_suffix("")
+            exported = sidecar_of(path).exists() or (path.suffix == ".json" and figure.exists())
+            if path.suffix.lower() not in PICTURE_SUFFIXES and not exported:
+                found[path.suffix.lower() or "no ending"] += 1
+    if not found:
+        return ""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in found.most_common(5))
+    more = ", …" if len(found) > 5 else ""
+    total = found.total()
+    return f"{total} other {'file was' if total == 1 else 'files were'} passed over ({kinds}{more})"
+
+
+def _below(name: Path, out: Path) -> Iterator[Path]:
+    """The files in a folder and below it, but for hidden ones and the folder of the figures."""
+    inside = out != Path(os.path.realpath(name)) and out.is_relative_to(os.path.realpath(name))
+    for path in sorted(name.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(name).parts)
+        if not path.is_dir() and not hidden and not (inside and Path(os.path.realpath(path)).is_relative_to(out)):
+            yield path
+
+
 def _listed(name: Path, out: Path) -> Iterable[tuple[Path, Path]]:
     if name.is_dir():
-        inside = out != Path(os.path.realpath(name)) and out.is_relative_to(os.path.realpath(name))
         pictures = [
             path
-            for path in sorted(name.rglob("*"))
-            if path.suffix.lower() in SUFFIXES
-            and not path.is_dir()
-            and not any(part.startswith(".") for part in path.relative_to(name).parts)
-            and not sidecar_of(path).exists()
-            and not (inside and Path(os.path.realpath(path)).is_relative_to(out))
+            for path in _below(name, out)
+            if path.suffix.lower() in PICTURE_SUFFIXES and not sidecar_of(path).exists()
         ]
         if not pictures:
-            raise ImageError(f"There is no picture in the folder {name}: expected {', '.join(SUFFIXES)} files.")
+            raise ImageError(f"There is no picture in the folder {name}: expected {', '.join(PICTURE_SUFFIXES)} files.")
         return [(path, path.parent.relative_to(name)) for path in pictures]
     if not name.exists() and any(mark in str(name) for mark in "*?["):
         start = Path(name.anchor) if name.is_absolute() else Path()
         pattern = str(name.relative_to(name.anchor)) if name.is_absolute() else str(name)
-        matched = [p for p in sorted(start.glob(pattern)) if p.suffix.lower() in SUFFIXES and not p.is_dir()]
+        matched = [p for p in sorted(start.glob(pattern)) if p.suffix.lower() in PICTURE_SUFFIXES and not p.is_dir()]
         matched = [path for path in matched if not sidecar_of(path).exists()]
         if not matched:
             raise ImageError(f"No picture is called like {str(name)!r}: check the pattern and the folder.")

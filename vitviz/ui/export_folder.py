@@ -32,13 +32,15 @@ class Summary:
     exported: int
     skipped: int
     problems: tuple[str, ...]
+    others: str = ""
 
     @property
     def text(self) -> str:
         """One sentence."""
         failed = f", {len(self.problems)} failed" if self.problems else ""
         done = f", {self.skipped} were done before" if self.skipped else ""
-        return f"{self.exported} pictures exported to {self.out}{done}{failed}."
+        others = f"; {self.others}" if self.others else ""
+        return f"{self.exported} pictures exported to {self.out}{done}{failed}{others}."
 
 
 class FolderExporter(QObject):
@@ -83,7 +85,7 @@ class FolderExporter(QObject):
         if opened is None or self._pane.map is None:
             return
         from vitviz.attention.trace import trace
-        from vitviz.render.folders import items_of
+        from vitviz.render.folders import items_of, passed_over
         from vitviz.render.many import Job, checked_folder, export_many, wish_of
         from vitviz.render.plan import scale_of
 
@@ -119,7 +121,7 @@ class FolderExporter(QObject):
                 problems += [outcome.problem] if outcome.problem else []
                 left = (time.monotonic() - start) / number * (len(items) - number)
                 progress(number / len(items), f"Exported {number} of {len(items)}, {left:.0f} s left")
-            return Summary(out, exported, skipped, tuple(problems))
+            return Summary(out, exported, skipped, tuple(problems), passed_over([pictures], out))
 
         self._settings.update(export_folder=str(out), picture_folder=str(pictures))
         self._worker.submit(KIND, work, supersede=False)
