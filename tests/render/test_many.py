@@ -173,6 +173,14 @@ def test_folder_that_can_not_be_written_fails_for_each_picture(three, tmp_path, 
     assert "0 pictures exported, 0 were done before, 3 failed" in said and list(out.iterdir()) == []
 
 
+def test_copy_of_a_picture_that_is_done_has_its_own_figure(three, tmp_path):
+    assert export(three, "--out", tmp_path / "out") == 0
+    shutil.copy(three / "a b.png", three / "copy.png")
+    assert export(three, "--out", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out").glob("copy-*.png"))) == 1
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 4
+
+
 def test_other_files_of_a_folder_are_counted_by_kind(three, tmp_path, capsys):
     for name in ("a.avif", "b.AVIF", "ü/c.heic", "notes", ".hidden.avif"):
         (three / name).write_bytes(b"nothing")

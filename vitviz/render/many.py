@@ -124,11 +124,11 @@ def _read(model: Model, item: Item, job: Job, done: dict[str, list[dict[str, Any
     try:
         with contextlib.suppress(OSError):  # why it can't be read is said by read_image
             digest = _digest(item.path)
-        key = _key(digest, model, job.wish) if digest else ""
+        key = _key(digest, model, item, job.wish) if digest else ""
         if key and _is_done(done.get(key, [])):
             return _Read(item, key)
         image = read_image(item.path)
-        return _Read(item, _key(image.sha256, model, job.wish), image, model.preprocess(image))
+        return _Read(item, _key(image.sha256, model, item, job.wish), image, model.preprocess(image))
     except (VitvizError, OSError) as error:
         return _Read(item, key, problem=str(error))
     except Exception as error:  # noqa: BLE001  whatever a picture does, the others are exported
@@ -196,9 +196,10 @@ def _write(ready: _Ready, job: Job) -> Outcome:
     return Outcome(item, tuple(written))
 
 
-def _key(digest: str, model: Model, wish: str) -> str:
-    """What a file must have been asked for as, to be the one that is asked for now."""
-    identity = json.dumps([VERSION, digest, model.identity, model.device.name, wish], sort_keys=True)
+def _key(digest: str, model: Model, item: Item, wish: str) -> str:
+    """What a file must have been asked for as, to be the one that is asked for now: a copy of a picture has its own."""
+    place = (item.folder / item.stem).as_posix()
+    identity = json.dumps([VERSION, digest, place, model.identity, model.device.name, wish], sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()
 
 
