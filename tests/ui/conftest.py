@@ -124,6 +124,18 @@ def run_to_end(qtbot):
     return run
 
 
+@pytest.fixture
+def swin(bare_window, tiny_swin, picture):
+    """The window with the padded Swin of two stages in it."""
+    import vitviz
+    from vitviz.ui.opening import ModelWish, Opened, Wish
+
+    trace = vitviz.trace(tiny_swin, picture)
+    bare_window.opener.opened.emit(Opened(Wish(picture, ModelWish("tiny")), picture, tiny_swin, trace))
+    QApplication.processEvents()
+    return bare_window
+
+
 def move_mouse(widget, position, buttons=Qt.MouseButton.NoButton):
     """Move the mouse over a picture: QTest.mouseMove moves the one real cursor, which off screen arrives late."""
     target, position = widget.viewport(), QPointF(position)

@@ -7,8 +7,6 @@ from PySide6.QtWidgets import QApplication
 
 import vitviz
 from vitviz.attention.values import Place
-from vitviz.models.wish import ModelWish
-from vitviz.ui.opening import Opened, Wish
 
 
 def show(qtbot, window):
@@ -18,14 +16,6 @@ def show(qtbot, window):
     QApplication.processEvents()
     qtbot.waitUntil(lambda: window.analysis.bias.is_seen() and not window.worker.is_busy(), timeout=20000)
     return window.analysis.bias
-
-
-@pytest.fixture
-def swin(bare_window, tiny_swin, picture):
-    trace = vitviz.trace(tiny_swin, picture)
-    bare_window.opener.opened.emit(Opened(Wish(picture, ModelWish("tiny")), picture, tiny_swin, trace))
-    QApplication.processEvents()
-    return bare_window
 
 
 def test_hidden_at_first_and_idle(swin):

@@ -8,19 +8,8 @@ from PIL import Image as Pillow
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
-import vitviz
 from vitviz.attention.reach import reach
 from vitviz.attention.values import Place
-from vitviz.models.wish import ModelWish
-from vitviz.ui.opening import Opened, Wish
-
-
-@pytest.fixture
-def swin(bare_window, tiny_swin, picture):
-    trace = vitviz.trace(tiny_swin, picture)
-    bare_window.opener.opened.emit(Opened(Wish(picture, ModelWish("tiny")), picture, tiny_swin, trace))
-    QApplication.processEvents()
-    return bare_window
 
 
 def settle(qtbot, window):

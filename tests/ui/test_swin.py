@@ -10,17 +10,11 @@ from vitviz.ui.files import image_to_array
 
 
 @pytest.fixture
-def swin_window(bare_window, tiny_swin, picture):
-    """The window with a padded Swin of two stages; the map is that of the first shifted layer."""
-    import vitviz
-    from vitviz.models.wish import ModelWish
-    from vitviz.ui.opening import Opened, Wish
-
-    trace = vitviz.trace(tiny_swin, picture)
-    bare_window.opener.opened.emit(Opened(Wish(picture, ModelWish("tiny")), picture, tiny_swin, trace))
-    bare_window.store.update(layer=1, query=Place(129, 89))
+def swin_window(swin):
+    """Its map is that of the first shifted layer, from the last patch."""
+    swin.store.update(layer=1, query=Place(129, 89))
     QApplication.processEvents()
-    return bare_window
+    return swin
 
 
 def pixels(window):

@@ -49,7 +49,8 @@ class BiasTable:
         heads, high, wide = self.values.shape
         return (
             f"Relative position bias, {self.model_name}, {self.layer_name}: {heads} heads, offsets of the key from the "
-            f"query from -{high // 2} to {high // 2} rows and -{wide // 2} to {wide // 2} columns"
+            f"query from -{high // 2} to {high // 2} rows (downwards) and -{wide // 2} to {wide // 2} columns (to the "
+            "right), 0 in the middle"
         )
 
     def at(self, x: float, y: float) -> tuple[int, int, int, float] | None:

@@ -67,7 +67,7 @@ def _down_text(trace: Trace, found: Reach, whole: int | None) -> str:
     if whole == 1:
         return (
             f"One layer is enough, as in a ViT: a window of layer {last} covers all {found.steps[0].own.rows} x "
-            f"{found.steps[0].own.cols} patches of its stage. Upwards shows how they came to see that much."
+            f"{found.steps[0].own.cols} patches of its stage. Upwards shows how it grew stage by stage."
         )
     count = len(found.steps) - 1
     when = f"All through the last {whole} layers" if whole else f"Not all even through all {count} layers"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QWidget
 
 from vitviz.ui import files
@@ -167,10 +166,7 @@ class Exporter(QObject):
         self._take(canvas.draw(shown, self._pane.store.state.style, self._pane.limits())[..., :3])
 
     def _take(self, pixels: np.ndarray) -> None:
-        pixels = np.ascontiguousarray(pixels)
-        height, width = pixels.shape[:2]
-        image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-        QGuiApplication.clipboard().setImage(image.copy())
+        files.put_on_clipboard(pixels)
         self.told.emit("The figure is on the clipboard.")
 
     @Slot(int)

@@ -62,6 +62,14 @@ def image_from_clipboard() -> NDArray[np.uint8] | None:
     return None if image.isNull() else image_to_array(image)
 
 
+def put_on_clipboard(pixels: NDArray[np.uint8]) -> None:
+    """Put pixels (H, W, 3) uint8 on the clipboard as a picture."""
+    pixels = np.ascontiguousarray(pixels)
+    height, width = pixels.shape[:2]
+    image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    QGuiApplication.clipboard().setImage(image.copy())  # the memory is numpy's
+
+
 def image_to_array(image: QImage) -> NDArray[np.uint8]:
     """The pixels of a QImage of any format as (H, W, 3) or, with alpha, (H, W, 4); a copy."""
     height, width = image.height(), image.width()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from vitviz.render.plan import suffix_of
@@ -51,7 +50,7 @@ class StudyButtons(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._worker, self._settings, self._what, self._kind = worker, settings, what, f"{KIND} {name}"
+        self._worker, self._settings, self._what, self._kind = worker, settings, what, f"{KIND} {name}:"
         self.copy_button, self.export_button = QToolButton(), QToolButton()
         for button, title, tip, run in (
             (self.copy_button, "Copy", "Copy this figure, with its axes and scale", self.copy),
@@ -124,9 +123,7 @@ class StudyButtons(QWidget):
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
         if kind == f"{self._kind} copy":
-            height, width = result.shape[:2]
-            image = QImage(result.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-            QGuiApplication.clipboard().setImage(image.copy())
+            files.put_on_clipboard(result)
             self.told.emit("The figure is on the clipboard.")
         elif kind.startswith(f"{self._kind} "):
             self.told.emit(f"Written: {result}, and its recipe {result.name}.json")
