@@ -19,6 +19,7 @@ from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 import vitviz
+from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Ablation, Place
 from vitviz.errors import FileError
 from vitviz.models.wish import ModelWish
@@ -294,6 +295,26 @@ def test_copied_python_makes_the_shown_picture(qtbot, real, tmp_path, monkeypatc
     shown = real.map_view.view.image.image[..., :3]
     assert np.array_equal(scope["rgb"], shown)
     assert np.array_equal(np.asarray(PIL.Image.open(tmp_path / "figure.png")), shown)
+
+
+@pytest.mark.parametrize("altered", [False, True], ids=["whole", "without heads"])
+@pytest.mark.parametrize("method", METHODS)
+def test_copied_python_makes_the_shown_map_of_every_method(qtbot, real, tmp_path, monkeypatch, method, altered):
+    ablation = Ablation({(1, 0), (4, 1)}) if altered else Ablation()
+    real.store.update(ablation=ablation, method=method, target=3, layer=4, head="max", query=Place(62.0, 42.0))
+
+    def shown():
+        found = real.pane.map
+        return found is not None and found.selection.method == method and found.ablation == ablation
+
+    qtbot.waitUntil(shown, timeout=60_000)
+    settle()
+    monkeypatch.chdir(tmp_path)
+    real.menus.copy_python.trigger()
+    scope = ran(QGuiApplication.clipboard().text(), tmp_path)
+    assert np.array_equal(scope["m"].values, real.pane.map.values)
+    assert scope["m"].selection == real.pane.map.selection and scope["m"].ablation == ablation
+    assert np.array_equal(scope["rgb"], real.map_view.view.image.image[..., :3])
 
 
 def test_sessions_survive_json_and_damage_is_one_sentence(real, tmp_path):

@@ -33,6 +33,13 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop", choices=("center", "squash", "border"), help="how the view is cut from the picture")
 
 
+def many_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add pictures or folders of them, and a model with its options."""
+    parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE|FOLDER")
+    parser.add_argument("--model", metavar="SOURCE", default="demo", help=SOURCE_HELP)
+    model_arguments(parser)
+
+
 def model_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of load_model that were given, by its own names."""
     return {name: getattr(arguments, name) for name in OPTIONS}

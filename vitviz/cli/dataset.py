@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from vitviz import __version__
-from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments, model_options
+from vitviz.cli.arguments import check_out, load, many_arguments, model_options
 from vitviz.cli.failing import say_failed
+from vitviz.cli.progress import bar
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,9 +19,7 @@ def parser() -> argparse.ArgumentParser:
         description="Mean attention distance, entropy, weight on special tokens and sinks, and what each head is "
         "worth, as a Parquet table: one row for each picture, layer and head.",
     )
-    made.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE|FOLDER")
-    made.add_argument("--model", metavar="SOURCE", default="demo", help=SOURCE_HELP)
-    model_arguments(made)
+    many_arguments(made)
     made.add_argument("--ablation", action="store_true", help="also switch every head off in turn (a pass a layer)")
     made.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
     made.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: on a cluster (RAY_ADDRESS)")
@@ -30,13 +29,12 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the table; the exit status: 1 if any picture failed."""
-    from tqdm import tqdm
-
     from vitviz.atomic import write_bytes
     from vitviz.attention.dataset import over, over_ray
     from vitviz.picture_files import picture_files
     from vitviz.render.parquet import parquet
 
+    check_out(arguments.out)
     pictures = picture_files(arguments.pictures)
     if arguments.engine == "ray":
         options = model_options(arguments)
@@ -45,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         found = over(load(arguments.model, arguments), pictures, ablation=arguments.ablation)
     rows, problems = [], []
-    for each in tqdm(found, total=len(pictures), unit="picture", file=sys.stderr, disable=None):
+    for each in bar(len(pictures), found):
         path = str(pictures[each.index])
         rows += [{"path": path, **row} for row in each.rows]
         problems += [each.problem] if each.problem else []

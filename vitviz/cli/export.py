@@ -14,6 +14,7 @@ from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
 from vitviz.cli.failing import say_failed
 from vitviz.cli.figures import figure_arguments, plan_of, selection_arguments, spread
+from vitviz.cli.progress import bar
 from vitviz.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -87,11 +88,10 @@ def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
 
     failed: list[Outcome] = []
     skipped = done = 0
-    # None: no bar where stderr is no terminal.
-    with tqdm(total=count, unit="picture", file=sys.stderr, disable=None if count > 1 else True) as bar:
+    with bar(count) as shown:
         try:
             for outcome in outcomes:
-                bar.update()
+                shown.update()
                 skipped += outcome.skipped
                 done += bool(outcome.written) and not outcome.problem
                 failed += [outcome] if outcome.problem else []
@@ -99,8 +99,9 @@ def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
                     with tqdm.external_write_mode(file=sys.stdout):
                         print(path, flush=True)
         except (KeyboardInterrupt, Cancelled):
-            bar.close()
-            print(f"vitviz: Interrupted after {bar.n} of {count} pictures: run it again to go on.", file=sys.stderr)
+            shown.close()
+            seen = done + skipped + len(failed)
+            print(f"vitviz: Interrupted after {seen} of {count} pictures: run it again to go on.", file=sys.stderr)
             return 130
     status = say_failed([outcome.problem for outcome in failed])
     if count > 1 or skipped or others:

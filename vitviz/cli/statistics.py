@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
+from vitviz.cli.arguments import check_out, load, many_arguments, out_argument, write_table
 from vitviz.cli.failing import say_failed
-from vitviz.errors import AttentionError, FileError, VitvizError
+from vitviz.errors import AttentionError, VitvizError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,22 +18,17 @@ def parser() -> argparse.ArgumentParser:
         description="Mean attention distance, entropy and the weight on class token, registers and the strongest sink, "
         "for every head of every layer; the mean over several pictures. One that fails does not stop the others.",
     )
-    made.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE|FOLDER")
-    made.add_argument("--model", metavar="SOURCE", default="demo", help=SOURCE_HELP)
-    model_arguments(made)
-    made.add_argument("--out", type=Path, metavar="FILE.csv", help="where to write the table (default: the terminal)")
+    many_arguments(made)
+    out_argument(made)
     return made
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the table; the exit status: 1 if any picture failed."""
-    from vitviz.atomic import write_bytes
     from vitviz.attention.tables import csv_text, statistics_over
     from vitviz.picture_files import picture_files
 
-    if arguments.out is not None and not (folder := arguments.out.absolute().parent).is_dir():
-        # Said before the work of an hour, not after it.
-        raise FileError(f"There is no folder {folder} to write to: create it or choose another.")
+    check_out(arguments.out)
     pictures = picture_files(arguments.pictures)
     model = load(arguments.model, arguments)
     problems: list[str] = []
@@ -48,11 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         # What every picture failed by says more than that they all did.
         say_failed(problems)
         raise
-    if arguments.out is None:
-        print(csv_text(found), end="")
-    else:
-        write_bytes(arguments.out, csv_text(found).encode())
-        print(arguments.out)
+    write_table(csv_text(found), arguments.out)
     status = say_failed(problems)
     if problems:
         print(f"vitviz: Mean over {len(found.pictures)} pictures, {len(problems)} failed.", file=sys.stderr)
