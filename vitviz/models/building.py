@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from vitviz.errors import ModelError
 from vitviz.models.checkpoint import Recognition
 from vitviz.models.misfit import misfit
+from vitviz.models.wide_head import BIAS, WEIGHT, is_wide, put_on
 
 Size = int | tuple[int, int]
 # What fills a parameter with values, or goes on with values that it was filled with.
@@ -72,6 +73,10 @@ def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[s
     if channels := _channels(recognised.tensors, config.first_conv) or args.get("in_chans"):
         config = dataclasses.replace(config, input_size=(channels, *config.input_size[1:]))
     tensors = {name: tensor.as_subclass(_Uncopied) for name, tensor in recognised.tensors.items()}
+    wide = is_wide(tensors)
+    if wide:
+        args |= {"num_classes": 0, "global_pool": ""}
+        tensors = {name: tensor for name, tensor in tensors.items() if name not in (WEIGHT, BIAS)}
     overlay = {"state_dict": tensors, "num_classes": args.get("num_classes", config.num_classes)}
     with _Unfilled():
         module: Any = create(
@@ -81,6 +86,8 @@ def build(recognised: Recognition, sizes: dict[str, Any], pretrained_cfg: dict[s
     module.pretrained_cfg.pop("state_dict", None)
     if "in_chans" in args:
         module.pretrained_cfg["input_size"] = (args["in_chans"], *config.input_size[1:])
+    if wide:
+        put_on(module, recognised.tensors)
     built: nn.Module = module
     return built
 

@@ -12,6 +12,7 @@ from vitviz.models.cost import count_flops, published_row
 from vitviz.models.model import Model, patch_size_of
 from vitviz.models.report import Report
 from vitviz.models.units import flops_text
+from vitviz.models.wide_head import ClassAndMean
 
 
 def report_reading(report: Report, checkpoint: Checkpoint) -> None:
@@ -57,8 +58,14 @@ def describe(model: Model) -> None:
     )
     report.add("classes", _classes(model))
     report.add("prefix tokens", ", ".join(prefix) or "none")
-    report.add("output from", "the class token" if model.default_query == "cls" else "a pool over the patches")
+    report.add("output from", _output_from(model))
     report.add("device", f"{model.device.title} ({model.device.reason}), {model.precision}")
+
+
+def _output_from(model: Model) -> str:
+    if isinstance(getattr(model.module, "head", None), ClassAndMean):
+        return "the class token beside the mean of the patches"
+    return "the class token" if model.default_query == "cls" else "a pool over the patches"
 
 
 def _classes(model: Model) -> str:

@@ -4,6 +4,11 @@ import pytest
 import torch
 from formats import build, findings, folder_of, images, randomise, recognise, through_disk
 
+from vitviz.attention.lens import logit_lens
+from vitviz.attention.trace import trace
+from vitviz.models.loading import load_model
+from vitviz.models.saving import save_model
+
 transformers = pytest.importorskip("transformers")
 
 SIZES = {
@@ -112,13 +117,21 @@ def test_encoder_of_pretrained_beit_is_kept(mean, ways, same):
 
 
 @pytest.mark.parametrize("kind", ["Dinov2", "Dinov2WithRegisters"])
-def test_classifier_over_class_token_and_mean_is_named_as_left_out(kind, ways, same):
+def test_classifier_over_class_token_and_mean(kind, tmp_path, picture, same):
     model = made(kind)
+    model.save_pretrained(tmp_path / "saved")
     with torch.no_grad():
-        expected = model.base_model(VIEW).last_hidden_state
-    for found in ways(model):
-        assert findings(found, "classes")[0][1] == "warning" and found.labels == ()
-        same(build(found).forward_features(VIEW), expected)
+        expected = model(VIEW).logits
+    found = load_model(tmp_path / "saved")
+    assert found.labels == ("cat", "dog", "frog") and found.default_query == "cls"
+    assert any(f.topic == "output from" and "beside the mean" in f.text for f in found.report)
+    save_model(found, tmp_path / "again")
+    for each in (found, load_model(tmp_path / "again")):
+        with torch.no_grad():
+            same(each.module(VIEW), expected)
+    seen = trace(found, picture)
+    lens = logit_lens(found, seen)
+    assert lens.error < 1e-5 and seen.logits.size == 3
 
 
 @pytest.mark.parametrize("second", [False, True])

@@ -22,6 +22,7 @@ from vitviz.models.foreign.huggingface_config import (
     refuse_activation,
 )
 from vitviz.models.foreign.shapes import vit_args
+from vitviz.models.wide_head import is_wide
 
 _PATCH_V3 = "embeddings.patch_embeddings.weight"
 _SCALES = ((r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),)
@@ -61,7 +62,7 @@ def convert_v2(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.rename([(r"^embeddings\.register_tokens$", "reg_token"), *_SCALES, *huggingface.RULES])
     _pack_swiglu(conversion)
     conversion.join_qkv()
-    drop_wide_head(conversion)
+    note_wide_head(conversion)
     merge_class_position(conversion)
     shapes = huggingface.shapes_with(conversion, settings)
     args = vit_args(shapes)
@@ -107,15 +108,10 @@ def _drop_empty_registers(conversion: Conversion) -> None:
     conversion.tensors = {k: v for k, v in conversion.tensors.items() if v.numel() or not k.endswith("register_tokens")}
 
 
-def drop_wide_head(conversion: Conversion) -> None:
-    """Leave out a classifier over [class token, mean of the patches], which timm's ViT can't hold."""
-    head, cls_token = conversion.tensors.get("head.weight"), conversion.tensors.get("cls_token")
-    if head is None or cls_token is None or head.dim() != 2 or head.shape[1] != 2 * cls_token.shape[-1]:
-        return
-    conversion.drop(r"^head\.", "the classifier reads [class token, mean of patches]")
-    conversion.note(
-        "classes", f"the classifier of {head.shape[0]} classes is left out: features and maps only", "warning"
-    )
+def note_wide_head(conversion: Conversion) -> None:
+    """Say that the classifier reads the class token beside the mean of the patches, where its width tells so."""
+    if is_wide(conversion.tensors):
+        conversion.note("head", "over the class token beside the mean of the patches, as its width tells", "inferred")
 
 
 def merge_class_position(conversion: Conversion) -> None:

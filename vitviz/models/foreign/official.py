@@ -20,7 +20,7 @@ from vitviz.models.foreign.huggingface_config import (
     preprocessing_of,
     read_settings,
 )
-from vitviz.models.foreign.huggingface_dino import drop_wide_head, merge_class_position
+from vitviz.models.foreign.huggingface_dino import merge_class_position, note_wide_head
 from vitviz.models.foreign.shapes import read_shapes, vit_args
 
 _PATCH = "patch_embed.proj.weight"
@@ -71,7 +71,7 @@ def convert(checkpoint: Checkpoint, network: Network) -> Recognition:
     conversion.rename([(r"\.gamma_([12])$", r".ls\1.gamma"), (r"^register_tokens$", "reg_token")])
     conversion.rename([(r"\.mlp\.w12\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2.")])
     if conversion.format == "DINOv2":
-        drop_wide_head(conversion)
+        note_wide_head(conversion)
         merge_class_position(conversion)
     shapes = read_shapes(conversion.tensors)
     conversion.note("shapes", shapes.summary(), "inferred")
