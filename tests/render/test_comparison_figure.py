@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,30 @@ def test_figure_holds_every_map_and_every_row_of_the_table(models):
     for mark in page.marks:
         if isinstance(mark, Picture):
             assert mark.x >= 0 and mark.x + mark.width <= page.width
+
+
+def test_pictures_are_equally_large_beside_bars_with_other_numbers(models):
+    one = models[0]
+    scales = ((0.0, 0.2), (0.0, 0.0002), (0.019431, 0.019432))  # a power of ten above, and many digits
+    page = page_for_models([replace(one, limits=each) for each in scales], Style(), Figure())
+    pictures = [mark for mark in page.marks if isinstance(mark, Picture)]
+    assert len(pictures) == 3 and {mark.y for mark in pictures} == {pictures[0].y}
+    assert [mark.width for mark in pictures] == pytest.approx([pictures[0].width] * 3, abs=0.5)
+    step = pictures[1].x - pictures[0].x
+    assert pictures[2].x - pictures[1].x == pytest.approx(step) and pictures[0].width > step / 3
+    titles = [mark.y for mark in page.marks if isinstance(mark, Text) and mark.text.startswith(one.name[:8])]
+    assert len(titles) == 3 and len(set(titles)) == 1
+
+
+@pytest.mark.parametrize(("trained", "marked"), [(16, False), (8, True)])
+def test_approximation_is_explained_in_the_figure(models, trained, marked):
+    one = models[0]
+    model = replace(one.seen.model, random=False, patch_size=(16, 16), trained_patch_size=(trained,) * 2)
+    page = page_for_models([replace(one, seen=replace(one.seen, model=model))], Style(), Figure())
+    texts = [mark.text for mark in page.marks if isinstance(mark, Text)]
+    assert any("not trained for" in text for text in texts) is marked
+    lowest = max(mark.y for mark in page.marks if isinstance(mark, Text))
+    assert lowest < page.height
 
 
 def test_table_says_how_the_maps_go_together(models):

@@ -12,14 +12,15 @@ from vitviz.attention.costs import Cost
 from vitviz.attention.values import Map
 from vitviz.errors import AttentionError
 from vitviz.models.resizing import is_approximation, variant_text
-from vitviz.render.compose import Tile, page_of, units_of
+from vitviz.render.compose import Bar, Tile, page_of, units_of
 from vitviz.render.cost_table import Cell, Row, rows_of
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
-from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Text, shortened, text_width
+from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, shortened, text_width
 from vitviz.render.plan import Seen, scale_of
 from vitviz.render.scale import note_of
 from vitviz.render.style import Style
 
+_APPROXIMATION = "≈ patch embedding resampled to a size that these weights were not trained for: an approximation"
 FIGURE = Figure(width=WIDTHS["two columns"], font_size=7.0)  # unless another is asked for
 
 
@@ -60,9 +61,9 @@ def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) ->
     """The figure: maps in a row, each with its name and colour bar, and the table with a column under each."""
     whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
     size, edge = figure.font_size, figure.font_size / 2
-    scale = scale_of(style.limits)
     # Beside the bars there is no room for it.
-    colours = Row("Colours", "What their ends are shared over", (Cell(note_of(scale)),) * len(models))
+    shared = note_of(scale_of(style.limits))
+    colours = Row("Colours", "What their ends are shared over", (Cell(shared),) * len(models))
     rows = [colours, *table_of(models)]
     names = min(max(text_width(row.name, size) for row in rows) + size, whole / 4)
     step = (whole - 2 * edge - names) / len(models)
@@ -72,14 +73,10 @@ def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) ->
         marks.append(Text(edge, top + size * ASCENT, shortened(figure.title, size, whole - 2 * edge), size,
                           figure.foreground))  # fmt: skip
         top += size * LINE * 1.3
-    lowest = top
-    for i, model in enumerate(models):
-        single = replace(figure, width=(step - size) / POINTS_PER_MM, title=_title(model), color_bar=True,
-                         label=units_of(model.shown))  # fmt: skip
-        page = page_of(model.seen.image, Tile(model.shown, "", model.limits), style, single, scale)
-        marks += [_moved(mark, edge + names + i * step, top) for mark in page.marks]
-        lowest = max(lowest, top + page.height)
-    top = lowest + size
+    pictures, high = _pictures(models, style, figure, step - size)
+    for i, page in enumerate(pictures):
+        marks += [_moved(mark, edge + names + i * step, top) for mark in page]
+    top += high + size
     marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
     for row in rows:
         top += size * LINE
@@ -90,7 +87,31 @@ def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) ->
             marks.append(Text(edge + names + i * step, base, text, size, figure.foreground))
     top += size / 2
     marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
+    if any(is_approximation(model.seen.model) for model in models):
+        top += size * LINE
+        text = shortened(_APPROXIMATION, size, whole - 2 * edge)
+        marks.append(Text(edge, top - size * (LINE - ASCENT) / 2, text, size, figure.foreground))
     return Page(whole, top + edge, figure.dpi, figure.background, tuple(marks))
+
+
+def _pictures(models: Sequence[Compared], style: Style, figure: Figure, width: float) -> tuple[list[list[Mark]], float]:
+    """The maps with title and colour bar, each in `width` points, and the height of the highest.
+
+    All pictures are equally wide and begin at the same height, whatever numbers stand beside their bars.
+    """
+    figures = [replace(figure, title=_title(m), color_bar=True, label=units_of(m.shown)) for m in models]
+    bars = [Bar(model.limits, each, each.label).width for model, each in zip(models, figures, strict=True)]
+    scale, pages = scale_of(style.limits), []
+    for model, each, bar in zip(models, figures, bars, strict=True):
+        single = replace(each, width=(width - max(bars) + bar) / POINTS_PER_MM)
+        pages.append(page_of(model.seen.image, Tile(model.shown, "", model.limits), style, single, scale))
+    firsts = [next(i for i, mark in enumerate(page.marks) if isinstance(mark, Picture)) for page in pages]
+    tops = [page.marks[first].y for page, first in zip(pages, firsts, strict=True)]  # type: ignore[union-attr]
+    made = [
+        [*page.marks[:first], *(_moved(mark, 0.0, max(tops) - top) for mark in page.marks[first:])]
+        for page, first, top in zip(pages, firsts, tops, strict=True)
+    ]
+    return made, max(page.height + max(tops) - top for page, top in zip(pages, tops, strict=True))
 
 
 def _title(model: Compared) -> str:

@@ -127,8 +127,8 @@ def _texts(name: str, tip: str, costs: Sequence[Cost | None], text: Callable[[Co
 
 
 def ratio_text(ratio: float) -> str:
-    """ "×3.2", "×0.041", "×120"."""
-    return f"×{ratio:.0f}" if ratio >= 99.5 else f"×{ratio:.2g}" if ratio < 0.995 else f"×{ratio:.1f}"
+    """ "×3.2", "×0.20", "×0.041", "×120"."""
+    return f"×{ratio:.0f}" if ratio >= 99.5 else f"×{ratio:#.2g}" if ratio < 0.995 else f"×{ratio:.1f}"
 
 
 def seconds_text(seconds: float) -> str:

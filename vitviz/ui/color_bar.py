@@ -62,7 +62,7 @@ class ColorBar(QWidget):
         metrics = QFontMetricsF(self.font())
         if self.lying:
             return QSize(100, int(_THICK + 6 + 2 * metrics.height()))
-        return QSize(int(_THICK + 9 + metrics.horizontalAdvance("00.000") + 1.3 * metrics.height()), 200)
+        return QSize(int(_THICK + 9 + metrics.horizontalAdvance("0.00000") + 1.3 * metrics.height()), 200)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(60, self.sizeHint().height()) if self.lying else QSize(self.sizeHint().width(), 100)
