@@ -124,6 +124,8 @@ def test_every_grid_of_a_swin_has_random_orders_of_its_own(window, ragged, panel
     for name, curves in judged.found.curves.items():
         assert any(name in row[0] and f"{curves.grid[0]} x {curves.grid[1]}" in row[0] for row in shown_rows(panel))
     assert "Grids differ" in panel.caption.text() and "its own grid" in panel.caption.text()
+    lines = {line.name(): line for line in panel.plots.plots["deletion"].getPlotItem().listDataItems() if line.name()}
+    assert len({lines[name].opts["pen"].style() for name in grids}) == len(grids)  # one grey, told apart by the dash
     random = next(row for row in shown_rows(panel) if row[0].startswith(RANDOM))
     assert all("\n± " in text and not text.startswith("-0.000") for text in random[1:])
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from vitviz.attention.curves import RANDOM
 
 if TYPE_CHECKING:
     from vitviz.attention.curves import Faithfulness
@@ -16,19 +19,28 @@ if TYPE_CHECKING:
 # Okabe and Ito 2008: told apart with any colour vision, on light and dark alike.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7570b3")
 GREY = "#8a8a8a"
+# Random orders are as many as there are grids.
+DASHES = (Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine, Qt.PenStyle.DashDotDotLine)
 _TITLES = (
     ("deletion", "Deletion (low is true)", "share of patches gone"),
     ("insertion", "Insertion (high is true)", "share of patches shown"),
 )
 
 
-def color_of(index: int, name: str) -> QColor:
-    """The colour of a line: grey for random orders."""
-    return QColor(GREY if name.startswith("random") else COLORS[index % len(COLORS)])
+def pens_of(names: Iterable[str]) -> dict[str, QPen]:
+    """The line of every order of patches: a colour each; grey for random orders, a dash for each grid of theirs."""
+    pens: dict[str, QPen] = {}
+    randoms = 0
+    for index, name in enumerate(names):
+        random = name.startswith(RANDOM)
+        style = DASHES[randoms % len(DASHES)] if random else Qt.PenStyle.SolidLine
+        pens[name] = pg.mkPen(GREY if random else COLORS[index % len(COLORS)], width=1.75, style=style)
+        randoms += random
+    return pens
 
 
 class CurvePlots(QWidget):
-    """Curves over shares of patches; random orders dashed, with a band of one standard deviation."""
+    """Curves over shares of patches; random orders grey and dashed, with a band of one standard deviation."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -94,23 +106,22 @@ class CurvePlots(QWidget):
                 item.setYRange(0, 1, padding=0.02)
                 continue
             curves = {name: getattr(both, kind) for name, both in found.curves.items()}
-            for i, (name, curve) in enumerate(curves.items()):
-                self._line(item, curve, color_of(i, name), name)
+            for name, pen in pens_of(curves).items():
+                self._line(item, curves[name], pen, name)
             values = np.concatenate([curve.scores for curve in curves.values()])
             low = min(0.0, float(values.min())) if found.score == "probability" else float(values.min())
             item.setYRange(low, float(values.max()), padding=0.05)
 
-    def _line(self, item: pg.PlotItem, curve: object, color: QColor, name: str) -> None:
+    def _line(self, item: pg.PlotItem, curve: object, pen: QPen, name: str) -> None:
         shares, scores, spread = (getattr(curve, part) for part in ("shares", "scores", "spread"))
-        style = Qt.PenStyle.SolidLine
         if spread is not None:
-            style = Qt.PenStyle.DashLine
             edges = [pg.PlotCurveItem(shares, scores + sign * spread) for sign in (-1, 1)]
-            pale = QColor(color)
+            pale = pen.color()
             pale.setAlpha(45)
             item.addItem(pg.FillBetweenItem(*edges, brush=pale))
-        width = 3.5 if name == self._strong else 1.75
-        item.plot(shares, scores, pen=pg.mkPen(color, width=width, style=style), antialias=True, name=name)
+        if name == self._strong:
+            pen.setWidthF(3.5)
+        item.plot(shares, scores, pen=pen, antialias=True, name=name)
 
 
 def _plain(text: str) -> str:

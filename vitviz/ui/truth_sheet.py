@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QBuffer, QIODevice, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
+from PySide6.QtGui import QIcon, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -16,11 +16,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vitviz.ui.curve_plots import CurvePlots, color_of
+from vitviz.ui.curve_plots import CurvePlots, pens_of
 
 if TYPE_CHECKING:
     from vitviz.attention.curves import Faithfulness
 
+_SWATCH = QSize(24, 10)
 _COLUMNS = ("Order", "Deletion", "Insertion", "Gain")
 _TIPS = (
     "Order of the patches: whose map says which counts most",
@@ -59,6 +60,7 @@ class TruthSheet(QWidget):
         self.table.setVisible(bool(rows))
         self.table.setRowCount(len(rows))
         grids = {name: curves.grid for name, curves in found.curves.items()} if found else {}
+        pens = pens_of(name for name, *_ in rows)
         several = len(set(grids.values())) > 1
         for i, (name, *areas) in enumerate(rows):
             grid = grids[name]
@@ -66,7 +68,7 @@ class TruthSheet(QWidget):
             peers = [row for row in rows if grids[row[0]] == grid]
             best = [min(r[1] for r in peers), *(max(r[at] for r in peers) for at in (2, 3))]
             own = f"{grid[0]} x {grid[1]} · " if several and not name.endswith(f"{grid[0]} x {grid[1]}") else ""
-            first = QTableWidgetItem(_swatch(color_of(i, name)), own + name)
+            first = QTableWidgetItem(_swatch(pens[name]), own + name)
             first.setData(Qt.ItemDataRole.UserRole, name)
             first.setToolTip(own + name)
             spreads = found.curves[name].spreads if found else None
@@ -121,12 +123,19 @@ def _table() -> QTableWidget:
     table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    table.setIconSize(QSize(14, 10))
+    table.setIconSize(_SWATCH)
     table.setAccessibleName("Areas under the curves")
     return table
 
 
-def _swatch(color: QColor) -> QIcon:
-    pixels = QPixmap(14, 10)
-    pixels.fill(color)
+def _swatch(pen: QPen) -> QIcon:
+    """A piece of the line, as in the plots."""
+    pixels = QPixmap(_SWATCH * 2)
+    pixels.setDevicePixelRatio(2)
+    pixels.fill(Qt.GlobalColor.transparent)
+    pen.setWidthF(3)
+    painter = QPainter(pixels)
+    painter.setPen(pen)
+    painter.drawLine(0, _SWATCH.height() // 2, _SWATCH.width(), _SWATCH.height() // 2)
+    painter.end()
     return QIcon(pixels)
