@@ -2,7 +2,8 @@
 
 The dense ways keep all heads of all layers (for relevance their gradients too) and multiply whole matrices, as public
 scripts do; they are not run where the matrices alone would not fit into the free memory. Every way runs in a process of
-its own, whose peak memory is read from the kernel; seconds are medians.
+its own, whose peak memory is read from the kernel; seconds are medians, by the clock and of the processor: where other
+work runs beside it, only those of the processor can be compared.
 """
 
 from __future__ import annotations
@@ -109,13 +110,15 @@ def measured(name, size, way, rounds):
     before = peak_mib()
     matrices = 12 * 12 * tokens**2 * 4 * (2 if way.startswith("relevance") else 1)
     if way.endswith("dense") and matrices + _SPARE_BYTES > free_bytes(model.device):
-        return {"tokens": tokens, "seconds": None, "mib": matrices / 2**20}
-    seconds = []
+        return {"tokens": tokens, "seconds": None, "processor": None, "mib": matrices / 2**20}
+    seconds, processor = [], []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         work()
         seconds.append(time.perf_counter() - start)
-    return {"tokens": tokens, "seconds": statistics.median(seconds), "mib": peak_mib() - before}
+        processor.append(time.process_time() - busy)
+    medians = statistics.median(seconds), statistics.median(processor)
+    return {"tokens": tokens, "seconds": medians[0], "processor": medians[1], "mib": peak_mib() - before}
 
 
 def main():
@@ -129,25 +132,21 @@ def main():
     if arguments.one:
         print(json.dumps(measured(arguments.model, int(arguments.one[0]), arguments.one[1], arguments.rounds)))
         return
-    print("| tokens | way | seconds | of the forward pass | peak MiB above the loaded model and its trace |")
-    print("|---|---|---|---|---|")
+    print("| tokens | way | seconds | CPU s | of the forward pass's | peak MiB above the loaded model and its trace |")
+    print("|---|---|---|---|---|---|")
     for size in arguments.sizes:
         base = None
         for way in arguments.ways:
             command = [sys.executable, __file__, "--model", arguments.model, "--rounds", str(arguments.rounds)]
             found = subprocess.run([*command, "--one", str(size), way], check=True, capture_output=True, text=True)
             found = json.loads(found.stdout.splitlines()[-1])
-            base = base or found["seconds"]
+            base = base or found["processor"]
+            start = f"| {found['tokens']} | {way} |"
             if found["seconds"] is None:
-                print(
-                    f"| {found['tokens']} | {way} | not run | | {found['mib']:.0f} for the matrices alone |", flush=True
-                )
+                print(f"{start} not run | | | {found['mib']:.0f} for the matrices alone |", flush=True)
             else:
-                ratio = found["seconds"] / base
-                print(
-                    f"| {found['tokens']} | {way} | {found['seconds']:.3f} | {ratio:.2f} | {found['mib']:.0f} |",
-                    flush=True,
-                )
+                times = f"{found['seconds']:.2f} | {found['processor']:.2f} | {found['processor'] / base:.2f}"
+                print(f"{start} {times} | {found['mib']:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
