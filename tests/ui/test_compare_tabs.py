@@ -202,6 +202,44 @@ def test_failure_of_one_measurement_leaves_the_others(qtbot, window, ragged, mon
     qtbot.waitUntil(lambda: not window.worker.is_busy() and window.costing.costs()[0] is not None, timeout=20000)
     assert window.costing.costs()[1] is None
     assert window.compare_tabs.table.horizontalHeaderItem(1).text().endswith("(no room)")
+    monkeypatch.setattr(costs_module, "measure", real)
+    window.compare_tabs.setVisible(False)
+    window.compare_tabs.setVisible(True)
+    settled(qtbot, window)
+    assert "no room" not in window.compare_tabs.table.horizontalHeaderItem(1).text()
+
+
+def test_memory_that_ends_while_timing_leaves_what_was_counted(qtbot, window, ragged, monkeypatch):
+    import torch
+
+    def short(*args, **how):
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(costs_module, "time_in_turns", short)
+    window.comparing.add.trigger()
+    window.opener.opened.emit(ragged)
+    settled(qtbot, window)
+    assert [cost.tokens for cost in window.costing.costs()] == [101, 256]
+    assert window.isVisible() and not window.worker.is_busy()
+
+
+def test_memory_that_ends_while_heads_are_compared_is_told_and_passes(qtbot, two, hover, monkeypatch):
+    from vitviz.attention import head_pairs
+    from vitviz.attention.values import Place
+
+    def short(*args):
+        raise MemoryError("no memory left")
+
+    real = head_pairs.match_heads
+    monkeypatch.setattr(head_pairs, "match_heads", short)
+    tabs = two.compare_tabs
+    tabs.setCurrentWidget(tabs.differences)
+    heads = tabs.differences.heads
+    qtbot.waitUntil(lambda: heads.caption.text() == "no memory left", timeout=20000)
+    monkeypatch.setattr(head_pairs, "match_heads", real)
+    view = two.panes.columns[0].map_view.view
+    hover(view, view.position_of(Place(62, 42)))
+    qtbot.waitUntil(lambda: heads.found is not None and "partner" in heads.caption.text(), timeout=20000)
 
 
 def test_memory_of_the_models_is_said(two):

@@ -56,8 +56,9 @@ class Costing(QObject):
         column.opener.waiting_changed.connect(self._look)
 
     def watch(self, on: bool) -> None:
-        """Measure what the panes show, now and from now on, or stop."""
+        """Measure what the panes show, now and from now on, or stop. What failed is tried again."""
         self._watched, self._given_up = on, None
+        self._known = {key: cost for key, cost in self._known.items() if not isinstance(cost, str)}
         if on:
             self._look()
         else:
