@@ -96,6 +96,11 @@ class Opener(QObject):
         other = self._shown is not None and self._shown.model != self._wish.model
         return self._wish.model if self._waiting and other else None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a wish is being worked on."""
+        return self._waiting
+
     def _wait(self, on: bool) -> None:
         self._waiting = on
         self.waiting_changed.emit()

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QFocusEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Ablation, Place
-from vitviz.errors import VitvizError
+from vitviz.errors import UnknownArchitectureError, VitvizError
 from vitviz.images import Image
 from vitviz.models.wish import ModelWish
 from vitviz.ui.altering import Alteration
@@ -20,7 +20,7 @@ from vitviz.ui.current import CurrentPane
 from vitviz.ui.jobs import Worker
 from vitviz.ui.loaded import Loaded
 from vitviz.ui.map_view import MapView
-from vitviz.ui.opening import Opened, Opener, Wish
+from vitviz.ui.opening import NetworkWantedError, Opened, Opener, Wish
 from vitviz.ui.pane import Pane
 from vitviz.ui.pane_title import PaneTitle
 from vitviz.ui.scroller import Scroller
@@ -87,7 +87,8 @@ class PaneColumn(QWidget):
     def _show_waiting(self) -> None:
         """What is no longer wanted, as another model is being opened, is faint and has another title."""
         awaited = self.opener.awaited
-        self.title.show_loading(awaited)
+        first = self.pane.opened is None and self.opener.is_waiting
+        self.title.show_loading(self.opener.wish.model if first else awaited)
         self.map_view.view.image.setOpacity(1.0 if awaited is None else _FAINT)
 
     def read(self, place: Place | None) -> None:
@@ -171,9 +172,22 @@ class Panes(QWidget):
 
     def _connect(self, column: PaneColumn) -> None:
         column.opener.opened.connect(self.opened)
-        column.opener.failed.connect(self.failed)
+        column.opener.failed.connect(lambda wish, error: self._fail(column, wish, error))
         column.chosen.connect(lambda: self.set_current(column))
         column.close_asked.connect(lambda: self.close_column(column))
+
+    def _fail(self, column: PaneColumn, wish: Wish, error: Exception) -> None:
+        """Tell it; what needs an answer is asked about the pane that becomes current."""
+        if isinstance(error, NetworkWantedError | UnknownArchitectureError):
+            self.set_current(column)
+        self.failed.emit(wish, error)
+
+    @Slot()
+    def close_empty(self) -> None:
+        """Take the panes away that show nothing and wait for nothing; the last one stays."""
+        for column in list(self.columns):
+            if column.pane.opened is None and not column.opener.is_waiting:
+                self.close_column(column)
 
     def set_current(self, column: PaneColumn) -> None:
         """Let docks and toolbar speak of another pane."""
@@ -256,6 +270,7 @@ class Panes(QWidget):
         for column in self.columns:
             column.opener.cancel()
             column.alteration.cancel()
+        self.close_empty()
 
     def set_colors(self, background: QColor) -> None:
         """The colour around the pictures."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PySide6.QtCore import QMimeData, QObject, Slot
 from PySide6.QtGui import QGuiApplication
@@ -151,25 +151,30 @@ class Sources(QObject):
 
     @Slot(object, object)
     def _failed(self, wish: Wish, error: Exception) -> None:
-        model = wish.model
+        model, asking = wish.model, self._opener.current_column.opener
+
+        def answer(**said: str) -> None:
+            asking.open(picture=wish.picture, model=replace(model, **cast(Any, said)))
+
         if isinstance(error, NetworkWantedError):
-            NetworkDialog(
-                self._window,
-                Path(model.source).name,
-                error.names,
-                lambda name: self._opener.open(picture=wish.picture, model=replace(model, network=name)),
-            ).open()
+            dialog: NetworkDialog | NameDialog = NetworkDialog(
+                self._window, Path(model.source).name, error.names, lambda name: answer(network=name)
+            )
         elif isinstance(error, UnknownArchitectureError) and model.architecture is None:
-            NameDialog(
+            dialog = NameDialog(
                 self._window,
                 "Architecture of the weights",
                 f"{error}\n\nWhich of timm's architectures are these weights of?",
                 architectures(),
-                lambda name, _: self._opener.open(picture=wish.picture, model=replace(model, architecture=name)),
+                lambda name, _: answer(architecture=name),
                 weights=False,
-            ).open()
+            )
         else:
             show_error(self._window, error)
+            self._opener.close_empty()
+            return
+        dialog.rejected.connect(self._opener.close_empty)
+        dialog.open()
 
     def _tell(self, sentence: str) -> None:
         show_error(self._window, VitvizError(sentence))
