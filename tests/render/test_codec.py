@@ -17,7 +17,7 @@ from vitviz.render.plan import Plan
 from vitviz.render.png import png, text_in
 from vitviz.render.style import Style
 
-numbers = st.floats(-1e6, 1e6)
+numbers = st.one_of(st.floats(-1e6, 1e6), st.integers(-100, 100))  # 3 stands for 3.0
 queries = st.one_of(
     st.none(),
     st.sampled_from(["cls", "mean", "reg0"]),
@@ -29,14 +29,14 @@ selections = st.builds(
     st.sampled_from(["from", "to"]), st.sampled_from(["attention", "rollout"]), st.one_of(st.none(), st.integers(0, 9)),
 )  # fmt: skip
 styles = st.builds(
-    Style, st.sampled_from(["viridis", "gray"]), st.floats(0, 1),
+    Style, st.sampled_from(["viridis", "gray"]), st.one_of(st.floats(0, 1), st.integers(0, 1)),
     st.one_of(st.sampled_from(["map", "layer", "all"]), st.tuples(numbers, numbers)),
     st.sampled_from(["nearest", "smooth"]), st.booleans(),
 )  # fmt: skip
 figures = st.builds(
     Figure, st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40),
     color_bar=st.booleans(),
-    width=st.one_of(st.none(), st.floats(10, 1000)), dpi=st.integers(30, 1200),
+    width=st.one_of(st.none(), st.floats(10, 1000), st.integers(10, 1000)), dpi=st.integers(30, 1200),
 )  # fmt: skip
 plans = st.builds(Plan, selections, styles, figures, st.sampled_from(["png", "svg", "pdf", "npz"]))
 
@@ -44,6 +44,12 @@ plans = st.builds(Plan, selections, styles, figures, st.sampled_from(["png", "sv
 @given(plans)
 def test_plan_survives_json(plan):
     assert from_json(Plan, json.loads(json.dumps(to_json(plan), allow_nan=False))) == plan
+
+
+@given(plans)
+def test_a_plan_read_back_is_written_with_the_same_bytes(plan):
+    text = json.dumps(to_json(plan))
+    assert json.dumps(to_json(from_json(Plan, json.loads(text)))) == text
 
 
 junk = st.recursive(

@@ -30,7 +30,7 @@ CASES = {
     "another size": ("demo", TransferStudy((64, 96), (0.3, 0.8))),
     "cut": ("demo", CutStudy()),
     "reach, a step": ("demo-swin", ReachStudy(Place(70.5, 60.0), "down", 2)),
-    "reach, all steps": ("demo-swin", ReachStudy(Place(70.5, 60.0), "up")),
+    "reach, all steps": ("demo-swin", ReachStudy(Place(70, 60), "up")),
 }
 
 

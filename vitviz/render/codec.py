@@ -17,9 +17,13 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
-    """A frozen dataclass, or anything that its fields may hold, as JSON values: tuples become lists."""
+    """A frozen dataclass, or anything that its fields may hold, as JSON values: tuples become lists.
+
+    A whole number in a field of floats becomes a float, as it will be once it is read back.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        hints = _hints(type(value))
+        return {f.name: _widened(hints[f.name], to_json(getattr(value, f.name))) for f in dataclasses.fields(value)}
     if isinstance(value, list | tuple):
         return [to_json(each) for each in value]
     if isinstance(value, frozenset):
@@ -39,6 +43,20 @@ def canonical(value: T) -> T:
     Raises the errors of `from_json`.
     """
     return from_json(type(value), to_json(value))
+
+
+def _widened(kind: Any, data: Any) -> Any:
+    """JSON values of a field with the numbers as floats where its type has floats alone."""
+    origin, kinds = get_origin(kind), get_args(kind)
+    if kind is float and type(data) is int:
+        return float(data)
+    if origin is tuple and isinstance(data, list):
+        kinds = kinds[:1] * len(data) if kinds[-1:] == (Ellipsis,) else kinds
+        return [_widened(*each) for each in zip(kinds, data, strict=True)] if len(kinds) == len(data) else data
+    if origin in (Union, types.UnionType) and not (type(data) is int and int in kinds):
+        for each in kinds:
+            data = _widened(each, data)
+    return data
 
 
 def from_json(kind: type[T], data: Any) -> T:
