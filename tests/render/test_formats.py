@@ -17,9 +17,11 @@ from vitviz import cli
 from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError
+from vitviz.render.compose import Bar
 from vitviz.render.figure import Figure
 from vitviz.render.making import tiles_of
 from vitviz.render.overlay import Canvas
+from vitviz.render.page import Text, text_width
 from vitviz.render.plan import Plan, Seen
 from vitviz.render.reading import read_recipe
 from vitviz.render.recipe import produce
@@ -334,3 +336,22 @@ def test_tiles_of_all_methods_say_what_each_is_of_and_between_which_values(seen)
 def test_pdf_without_a_title_is_called_by_what_it_shows(seen):
     found = pypdf.PdfReader(io.BytesIO(bytes_of(seen, format="pdf"))).metadata.title
     assert seen.image.name in found and seen.model.name in found
+
+
+def test_words_beside_a_low_bar_are_smaller_before_they_are_cut(seen):
+    def beside(height):
+        marks = Bar((0.0, 1.0), Figure(), "attention weight, scale of this map").marks(0.0, 0.0, height, "viridis")
+        (text,) = (mark for mark in marks if isinstance(mark, Text) and mark.turned)
+        assert text_width(text.text, text.size) <= height + 1e-6
+        return text.text, text.size
+
+    whole = text_width("attention weight, scale of this map", 8.0)
+    assert beside(whole + 1) == ("attention weight, scale of this map", 8.0)
+    text, size = beside(whole * 0.8)
+    assert text == "attention weight, scale of this map" and size == pytest.approx(6.4)
+    assert beside(whole * 0.5)[0].endswith("…")
+
+
+def test_class_is_said_of_methods_that_explain_one(seen):
+    labels = {t.label.splitlines()[0]: t.label for t in tiles_of(Plan(Selection(-1, target=1), over="methods"), seen)}
+    assert "class" not in labels["Attention"] and "class" not in labels["Rollout"] and "class" in labels["Relevance"]

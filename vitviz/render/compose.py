@@ -18,6 +18,7 @@ from vitviz.render.raster import refuse_large
 from vitviz.render.scale import exponent_of, labels_of, note_of
 from vitviz.render.style import Style, color_indices, color_table
 
+_SMALLEST = 0.7  # of the font size: letters beside a bar that is too low for its label
 _GRID_WIDTH, _GRID_OPACITY, _FRAME_WIDTH = 0.4, 0.35, 0.5
 
 
@@ -261,7 +262,10 @@ class Bar:
             made.append(Text(left, base, "×10", size, ink))
             raised = Text(left + text_width("×10", size), base - size * 0.35, f"−{-self._exponent}", size * 0.75, ink)
             made.append(raised)
-        text = shortened(self._label, size, max(height - (3 * size if self._near else 0), size))
+        room = max(height - (3 * size if self._near else 0), size)
+        # Letters a little smaller say more than an ellipsis.
+        letters = size * min(1.0, max(_SMALLEST, room / max(text_width(self._label, size), 1e-6)))
+        text = shortened(self._label, letters, room)
         edge = right + size * 0.6 + (0 if self._near else self._numbers + size * 0.4) + size * ASCENT
-        made.append(Text(edge, (top + bottom) / 2, text, size, ink, "middle", turned=True))
+        made.append(Text(edge, (top + bottom) / 2, text, letters, ink, "middle", turned=True))
         return made

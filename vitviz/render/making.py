@@ -96,7 +96,7 @@ def _of(seen: Seen, shown: Map) -> str:
     query = chosen.query.upper() if isinstance(chosen.query, str) else f"patch {shown.query_cell}"
     parts = [f"layer {chosen.layer} {_heads(chosen.head)}"] if about.of_head else []
     parts += [query if parts else f"from {query}"] if about.of_query else []
-    parts += [f"class {seen.trace.label(chosen.target)}"] if chosen.target is not None else []
+    parts += [f"class {seen.trace.label(chosen.target)}"] if about.of_class and chosen.target is not None else []
     return ", ".join(parts)
 
 
