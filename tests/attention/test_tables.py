@@ -9,7 +9,7 @@ import pytest
 
 import vitviz
 from vitviz.attention.statistics import head_statistics
-from vitviz.attention.tables import Mean, csv_text, mean_of, quantities, statistics_over, table
+from vitviz.attention.tables import Mean, csv_text, quantities, statistics_over, table
 from vitviz.cli import main
 from vitviz.errors import AttentionError, Cancelled, ImageError
 from vitviz.images import Image
@@ -66,6 +66,13 @@ def test_registers_are_one_column_and_the_distillation_token_another(make, pictu
     found = head_statistics(vitviz.trace(make("deit_tiny_distilled_patch16_224", (64, 96), **size), picture))
     columns = {each.column for each in quantities(found)}
     assert {"mass_cls", "mass_dist"} <= columns and "mass_registers" not in columns
+
+
+def mean_of(several):
+    total = Mean()
+    for each in several:
+        total.add(each)
+    return total.result()
 
 
 def test_the_mean_of_statistics_is_the_mean_of_each_number(several):

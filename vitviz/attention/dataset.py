@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -125,6 +126,7 @@ def over_ray(
         ray.init(address=where, log_to_driver=False, logging_level="ERROR", **here)
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # the bar is ours
         items = [{"index": i, "path": str(path.resolve())} for i, path in enumerate(pictures)]
         made = ray.data.from_items(items, override_num_blocks=max(1, min(len(items), 4 * workers))).flat_map(
             _Look, fn_constructor_args=(source, options, ablation), concurrency=workers

@@ -78,17 +78,6 @@ def csv_text(found: HeadStatistics) -> str:
     return out.getvalue()
 
 
-def mean_of(several: Sequence[HeadStatistics]) -> HeadStatistics:
-    """The mean over pictures of the same model; sinks lie elsewhere in each, so their places are not kept.
-
-    Raises AttentionError where the layers or tokens differ.
-    """
-    total = Mean()
-    for each in several:
-        total.add(each)
-    return total.result()
-
-
 class Mean:
     """A running mean, so that a folder of any size needs the memory of one picture."""
 
