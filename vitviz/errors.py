@@ -21,6 +21,20 @@ class UnknownArchitectureError(SourceError):
     """Weights were read, but the network that they are of can't be told: the name of its architecture may help."""
 
 
+class ViewWantedError(SourceError):
+    """Weights have positions for a grid of patches that is no square and that nothing tells: the view has to be said.
+
+    `places` is the number of patches, `patch` their height and width in pixels.
+    """
+
+    def __init__(self, places: int, patch: tuple[int, int]) -> None:
+        super().__init__(
+            f"The position embedding has {places} places for patches, which fit no square grid: say the height and "
+            "width of the view that it was made for (image_size)."
+        )
+        self.places, self.patch = places, patch
+
+
 class ModelError(VitvizError):
     """A model can't be built, or its weights don't fit."""
 

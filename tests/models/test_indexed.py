@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "foreign"))
 from formats import checkpoint_of, findings
 
 from vitviz.attention.trace import trace
-from vitviz.errors import AttentionError, ModelError
+from vitviz.errors import AttentionError, ViewWantedError
 from vitviz.models.loading import load_model
 from vitviz.models.recognising import recognise
 
@@ -82,7 +82,7 @@ class TestView:
 
     def test_that_is_no_square_is_asked_for(self):
         tensors = on_meta("vit_tiny_patch16_224", img_size=(160, 96), num_classes=5)
-        with pytest.raises(ModelError, match=r"60 places for patches, which is no square.*image_size"):
+        with pytest.raises(ViewWantedError, match=r"60 places for patches, which fit no square.*image_size"):
             recognised(tensors)
         for options in ({"view": (160, 96)}, {"config": {"img_size": [160, 96]}}):
             assert recognised(tensors, **options).model_args["img_size"] == (160, 96)

@@ -17,6 +17,7 @@ from vitviz.ui.messages import ErrorBox
 from vitviz.ui.name_dialog import NameDialog
 from vitviz.ui.network_dialog import NetworkDialog
 from vitviz.ui.opening import NetworkWantedError, Wish
+from vitviz.ui.view_dialog import ViewDialog
 
 
 @pytest.fixture
@@ -217,6 +218,26 @@ def test_network_of_a_file_with_two_is_chosen_before_it_opens_and_after(qtbot, w
     with qtbot.waitSignal(window.opener.opened, timeout=20000) as signal:
         correcting.accept()
     assert torch.equal(signal.args[0].model.module.cls_token, weights["cls_token"])
+
+
+def test_view_of_positions_that_are_no_square_is_asked_for_and_then_used(qtbot, window, tmp_path, opened):
+    import timm
+    import torch
+
+    network = timm.create_model("test_vit", img_size=(96, 160), num_classes=3)
+    path = tmp_path / "wide.pth"
+    torch.save(network.state_dict(), path)
+    with qtbot.waitSignal(window.opener.failed, timeout=20000):
+        drop(window, mime_of(path))
+    (dialog,) = dialogs(ViewDialog)
+    assert window.pane.opened is opened and boxes(window) == []
+    assert dialog.list.item(0).text() == "160 px high, 96 px wide (10 x 6 patches)"
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Down)
+    with qtbot.waitSignal(window.opener.opened, timeout=20000) as signal:
+        qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
+    model = signal.args[0].model
+    assert model.preprocessing.input_size == (96, 160)
+    assert torch.equal(model.module.pos_embed, network.pos_embed)
 
 
 def test_bare_file_that_can_be_told_opens_without_a_question(qtbot, window, tmp_path, opened):

@@ -65,6 +65,8 @@ def describe(model: Model) -> None:
 def _output_from(model: Model) -> str:
     if isinstance(getattr(model.module, "head", None), ClassAndMean):
         return "the class token beside the mean of the patches"
+    if hasattr(model.module, "head_dist"):
+        return "the class and distillation tokens, each with its head; the logits are their mean"
     return "the class token" if model.default_query == "cls" else "a pool over the patches"
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
-from vitviz.errors import ModelError
+from vitviz.errors import ModelError, ViewWantedError
 from vitviz.models import stated
 from vitviz.models.architectures import Match
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
-from vitviz.models.foreign.shapes import Shapes, no_square, read_shapes
+from vitviz.models.foreign.shapes import Shapes, read_shapes
 from vitviz.models.foreign.swin_shapes import smallest_view, stated_window
 from vitviz.models.report import Certainty, Finding
 
@@ -26,7 +26,7 @@ def of_timm(checkpoint: Checkpoint, network: Network, matches: list[Match]) -> R
     """Weights whose names and shapes are those of an architecture of timm's; the first match counts.
 
     Raises:
-        ModelError: their position embedding is for a grid that is no square and that nothing says.
+        ViewWantedError: their position embedding is for a grid that is no square and that nothing says.
     """
     return _Indexed(checkpoint, network, matches[0]).recognition()
 
@@ -110,7 +110,7 @@ class _Indexed:
         shapes = self._shapes()
         if shapes is not None and (shapes.tokens or shapes.image):
             if shapes.image is None and self._any_grid:
-                raise no_square(shapes.tokens - shapes.prefix)
+                raise ViewWantedError(shapes.tokens - shapes.prefix, shapes.patch)
             if shapes.image is not None and shapes.image != own:
                 self._args["img_size"] = shapes.image
                 text = f"{shapes.image[0]} x {shapes.image[1]} px, from the position embedding"

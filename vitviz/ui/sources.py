@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from PySide6.QtCore import QMimeData, QObject, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
-from vitviz.errors import UnknownArchitectureError, VitvizError
+from vitviz.errors import UnknownArchitectureError, ViewWantedError, VitvizError
 from vitviz.images import Image
 from vitviz.models.names import architectures, demos, pretrained
 from vitviz.models.wish import ModelWish
@@ -22,6 +22,7 @@ from vitviz.ui.network_dialog import NetworkDialog
 from vitviz.ui.opening import NetworkWantedError, Opened, Wish
 from vitviz.ui.panes import Panes
 from vitviz.ui.settings import Settings
+from vitviz.ui.view_dialog import ViewDialog
 
 
 class Sources(QObject):
@@ -153,13 +154,15 @@ class Sources(QObject):
     def _failed(self, wish: Wish, error: Exception) -> None:
         model, asking = wish.model, self._opener.current_column.opener
 
-        def answer(**said: str) -> None:
-            asking.open(picture=wish.picture, model=replace(model, **cast(Any, said)))
+        def answer(**said: Any) -> None:
+            asking.open(picture=wish.picture, model=replace(model, **said))
 
         if isinstance(error, NetworkWantedError):
-            dialog: NetworkDialog | NameDialog = NetworkDialog(
+            dialog: NetworkDialog | NameDialog | ViewDialog = NetworkDialog(
                 self._window, Path(model.source).name, error.names, lambda name: answer(network=name)
             )
+        elif isinstance(error, ViewWantedError) and model.image_size is None:
+            dialog = ViewDialog(self._window, Path(model.source).name, error, lambda size: answer(image_size=size))
         elif isinstance(error, UnknownArchitectureError) and model.architecture is None:
             dialog = NameDialog(
                 self._window,

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from vitviz.errors import ModelError
+from vitviz.errors import ModelError, ViewWantedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +139,15 @@ def vit_args(shapes: Shapes) -> dict[str, Any]:
 
     Raises:
         ModelError: the attention is not as wide as the tokens, which timm's can't be.
+        ViewWantedError: the positions are for a grid that nothing tells.
     """
     if shapes.width != shapes.embed_dim:
         raise ModelError(
             f"The queries are {shapes.width} wide and the tokens {shapes.embed_dim}: timm's ViT has both alike."
         )
     if shapes.tokens and shapes.grid is None:
-        raise no_square(shapes.tokens - (shapes.prefix if shapes.tokens > shapes.prefix else 0))
+        places = shapes.tokens - shapes.prefix
+        raise ViewWantedError(places if places > 0 else shapes.tokens, shapes.patch)
     if shapes.norm and shapes.fc_norm:
         raise ModelError("The file norms both before and after pooling, which timm's ViT can't.")
     pool = "map" if shapes.map_pool else "token" if shapes.class_token and not shapes.fc_norm else "avg"
@@ -169,14 +171,6 @@ def vit_args(shapes: Shapes) -> dict[str, Any]:
 
         args |= {"mlp_layer": SwiGLUPacked, "act_layer": torch.nn.SiLU}
     return args
-
-
-def no_square(places: int) -> ModelError:
-    """The error for a position embedding whose grid nothing tells."""
-    return ModelError(
-        f"The position embedding has {places} places for patches, which is no square: say the height and width of the "
-        "view that it was made for (image_size)."
-    )
 
 
 def common_args(shapes: Shapes) -> dict[str, Any]:

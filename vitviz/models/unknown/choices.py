@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Literal, cast
 
-from vitviz.errors import UnknownArchitectureError
+from vitviz.errors import UnknownArchitectureError, ViewWantedError
 from vitviz.models import stated
 from vitviz.models.architectures import Match, lookup
 from vitviz.models.checkpoint import Checkpoint
@@ -212,10 +212,7 @@ class Choices:
                     "inferred",
                 )
                 return (side * high, side * wide), which
-        raise UnknownArchitectureError(
-            f"{self._checkpoint.path.name} has {count} positions, which with {prefix} prefix tokens fit no square grid"
-            ": say the view's height and width in pixels (image_size)."
-        )
+        raise ViewWantedError(max(count - prefix, 1), around.patch_size)
 
     def _statistics(self, gray: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
         mean, std = stated.numbers(self._checkpoint, stated.MEAN), stated.numbers(self._checkpoint, stated.STD)
