@@ -23,8 +23,8 @@ class ViewDialog(QDialog):
         self._grids = grids(wanted.places)
         words = QLabel(
             f"The position embedding of {file} has {wanted.places} places for patches, which are no square, and "
-            "nothing in the file tells the view that it was made for. Which is it? A wrong one opens too and spoils all "
-            "maps."
+            "nothing in the file tells the view that it was made for. Which is it? A wrong one opens too and spoils "
+            "all maps."
         )
         words.setTextFormat(Qt.TextFormat.PlainText)
         words.setWordWrap(True)
