@@ -10,6 +10,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
 
 import pytest
 import shiboken6
+from pane_cases import settled
 from PySide6.QtCore import QCoreApplication, QEvent, QPointF, Qt, QTimer
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QMessageBox
@@ -151,3 +152,36 @@ def move_mouse(widget, position, buttons=Qt.MouseButton.NoButton):
 def hover():
     """`move_mouse` as a fixture."""
     return move_mouse
+
+
+@pytest.fixture
+def two(window, ragged):
+    """A ViT of 6 layers and 2 heads beside a Swin of 4 layers, which is current."""
+    window.comparing.add.trigger()
+    window.opener.opened.emit(ragged)
+    QApplication.processEvents()
+    return window
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The names of the models that were counted."""
+    from vitviz.attention import costs
+
+    names, real = [], costs.measure
+
+    def once(model, *args, **how):
+        names.append(model.name)
+        return real(model, *args, **how)
+
+    monkeypatch.setattr(costs, "measure", once)
+    return names
+
+
+@pytest.fixture
+def costed(qtbot, window, measured, ragged):
+    """Two panes with their costs measured."""
+    window.comparing.add.trigger()
+    window.opener.opened.emit(ragged)
+    settled(qtbot, window)
+    return window

@@ -1,37 +1,14 @@
-"""Several panes: they come, go and take turns; cursor, zoom, layer, head and colours are shared as far as linked."""
+"""Several panes: they come, go and take turns, and one picture is looked at in all of them."""
 
-import pytest
 import shiboken6
+from pane_cases import CENTRE, click_at, columns
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QToolBar, QToolButton
 
 from vitviz.attention.values import Place
 from vitviz.models.wish import ModelWish
-from vitviz.ui.linking import Links, layer_for
 from vitviz.ui.panes import MOST
-
-CENTRE = Place(62.0, 42.0)
-
-
-@pytest.fixture
-def two(window, ragged):
-    """A ViT of 6 layers and 2 heads beside a Swin of 4 layers, which is current."""
-    window.comparing.add.trigger()
-    window.opener.opened.emit(ragged)
-    QApplication.processEvents()
-    return window
-
-
-def columns(window):
-    QApplication.processEvents()
-    return window.panes.columns
-
-
-def click_at(qtbot, column, place):
-    view = column.map_view.view
-    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.position_of(place).toPoint())
-    QApplication.processEvents()
 
 
 def test_window_begins_with_one_pane_without_a_title(window):
@@ -123,93 +100,6 @@ def test_place_that_one_model_did_not_see_is_no_query_there(two, hover):
     assert first.title.reading.text() == ""
 
 
-def test_pin_and_free_go_to_all_panes(qtbot, two):
-    first, second = columns(two)
-    click_at(qtbot, second, CENTRE)
-    assert first.store.state.query == second.store.state.query != None  # noqa: E711
-    click_at(qtbot, second, CENTRE)
-    assert first.store.state.query is None is second.store.state.query
-
-
-@pytest.mark.parametrize("name", ["cursor", "zoom", "head", "colours"])
-def test_switch_breaks_and_makes_its_link(two, name):
-    switch = two.comparing.switches[name]
-    assert switch.isChecked() and getattr(two.linking.links, name)
-    switch.trigger()
-    assert not getattr(two.linking.links, name)
-    two.linking.update(**{name: True})
-    assert switch.isChecked()
-
-
-def test_broken_cursor_leaves_the_other_pane_alone(qtbot, two, hover):
-    first, second = columns(two)
-    two.comparing.switches["cursor"].trigger()
-    hover(second.map_view.view, second.map_view.view.position_of(CENTRE))
-    assert second.store.state.hover is not None and first.store.state.hover is None
-    click_at(qtbot, second, CENTRE)
-    assert second.store.state.query is not None and first.store.state.query is None
-    two.comparing.switches["cursor"].trigger()
-    assert first.store.state.query == second.store.state.query
-
-
-def test_head_and_colours_are_linked_until_the_link_is_broken(two):
-    first, _ = columns(two)
-    two.store.update(head=1, opacity=0.25)
-    assert first.store.state.head == 1 and first.store.state.style.opacity == 0.25
-    two.comparing.switches["head"].trigger()
-    two.comparing.switches["colours"].trigger()
-    two.store.update(head=0, opacity=0.75)
-    assert first.store.state.head == 1 and first.store.state.style.opacity == 0.25
-
-
-def test_layers_go_together_by_depth_by_number_or_not_at_all(two):
-    first, _ = columns(two)
-    two.store.update(layer=0)
-    assert first.store.state.layer == 0
-    two.store.update(layer=3)
-    assert first.store.state.layer == 5
-    by_number, own = (next(a for a in two.comparing.layers.actions() if a.data() == d) for d in ("number", "own"))
-    by_number.trigger()
-    assert first.store.state.layer == 3
-    own.trigger()
-    two.store.update(layer=1)
-    assert first.store.state.layer == 3 and own.isChecked() and not by_number.isChecked()
-
-
-def test_turning_to_another_pane_changes_no_layer(two):
-    first, second = columns(two)
-    two.store.update(layer=1)
-    before = first.store.state.layer, second.store.state.layer
-    for _ in range(6):
-        two.comparing.next.trigger()
-    assert (first.store.state.layer, second.store.state.layer) == before
-
-
-@pytest.mark.parametrize(("count", "other"), [(12, 6), (6, 12), (12, 24), (4, 6), (1, 12), (12, 1)])
-def test_relative_depth_joins_the_ends_and_keeps_the_order(count, other):
-    found = [layer_for(i, count, other, "depth") for i in range(count)]
-    assert found == sorted(found) and 0 <= found[0] <= found[-1] < other
-    if count > 1:
-        assert (found[0], found[-1]) == (0, other - 1)
-    assert [layer_for(i, count, other, "number") for i in range(count)] == [min(i, other - 1) for i in range(count)]
-
-
-def test_zoom_is_shared_until_it_is_unlinked(two):
-    first, second = columns(two)
-    views = [column.map_view.view for column in (first, second)]
-    views[1].box.scaleBy((0.5, 0.5))
-    views[1].box.sigRangeChangedManually.emit(views[1].box.state["mouseEnabled"])
-    centres = [view.box.viewRect().center() for view in (*views, two.patches.view)]
-    for centre in centres[1:]:
-        assert (centre.x(), centre.y()) == pytest.approx((centres[0].x(), centres[0].y()), abs=0.5)
-    assert views[0].box.viewRect().width() == pytest.approx(views[1].box.viewRect().width(), rel=0.05)
-    two.comparing.switches["zoom"].trigger()
-    before = views[0].box.viewRect()
-    views[1].box.scaleBy((0.5, 0.5))
-    views[1].box.sigRangeChangedManually.emit(views[1].box.state["mouseEnabled"])
-    assert views[0].box.viewRect() == before
-
-
 def test_picture_is_for_all_panes_and_a_model_for_the_current_one(two, monkeypatch):
     asked = []
     for i, column in enumerate(two.panes):
@@ -262,10 +152,6 @@ def test_patch_sizes_fill_the_panes(qtbot, bare_window):
     assert grids == [(16, 16), (8, 8), (4, 4)]
     texts = [column.title.name.toolTip() for column in window.panes]
     assert all(f"patch {p} " in text and "≈" not in text for p, text in zip((8, 16, 32), texts, strict=True))
-
-
-def test_links_begin_as_they_are_said():
-    assert Links() == Links(cursor=True, zoom=True, layer="depth", head=True, colours=True)
 
 
 def test_every_action_works_after_the_first_pane_is_gone(qtbot, two, monkeypatch):
