@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from vitviz.ui import files
@@ -164,6 +165,18 @@ class Exporter(QObject):
         if canvas is None or shown is None:
             return
         self._take(canvas.draw(shown, self._pane.store.state.style, self._pane.limits())[..., :3])
+
+    def copy_python(self) -> None:
+        """Put the lines of Python that make this view on the clipboard."""
+        opened = self._pane.opened
+        if opened is None:
+            return
+        from vitviz.render.script import python_of
+
+        model = opened.model
+        text = python_of(self.plan(), opened.image, model.source, dict(model.options), opened.trace.ablation)
+        QGuiApplication.clipboard().setText(text)
+        self.told.emit("The lines of Python are on the clipboard.")
 
     def _take(self, pixels: np.ndarray) -> None:
         files.put_on_clipboard(pixels)

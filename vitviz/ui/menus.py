@@ -83,7 +83,7 @@ class Menus:
         self.copy_python = action(
             w,
             "Copy as P&ython",
-            w.restorer.copy_python,
+            w.exporter.copy_python,
             shortcut="Ctrl+Shift+C",
             tip="Copy the lines that make this view",
         )

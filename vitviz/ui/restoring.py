@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QByteArray, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox
 
 from vitviz.errors import FileError
@@ -284,23 +283,6 @@ class Restorer(QObject):
         box.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No)
         box.accepted.connect(then)
         box.open()
-
-    def copy_python(self) -> None:
-        """Put the lines of Python that make this view on the clipboard."""
-        opened = self._window.pane.opened
-        if opened is None:
-            return
-        from vitviz.render.script import python_of
-
-        text = python_of(
-            self._window.exporter.plan(),
-            opened.image,
-            opened.model.source,
-            dict(opened.model.options),
-            opened.trace.ablation,
-        )
-        QGuiApplication.clipboard().setText(text)
-        self.told.emit("The lines of Python are on the clipboard.")
 
 
 def _gone(path: Path) -> str:
