@@ -332,8 +332,8 @@ def test_unreadable_file_says_why(tmp_path: Path) -> None:
         (b"<!DOCTYPE html><title>404</title>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
         (b"PK\3\4rest", "a zip archive"),
-        (b"P6 1 1 255 abc", "not a picture that can be told"),
-        (b"x", "not a picture that can be told"),
+        (b"P6 1 1 255 abc", "no picture of a kind that is known"),
+        (b"x", "no picture of a kind that is known"),
     ],
 )
 def test_other_kinds_are_named_with_the_list_of_what_opens(tmp_path: Path, data: bytes, what: str) -> None:

@@ -167,7 +167,7 @@ def _what_came(data: bytes) -> str:
         return "an SVG drawing"
     if b"<html" in head or b"<!doctype html" in head:
         return "a web page"
-    return "not a picture that can be told"
+    return "no picture of a kind that is known"
 
 
 @contextlib.contextmanager
@@ -187,7 +187,7 @@ def _refuse_large(size: tuple[int, int], max_pixels: int, name: str) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{name} has {width} x {height} = {width * height / 1e6:,.1f} megapixels; "
-            f"up to {max_pixels / 1e6:g} open: save a smaller copy or raise the limit in the settings."
+            f"up to {max_pixels / 1e6:g} open: save a smaller copy."
         )
 
 

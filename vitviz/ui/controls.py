@@ -228,6 +228,7 @@ class ViewControls(QToolBar):
         self.addWidget(self.threshold)
         self._marked = self.addWidget(self.marked)
         store.changed.connect(lambda old, new: self._follow(new))
+        self._follow(store.state)
 
     @Slot()
     def face(self) -> None:

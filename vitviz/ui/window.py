@@ -359,5 +359,5 @@ class MainWindow(QMainWindow):
         self.autosave.close()
         self.docks.hide_floating()
         self.hide()
-        self.stopped = self.worker.close(timeout=2.0)
+        self.stopped = self.worker.close(timeout=1.5)
         super().closeEvent(event)
