@@ -423,13 +423,13 @@ def test_opened_picture_and_model_are_the_newest_recents(window, opened, cat):
     window.opener.opened.emit(Opened(wish, opened.image, opened.model, opened.trace))
     assert window.settings.value.recent_pictures[0] == str(cat)
     assert window.settings.value.recent_models[0] == "demo"
-    (action,) = window.menus.recent_pictures.actions()
+    (action,) = window.menus.recents.pictures.actions()
     assert str(cat).endswith(action.text().replace("&&", "&").removeprefix("…")) and cat.name in action.text()
 
 
 def test_recent_picture_is_opened_from_the_menu(window, opened, cat, asked):
     window.settings.add_recent("pictures", str(cat))
-    window.menus.recent_pictures.actions()[0].trigger()
+    window.menus.recents.pictures.actions()[0].trigger()
     assert [call["picture"] for call in asked] == [cat]
 
 

@@ -459,7 +459,7 @@ def test_about_gives_the_version(window):
 
     import vitviz
 
-    window.show_about()
+    next(each for each in commands(window) if each.name == "About vitviz").action.trigger()
     (box,) = window.findChildren(QMessageBox)
     assert vitviz.__version__ in box.text() and box.textFormat() == Qt.TextFormat.PlainText
     box.close()

@@ -12,11 +12,13 @@ from PySide6.QtWidgets import QMenu, QToolButton
 from vitviz.attention.methods import METHODS
 from vitviz.ui import samples
 from vitviz.ui.actions import action, choices
+from vitviz.ui.messages import show_about
+from vitviz.ui.recents import Recents
 from vitviz.ui.theme import MODES
 
 if TYPE_CHECKING:
     from vitviz.attention.values import Method
-    from vitviz.ui.store import Store
+    from vitviz.ui.store import State, Store
     from vitviz.ui.window import MainWindow
 
 Standard = QKeySequence.StandardKey
@@ -31,7 +33,7 @@ CROPS = (
 
 
 class Menus:
-    """Makes the menus once; recents and devices are refilled as they change."""
+    """Makes the menus once; recents and devices are refilled as they change, ticks follow the state."""
 
     def __init__(self, window: MainWindow) -> None:
         self._window = window
@@ -71,8 +73,7 @@ class Menus:
         quit_action = action(w, "&Quit", w.close, shortcut=Standard.Quit)
         for made in (self.open_picture, self.open_model, self.open_folder, self.open_name, self.paste):
             menu.addAction(made)
-        self.recent_pictures = menu.addMenu("Recent pictures")
-        self.recent_models = menu.addMenu("Recent models")
+        self.recents = Recents(menu, w.settings, lambda name: w.sources.open_picture(Path(name)), w.sources.open_source)
         sample = menu.addMenu("Samples")
         for path in samples.pictures():
             sample.addAction(samples.title(path), partial(w.sources.open_picture, path))
@@ -254,7 +255,7 @@ class Menus:
         w, menu = self._window, self._window.menuBar().addMenu("&Help")
         palette = action(w, "&Commands…", w.show_palette, shortcut="Ctrl+Shift+P", tip="Every command by name")
         sheet = action(w, "&Shortcuts", w.show_shortcuts, shortcut=("?", "F1"), tip="Keys and mouse gestures")
-        for made in (palette, sheet, action(w, "&About vitviz", w.show_about)):
+        for made in (palette, sheet, action(w, "&About vitviz", partial(show_about, w))):
             menu.addAction(made)
 
     def fill_devices(self, devices: list[tuple[str, str]]) -> None:
@@ -263,18 +264,13 @@ class Menus:
         w = self._window
         choices(w, self.devices, devices, w.settings.value.device, lambda name, *_: w.sources.set_run(device=name))
 
-    def fill_recents(self) -> None:
-        """Show the recent pictures and models of the settings."""
-        value = self._window.settings.value
-        for menu, names, run in (
-            (self.recent_pictures, value.recent_pictures, lambda n: self._window.sources.open_picture(Path(n))),
-            (self.recent_models, value.recent_models, self._window.sources.open_source),
-        ):
-            menu.clear()
-            for name in names:
-                shown = name if len(name) < 60 else "…" + name[-59:]
-                menu.addAction(shown.replace("&", "&&"), partial(run, name))
-            menu.setEnabled(bool(names))
+    def follow(self, state: State) -> None:
+        """Tick what the store holds."""
+        self.outline.setChecked(state.style.show_query)
+        self.one_window.setChecked(state.style.show_window)
+        self.partition.setChecked(state.style.show_partition)
+        for choice in self.ablation_to.actions():
+            choice.setChecked(choice.data() == state.ablation.to)
 
     def model_button(self) -> QToolButton:
         """The toolbar's button that opens the ways to a model."""
@@ -288,7 +284,7 @@ class Menus:
         menu.addSeparator()
         for title, source in samples.MODELS:
             menu.addAction(title, partial(self._window.sources.open_source, source))
-        menu.addMenu(self.recent_models)
+        menu.addMenu(self.recents.models)
         button.setMenu(menu)
         return button
 

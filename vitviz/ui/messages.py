@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
+from vitviz import __version__
 from vitviz.errors import Cancelled, VitvizError
 
 MOST_BOXES = 4  # open at once; an error on every mouse move must not fill the screen
@@ -144,3 +145,13 @@ def install_excepthook(show: Callable[[BaseException], object]) -> Callable[[], 
 
 def _can_show() -> bool:
     return isinstance(QApplication.instance(), QApplication) and not QApplication.closingDown()
+
+
+def show_about(parent: QWidget) -> None:
+    """Version and purpose."""
+    box = QMessageBox(parent)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setWindowTitle("About vitviz")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(f"vitviz {__version__}\n\nLook inside vision transformers: every head of every layer.\nMIT licence.")
+    box.open()

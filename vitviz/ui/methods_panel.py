@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QColor, QHideEvent, QIcon, QImage, QPixmap
-from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.attention.methods import METHODS, about
 from vitviz.attention.values import Map, Method, Selection
@@ -18,11 +18,11 @@ from vitviz.render.style import limits_of
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.method_side import MethodSide
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
-from vitviz.ui.targets import TargetBox
 from vitviz.ui.words import head_text, query_text
 
 KIND = "methods side by side"
@@ -42,7 +42,7 @@ class MethodsPanel(LazyPanel):
         self.found: dict[Selection, Found] = {}
         self.correlation: float | None = None
         self.tiles = {name: self._tile(name) for name in METHODS}
-        self.left, self.right = _Side("left", "rollout", self), _Side("right", "relevance", self)
+        self.left, self.right = MethodSide("left", "rollout", pane, self), MethodSide("right", "relevance", pane, self)
         self.view = PictureView(self)
         self.view.setAccessibleName("Difference: left less right")
         self.bar = ColorBar(self)
@@ -68,6 +68,8 @@ class MethodsPanel(LazyPanel):
         layout.addLayout(sides, 1)
         layout.addWidget(self.numbers)
         layout.addLayout(below, 1)
+        for side in (self.left, self.right):
+            side.chosen.connect(self.touch)
         pane.traced.connect(self._traced)
         pane.restyled.connect(lambda _: self._draw_all())
         self._store.changed.connect(self._changed)
@@ -210,7 +212,7 @@ class MethodsPanel(LazyPanel):
         image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
         tile.setIcon(QIcon(QPixmap.fromImage(image)))
 
-    def _draw_side(self, side: _Side, found: Found | None) -> None:
+    def _draw_side(self, side: MethodSide, found: Found | None) -> None:
         side.targets.setVisible(METHODS[side.method].of_class)
         side.bar.setVisible(isinstance(found, Map))
         if isinstance(found, Map):
@@ -242,66 +244,6 @@ class MethodsPanel(LazyPanel):
             f"Spearman ρ = {agreed} · overlap {found.overlap:.3f} · left − right, each divided by its sum · "
             f"from {self.query_words}"
         )
-
-
-class _Side(QWidget):
-    """One of the two large maps, with its method and class."""
-
-    def __init__(self, where: str, method: Method, panel: MethodsPanel) -> None:
-        super().__init__(panel)
-        self._panel = panel
-        self.box = QComboBox()
-        self.box.setToolTip(f"Method on the {where}")
-        self.box.setAccessibleName(f"Method on the {where}")
-        self.box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        for name, each in METHODS.items():
-            self.box.addItem(each.title, name)
-        self.box.setCurrentIndex(list(METHODS).index(method))
-        self.targets = TargetBox(f"Class on the {where}", panel.pane)
-        self.view = PictureView(self)
-        self.view.setAccessibleName(f"Map on the {where}")
-        self.bar = ColorBar(self)
-        self.note = QLabel()
-        self.note.setTextFormat(Qt.TextFormat.PlainText)
-        self.note.setWordWrap(True)
-        _narrow(self.box)
-        _narrow(self.targets)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(2)
-        grid.addWidget(self.box, 0, 0, 1, 2)
-        grid.addWidget(self.targets, 1, 0, 1, 2)
-        grid.addWidget(self.view, 2, 0)
-        grid.addWidget(self.bar, 2, 1)
-        grid.addWidget(self.note, 3, 0, 1, 2)
-        grid.setRowStretch(2, 1)
-        grid.setColumnStretch(0, 1)
-        for box in (self.box, self.targets):
-            box.activated.connect(lambda _: panel.touch())
-
-    @property
-    def method(self) -> Method:
-        """The chosen method."""
-        found: Method = self.box.currentData()
-        return found
-
-    @property
-    def target(self) -> int | None:
-        """The chosen class."""
-        found: int | None = self.targets.currentData()
-        return found
-
-    def choose(self, method: Method) -> None:
-        """Show another method here."""
-        self.box.setCurrentIndex(list(METHODS).index(method))
-        self._panel.touch()
-
-
-def _narrow(box: QComboBox) -> None:
-    """Let a box be narrower than its longest entry."""
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(7)
-    box.setMinimumWidth(70)
 
 
 def _as_shares(shown: Map) -> Map:

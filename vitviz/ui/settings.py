@@ -182,11 +182,6 @@ class Settings(QObject):
         key = f"recent_{kind}"
         self.update(**{key: (name, *getattr(self.value, key))})
 
-    def remove_recent(self, kind: Literal["pictures", "models"], name: str) -> None:
-        """Take a picture or model, gone from the disk perhaps, off its list."""
-        key = f"recent_{kind}"
-        self.update(**{key: tuple(each for each in getattr(self.value, key) if each != name)})
-
     @Slot(result=bool)
     def flush(self) -> bool:
         """Save now what has changed; a failure is noted in `problems`, not raised."""

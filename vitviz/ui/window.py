@@ -8,12 +8,12 @@ from typing import Any, cast
 
 from PySide6.QtCore import QByteArray, QEvent, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QMainWindow, QMessageBox, QToolBar
+from PySide6.QtWidgets import QMainWindow, QToolBar
 
-from vitviz import __version__
 from vitviz.attention.values import Place
 from vitviz.render.studies.study import Study
 from vitviz.render.style import COLORMAPS, Interpolation, Style
+from vitviz.ui import dropping
 from vitviz.ui.actions import GESTURES
 from vitviz.ui.altering import KIND as ABLATION
 from vitviz.ui.analysis_panels import AnalysisPanels
@@ -27,7 +27,6 @@ from vitviz.ui.costing import Costing
 from vitviz.ui.docks import Docks
 from vitviz.ui.export_folder import FolderExporter
 from vitviz.ui.exporting import Exporter
-from vitviz.ui.files import MODEL_KINDS, dropped_paths, kind_of
 from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Worker
 from vitviz.ui.linking import Linking
@@ -155,7 +154,6 @@ class MainWindow(QMainWindow):
         self.addToolBar(self.controls)
         self.status = Status(self.pane, self)
         self.setStatusBar(self.status)
-        self.menus.fill_recents()
 
     def _connect(self) -> None:
         self.panes.opened.connect(self._opened)
@@ -173,7 +171,6 @@ class MainWindow(QMainWindow):
         self.store.changed.connect(self._chosen)
         self.pane.traced.connect(lambda _: self._entitle())
         self.theme.changed.connect(self._recolor)
-        self.settings.changed.connect(self.menus.fill_recents)
         self.model_panel.correct_asked.connect(self.sources.ask_corrections)
         self.browsing.pointed.connect(self._pointed)
         self.atlas.pointed.connect(self.browsing.point_at)
@@ -249,11 +246,7 @@ class MainWindow(QMainWindow):
         if old.style != new.style:
             style = new.style
             self.settings.update(colormap=style.colormap, opacity=style.opacity, interpolation=style.interpolation)
-            self.menus.outline.setChecked(style.show_query)
-            self.menus.one_window.setChecked(style.show_window)
-            self.menus.partition.setChecked(style.show_partition)
-        for choice in self.menus.ablation_to.actions():
-            choice.setChecked(choice.data() == new.ablation.to)
+        self.menus.follow(new)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -271,20 +264,10 @@ class MainWindow(QMainWindow):
         return handled
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()):
-            event.acceptProposedAction()
+        dropping.enter(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        paths = dropped_paths(event.mimeData())
-        beside = event.modifiers() & Qt.KeyboardModifier.ShiftModifier and all(kind_of(p) in MODEL_KINDS for p in paths)
-        if paths and beside:
-            self.comparing.add_paths(paths)
-            event.acceptProposedAction()
-        elif len(paths) == 1 and may_be_restored(paths[0]):
-            self.restorer.open(paths[0])
-            event.acceptProposedAction()
-        elif self.sources.drop(event.mimeData()):
-            event.acceptProposedAction()
+        dropping.drop(self, event)
 
     def present(self, opened: Opened) -> None:
         """Show what was opened elsewhere instead of beginning with something."""
@@ -340,17 +323,6 @@ class MainWindow(QMainWindow):
     def show_shortcuts(self) -> None:
         """The sheet of keys and gestures."""
         ShortcutSheet(self, gestures=GESTURES).open()
-
-    def show_about(self) -> None:
-        """Version and purpose."""
-        box = QMessageBox(self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle("About vitviz")
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(
-            f"vitviz {__version__}\n\nLook inside vision transformers: every head of every layer.\nMIT licence."
-        )
-        box.open()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.browsing.play(False)
