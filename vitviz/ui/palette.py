@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import shiboken6
@@ -24,13 +24,25 @@ _MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Offered:
+    """What a box offers, by the names of an action: one of Qt's own without an owner may be freed by any thread."""
+
+    trigger: Callable[[], None]
+    enabled: bool
+
+    def isEnabled(self) -> bool:
+        """Whether it can be chosen now."""
+        return self.enabled
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Command:
     """An action of a window, with the titles of the menus that lead to it."""
 
     menus: tuple[str, ...]
     name: str
     shortcut: str  # as this system writes it, several parted by " / "
-    action: QAction
+    action: QAction | Offered
 
     @property
     def path(self) -> str:
@@ -43,7 +55,7 @@ def commands(window: QWidget) -> list[Command]:
 
     Then what the boxes of the tool bars offer to choose, under the box's name, where no menu has it.
     """
-    found: dict[QAction, Command] = {}
+    found: dict[object, Command] = {}
     for bar in window.findChildren(QMenuBar):
         found.update((each.action, each) for each in _walk(bar.actions(), ()))
     for owner in (*window.findChildren(QToolBar), window):
@@ -62,10 +74,7 @@ def _offered(bar: QToolBar) -> Iterator[Command]:
         if offers is None or not owner.isVisible():
             continue
         for name, run in offers():
-            action = QAction(name)
-            action.setEnabled(box.isEnabled())
-            action.triggered.connect(lambda _=False, run=run: run())
-            yield Command((box.accessibleName(),), name, "", action)
+            yield Command((box.accessibleName(),), name, "", Offered(run, box.isEnabled()))
 
 
 def _walk(actions: Sequence[QAction], menus: tuple[str, ...]) -> Iterator[Command]:
