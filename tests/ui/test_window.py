@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QMenu, QToolBar
 from vitviz.attention.values import Place
 from vitviz.ui.app import create
 from vitviz.ui.jobs import THREAD_NAME
-from vitviz.ui.palette import CommandPalette, commands
+from vitviz.ui.palette import CommandPalette, Offered, commands
 from vitviz.ui.shortcuts import ShortcutSheet
 
 Key = Qt.Key
@@ -38,7 +38,7 @@ def test_every_action_has_a_name_a_tooltip_and_a_place_in_the_palette(window):
     found = commands(window)
     assert len(found) > 40
     for each in found:
-        assert each.name.strip() and each.action.toolTip().strip()
+        assert each.name.strip() and (isinstance(each.action, Offered) or each.action.toolTip().strip())
     listed = {each.action for each in found}
     inner = {action for menu in window.findChildren(QMenu) for action in menu.actions() if action.menu()}
     for action in window.findChildren(QAction):
