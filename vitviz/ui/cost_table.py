@@ -20,6 +20,7 @@ class CostTable(QTableWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setTabKeyNavigation(False)
         self.rows: list[Row] = []
         self.setAccessibleName("What the models cost")
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

@@ -47,6 +47,7 @@ class ModelPanel(QWidget):
         self.top = TopClasses(self)
         self.top.hide()
         self.report = QTableWidget(0, 2, self)
+        self.report.setTabKeyNavigation(False)  # Tab leads on, the arrows go through the rows
         self.report.setHorizontalHeaderLabels(["Report", ""])
         self.report.horizontalHeader().hide()
         self.report.verticalHeader().hide()

@@ -67,6 +67,7 @@ class PatchesPanel(QWidget):
         holder.setLayout(self._row)
         scroll = QScrollArea()
         scroll.setWidget(holder)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setFixedHeight(34)

@@ -26,6 +26,7 @@ class TransferTable(QTableWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(len(TITLES), len(_HEADINGS), parent)
+        self.setTabKeyNavigation(False)
         self.setAccessibleName("Prediction with every kind of positions")
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)

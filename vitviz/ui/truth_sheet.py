@@ -110,6 +110,7 @@ class TruthSheet(QWidget):
 
 def _table() -> QTableWidget:
     table = QTableWidget(0, len(_COLUMNS))
+    table.setTabKeyNavigation(False)
     for i, (title, tip) in enumerate(zip(_COLUMNS, _TIPS, strict=True)):
         head = QTableWidgetItem(title)
         head.setToolTip(tip)
