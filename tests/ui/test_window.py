@@ -497,3 +497,21 @@ def test_a_small_window_stays_small_whatever_is_opened_in_it(qtbot, window, pane
         panel = room.widget()
         assert room.viewport().width() + room.horizontalScrollBar().maximum() == panel.width(), dock.windowTitle()
         assert panel.width() >= panel.minimumSizeHint().width(), dock.windowTitle()
+
+
+def test_tab_goes_through_the_window_and_comes_back(window):
+    start = window.map_view.view
+    window.activateWindow()
+    start.setFocus()
+    names = []
+    for _ in range(120):
+        focused = QApplication.focusWidget()
+        names.append(
+            focused.accessibleName() or focused.text() if hasattr(focused, "text") else focused.accessibleName()
+        )
+        QTest.keyClick(focused, Qt.Key.Key_Tab)
+        if QApplication.focusWidget() is start:
+            break
+    assert QApplication.focusWidget() is start, names
+    assert {"Report about the model", "Colormap", "Opacity of the map", "Layer", "Method"} <= set(names)
+    assert {window.atlas.view.accessibleName(), window.patches.view.accessibleName()} <= set(names)
