@@ -1,5 +1,7 @@
 """Heads switched off in the window: clicks, keys, what is said about it, and the way back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
@@ -145,9 +147,36 @@ def test_another_picture_goes_through_the_altered_model_another_model_does_not(
     window.opener.opened.emit(again)
     pane = settled()
     assert pane.opened.image is other and pane.opened.trace.ablation.heads == ((1, 1),)
-    window.opener.opened.emit(ragged)
+    with qtbot.waitSignal(window.panes.told) as told:
+        window.opener.opened.emit(ragged)
+    assert "is another network" in told.args[0]
     QApplication.processEvents()
     assert settled().opened is ragged and not window.store.state.ablation
+
+
+def test_heads_stay_off_at_another_crop_and_size_of_the_same_network(qtbot, window, opened, settled):
+    right_click(qtbot, window, 1, 1)
+    settled()
+    for changes in ({"crop": "squash"}, {"image_size": (96, 96)}):
+        model = vitviz.load_model("test_vit", pretrained=False, device="cpu", **changes)
+        wish = replace(opened.wish, model=replace(opened.wish.model, **changes))
+        window.opener.opened.emit(Opened(wish, opened.image, model, vitviz.trace(model, opened.image)))
+        shown = settled().opened
+        assert shown.model is model and shown.trace.ablation == Ablation([(1, 1)])
+        expected = vitviz.trace(model, opened.image, ablation=Ablation([(1, 1)]))
+        np.testing.assert_allclose(shown.trace.logits, expected.logits, atol=1e-5)
+        assert "1 head off (1.1)" in window.map_view.badge.text.text()
+
+
+def test_other_numbers_of_heads_are_said_to_drop_what_was_off(qtbot, window, opened, settled):
+    right_click(qtbot, window, 1, 1)
+    settled()
+    model = vitviz.load_model("test_vit", pretrained=False, device="cpu", num_heads=4)
+    wish = replace(opened.wish, model=replace(opened.wish.model, num_heads=4))
+    with qtbot.waitSignal(window.panes.told) as told:
+        window.opener.opened.emit(Opened(wish, opened.image, model, vitviz.trace(model, opened.image)))
+    assert told.args == ["All heads are on again: test_vit now has other layers or heads."]
+    assert not settled().opened.trace.ablation and window.status.currentMessage() == told.args[0]
 
 
 def test_what_was_zoomed_into_stays_in_sight(qtbot, window, settled):

@@ -19,11 +19,13 @@ KIND = "ablation"
 class Alteration(QObject):
     """Keeps what a pane shows to the ablation in its state: runs the model without these heads, and shows that trace.
 
-    Another model begins with all heads on; another picture is shown through the model as it is altered.
-    `failed(exception)` when the altered model could not be run: the state goes back to what is shown.
+    Another network begins with all heads on, and `told(str)` says so where some were off; another picture, and the same
+    network with another size or crop, are shown as altered. `failed(exception)` when the altered model could not be
+    run: the state goes back to what is shown.
     """
 
     failed = Signal(object)
+    told = Signal(str)
 
     def __init__(self, pane: Pane, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -44,11 +46,15 @@ class Alteration(QObject):
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
-        before, self._shown = self._plain, opened
+        before, shown, self._shown = self._plain, self._shown, opened
         if opened.trace.ablation:
             return
         self._plain = opened
-        if before is not None and before.model is not opened.model:
+        if before is not None and before.model is not opened.model and not _same_heads(before, opened):
+            if self._pane.store.state.ablation or (shown is not None and shown.trace.ablation):
+                same = _network(before) == _network(opened)
+                why = "now has other layers or heads" if same else "is another network"
+                self.told.emit(f"All heads are on again: {opened.model.name} {why}.")
             self._pane.store.update(ablation=Ablation())
         self._alter()
 
@@ -100,3 +106,15 @@ class Alteration(QObject):
     def _go_back(self) -> None:
         if self._shown is not None:
             self._pane.store.update(ablation=self._shown.trace.ablation)
+
+
+def _network(opened: Opened) -> tuple[str, str | None, bool]:
+    """What tells networks apart, whatever the sizes, the crop, the device."""
+    wish = opened.wish.model
+    return wish.source, wish.network, wish.pretrained
+
+
+def _same_heads(one: Opened, other: Opened) -> bool:
+    """Whether a layer and head mean the same in both."""
+    counts = [[layer.num_heads for layer in opened.trace.layers] for opened in (one, other)]
+    return _network(one) == _network(other) and counts[0] == counts[1]

@@ -115,13 +115,15 @@ class PaneColumn(QWidget):
 class Panes(QWidget):
     """The panes, and what stands for the current one.
 
-    `opened(Opened)` and `failed(Wish, exception)` tell of every pane's opener, `current_changed(PaneColumn)` when
-    another pane becomes current, `added(PaneColumn)` and `removed(PaneColumn)` when there are more or fewer. Docks
-    follow `current`. Of what is asked to be opened, a picture is for all panes, a model for the current one.
+    `opened(Opened)` and `failed(Wish, exception)` tell of every pane's opener, `told(str)` is for the status bar,
+    `current_changed(PaneColumn)` when another pane becomes current, `added(PaneColumn)` and `removed(PaneColumn)` when
+    there are more or fewer. Docks follow `current`. Of what is asked to be opened, a picture is for all panes, a model
+    for the current one.
     """
 
     opened = Signal(object)
     failed = Signal(object, object)
+    told = Signal(str)
     current_changed = Signal(object)
     added = Signal(object)
     removed = Signal(object)
@@ -172,6 +174,7 @@ class Panes(QWidget):
 
     def _connect(self, column: PaneColumn) -> None:
         column.opener.opened.connect(self.opened)
+        column.alteration.told.connect(self.told)
         column.opener.failed.connect(lambda wish, error: self._fail(column, wish, error))
         column.chosen.connect(lambda: self.set_current(column))
         column.close_asked.connect(lambda: self.close_column(column))

@@ -177,6 +177,7 @@ class MainWindow(QMainWindow):
         self.exporter.asking.connect(self.browsing.hold)
         self.patches.reach_asked.connect(self.show_reach)
         for teller in (
+            self.panes,
             self.browsing,
             self.comparing,
             self.exporter,
