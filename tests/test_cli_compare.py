@@ -14,10 +14,14 @@ def numbers(path):
     return list(csv.DictReader(path.open()))
 
 
+def table_of(figure):
+    return figure.with_name(f"{figure.name}.csv")
+
+
 def test_demo_at_three_patch_sizes_with_what_each_costs(tmp_path, capsys):
     out = tmp_path / "demo.png"
     assert main(["compare", PICTURE, "--patch-size", "8,16,32", "--runs", "3", "--out", str(out)]) == 0
-    found = numbers(out.with_suffix(".csv"))
+    found = numbers(table_of(out))
     assert [int(row["tokens"]) for row in found] == [257, 65, 17]
     assert [row["approximation"] for row in found] == ["False"] * 3
     flops = [int(row["flops"]) for row in found]
@@ -31,8 +35,8 @@ def test_demo_at_three_patch_sizes_with_what_each_costs(tmp_path, capsys):
     assert main(["export", "--recipe", str(tmp_path / "demo.png.json"), "--out", str(tmp_path / "again")]) == 0
     again = tmp_path / "again" / "star_and_ring-comparison.png"
     assert again.read_bytes() == out.read_bytes()
-    assert again.with_suffix(".csv").read_bytes() == out.with_suffix(".csv").read_bytes()
-    assert capsys.readouterr().out.split() == [str(again), str(again.with_suffix(".csv"))]
+    assert table_of(again).read_bytes() == table_of(out).read_bytes()
+    assert capsys.readouterr().out.split() == [str(again), str(table_of(again))]
     assert f"×{flops[2] / flops[0]:.2g}" in said and "Tokens" in said
 
 
@@ -43,7 +47,7 @@ def test_models_of_two_sizes_at_two_resolutions(tmp_path):
         "--image-size", "96,128x160", "--runs", "1", "--head", "0", "--out", str(out),
     ])  # fmt: skip
     assert status == 0
-    found = numbers(out.with_suffix(".csv"))
+    found = numbers(table_of(out))
     assert [(row["view_height"], row["view_width"]) for row in found] == [("96", "96"), ("128", "160")] * 2
     assert int(found[2]["parameters"]) > 10 * int(found[0]["parameters"])
 

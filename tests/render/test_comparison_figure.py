@@ -97,7 +97,7 @@ def test_numbers_are_plain_and_complete(models):
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_files_lie_beside_each_other(models, tmp_path, kind, picture):
     paths = write_comparison(tmp_path / f"two.{kind}", models, Style(), Figure(width=120.0, dpi=100))
-    assert [path.name for path in paths] == [f"two.{kind}", "two.csv", f"two.{kind}.json"]
+    assert [path.name for path in paths] == [f"two.{kind}", f"two.{kind}.csv", f"two.{kind}.json"]
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[kind]
     assert paths[0].read_bytes().startswith(start) or paths[0].read_bytes().startswith(b"<svg")
     record = json.loads(paths[2].read_text())
@@ -106,6 +106,14 @@ def test_files_lie_beside_each_other(models, tmp_path, kind, picture):
     assert record["made"]["sha256"] == hashlib.sha256(paths[0].read_bytes()).hexdigest()
     if kind == "png":
         assert json.loads(text_in(paths[0].read_bytes(), 2**20)) == published(record)
+
+
+def test_tables_keep_clear_of_other_files(models, tmp_path):
+    (tmp_path / "own.csv").write_text("mine")
+    figures = [tmp_path / f"own.{kind}" for kind in ("png", "svg")]
+    tables = [write_comparison(path, models, Style(), Figure(width=120.0))[1] for path in figures]
+    assert tables[0] != tables[1] and all(path.is_file() for path in tables)
+    assert (tmp_path / "own.csv").read_text() == "mine"
 
 
 def test_other_endings_are_refused(models, tmp_path):

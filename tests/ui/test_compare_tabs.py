@@ -94,7 +94,7 @@ def test_comparison_is_written_with_its_table_as_it_is_shown(qtbot, costed, tmp_
     path = tmp_path / "both.svg"
     with qtbot.waitSignal(costed.comparing.exported, timeout=20000):
         costed.comparing.export_to(path)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["both.csv", "both.svg", "both.svg.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["both.svg", "both.svg.csv", "both.svg.json"]
     record = json.loads((tmp_path / "both.svg.json").read_text())
     for column, model in zip(costed.panes, record["models"], strict=True):
         assert model["name"].startswith(column.pane.opened.model.name)

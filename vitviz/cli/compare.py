@@ -19,8 +19,8 @@ _EPILOG = """examples:
   vitviz compare cat.jpg --model vit_small_patch16_224 --model vit_base_patch16_224 --random --out sizes.pdf
   vitviz compare cat.jpg --model flexivit_small --patch-size 8,16,32 --image-size 240,480 --out flexi.svg
 
-Beside the figure lie the table as .csv and its recipe as .json: vitviz export --recipe makes both again, with the
-times of then.
+Beside demo.png lie the table, demo.png.csv, and the recipe, demo.png.json: vitviz export --recipe makes figure and
+table again, with the times of then.
 """
 
 

@@ -86,7 +86,7 @@ def product_of(models: Sequence[Compared], style: Style, figure: Figure, kind: K
 
 
 def write_comparison(path: Path, models: Sequence[Compared], style: Style, figure: Figure) -> list[Path]:
-    """Write the figure (PNG, SVG or PDF by its ending), the table as CSV, and the recipe beside it.
+    """Write the figure (PNG, SVG or PDF by its ending), the table `NAME.csv` and the recipe `NAME.json` beside it.
 
     Raises FileError where a file can't be written, VitvizError for another ending.
     """

@@ -28,7 +28,7 @@ class Product:
     """A file that was made: the name it should have, its bytes, and its recipe.
 
     Attributes:
-        beside: other files, by the suffix that replaces the file's own.
+        beside: other files, by what their names have after the file's own.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Product:
 
     def write(self, path: Path) -> list[Path]:
         """Write the file, what belongs beside it and, as the last one, its recipe `NAME.json`; their paths."""
-        others = {path.with_suffix(suffix): data for suffix, data in self.beside.items()}
+        others = {path.with_name(path.name + suffix): data for suffix, data in self.beside.items()}
         recipe = json.dumps(self.recipe, indent=1, ensure_ascii=False, allow_nan=False).encode()
         files = {path: self.data, **others, sidecar_of(path): recipe}
         for target, data in files.items():

@@ -253,7 +253,7 @@ class Comparing(QObject):
     def _written(self, number: int, kind: str, result: object) -> None:
         if kind.startswith(EXPORT) and isinstance(result, Path):
             self.exported.emit(result)
-            self.told.emit(f"Written: {result}, its numbers {result.stem}.csv and its recipe {result.name}.json")
+            self.told.emit(f"Written: {result}, its numbers {result.name}.csv and its recipe {result.name}.json")
 
     @Slot(int, str, object)
     def _not_written(self, number: int, kind: str, error: Exception) -> None:
