@@ -35,7 +35,7 @@ def test_writes_one_tidy_table_to_a_file(tmp_path, capsys):
     assert cli.main([*arguments, "--out", str(path)]) == 0
     assert capsys.readouterr().out.strip() == str(path)
     lines = path.read_text().splitlines()
-    assert "model demo without 3.0, 5" in lines[0]
+    assert "model demo without L3 H0, L5" in lines[0]
     rows = list(csv.DictReader(lines[1:]))
     assert {row["curve"] for row in rows} == {"deletion", "insertion", "gain"}
     assert list(tmp_path.iterdir()) == [path]

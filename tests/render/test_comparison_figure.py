@@ -141,7 +141,7 @@ def test_heads_that_are_off_come_again(tiny_vit, picture):
     from vitviz.render.comparison_recipe import read
 
     assert read(Path("a.json"), made.recipe).produce(picture, [tiny_vit]).data == made.data
-    assert "without 0.1" in made.recipe["models"][0]["name"]
+    assert "without L0 H1" in made.recipe["models"][0]["name"]
 
 
 def changed(content, where, value):

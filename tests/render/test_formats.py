@@ -300,8 +300,8 @@ class TestAlteredModels:
         ids=str,
     )
     def test_their_figures_and_sheets_say_so(self, altered, seen, fields):
-        assert altered.trace.without == "without 3.0, 5"
-        assert "without 3.0, 5" in self.texts(bytes_of(altered, format="svg", **fields))
+        assert altered.trace.without == "without L3 H0, L5"
+        assert "without L3 H0, L5" in self.texts(bytes_of(altered, format="svg", **fields))
         assert "without" not in self.texts(bytes_of(seen, format="svg", **fields))
 
     def test_an_overlay_alone_stays_one(self, altered):
@@ -311,7 +311,7 @@ class TestAlteredModels:
 
     def test_words_for_a_mean_and_for_many_heads(self, seen):
         one = vitviz.trace(seen.model, seen.image, ablation=vitviz.Ablation([(0, 1)], "mean"), plain=seen.trace)
-        assert (seen.trace.without, one.without) == ("", "without 0.1 (set to their mean)")
+        assert (seen.trace.without, one.without) == ("", "without L0 H1 (set to their mean)")
 
     def test_tiles_that_are_zero_everywhere_say_so_and_why(self, altered, seen):
         words = self.texts(bytes_of(altered, format="svg", over="methods", figure=Figure(width=174)))

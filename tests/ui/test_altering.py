@@ -93,9 +93,9 @@ def test_badge_title_and_prediction_say_it_and_reset_takes_it_back(qtbot, window
     right_click(qtbot, window, 4, 1)
     assert badge.isVisible() and "computed" in badge.text.text()
     pane = settled()
-    assert badge.text.text() == "Altered model: 1 head off (4.1)"
-    assert "1 head off (4.1)" in window.windowTitle()
-    assert "altered: 1 head off (4.1)" in window.model_panel.text()
+    assert badge.text.text() == "Altered model: 1 head off (L4 H1)"
+    assert "1 head off (L4 H1)" in window.windowTitle()
+    assert "altered: 1 head off (L4 H1)" in window.model_panel.text()
     changes = pane.opened.trace.top_changes(5)
     assert top.classes == [(label, now) for label, _, now in changes]
     assert top.before == [before for _, before, _ in changes]
@@ -165,7 +165,7 @@ def test_heads_stay_off_at_another_crop_and_size_of_the_same_network(qtbot, wind
         assert shown.model is model and shown.trace.ablation == Ablation([(1, 1)])
         expected = vitviz.trace(model, opened.image, ablation=Ablation([(1, 1)]))
         np.testing.assert_allclose(shown.trace.logits, expected.logits, atol=1e-5)
-        assert "1 head off (1.1)" in window.map_view.badge.text.text()
+        assert "1 head off (L1 H1)" in window.map_view.badge.text.text()
 
 
 def test_other_numbers_of_heads_are_said_to_drop_what_was_off(qtbot, window, opened, settled):

@@ -174,7 +174,7 @@ def test_lens_follows_the_query_while_it_is_open(window, atlas, hover):
 def test_rows_and_columns_are_numbered(window, swin):
     texts = swin.atlas.labels.texts
     assert [text for text in texts if text.isdigit()] == [*map(str, range(24))]
-    assert texts[:4] == ["0.0 window", "1.0 window", "2.0 window", "3.0 window"]
+    assert texts[:4] == ["L0 · 0.0 window", "L1 · 1.0 window", "L2 · 2.0 window", "L3 · 3.0 window"]
 
 
 def test_gaps_have_the_colour_of_the_panel(window, atlas):

@@ -147,6 +147,6 @@ def test_model_with_heads_off_is_measured_too(qtbot, costed):
     settled(qtbot, costed)
     assert costed.costing.costs()[0].tokens == 101
     table = costed.compare_tabs.table
-    assert table.horizontalHeaderItem(0).text().endswith(" · without 0.1")
+    assert table.horizontalHeaderItem(0).text().endswith(" · without L0 H1")
     assert first.title.name.toolTip().startswith(table.horizontalHeaderItem(0).text())
     assert "without" not in table.horizontalHeaderItem(1).text()

@@ -86,7 +86,7 @@ def test_heads_of_different_networks_are_matched_and_a_click_shows_the_pair(qtbo
     assert heads.way.currentText().startswith("Partners") and not heads.over.isEnabled()
     assert not heads.way.model().item(0).isEnabled() and heads.bar.limits == (0.0, 1.0)
     pair = next(p for p in heads.found.pairs if p.first == (4, 1))
-    assert heads.map.words[4, 1] == f"{pair.second[0]}.{pair.second[1]}"
+    assert heads.map.words[4, 1] == f"L{pair.second[0]} H{pair.second[1]}"
     click_cell(qtbot, view, 4, 1)
     for column, (layer, head) in ((first, pair.first), (second, pair.second)):
         assert (column.store.state.layer, column.store.state.head) == (layer, head)

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from vitviz.attention.values import Place
+from vitviz.attention.values import Ablation, Place
 from vitviz.ui.files import image_to_array
 
 
@@ -25,7 +25,9 @@ def pixels(window):
 def test_layers_are_named_in_title_box_atlas_and_status(swin_window):
     assert swin_window.map_view.title.text().startswith("Layer 1 (0.1 shifted) · ")
     assert swin_window.controls.layer.text() == "Layer 1 (0–3) · 0.1 shifted"
-    assert {"0.0 regular", "0.1 shifted", "1.0 regular", "1.1 shifted"} <= set(swin_window.atlas.labels.texts)
+    assert {"L0 · 0.0 regular", "L3 · 1.1 shifted"} <= set(swin_window.atlas.labels.texts)
+    swin_window.store.update(ablation=Ablation([(3, 1)]))
+    assert "1 head off (L3 H1)" in swin_window.map_view.badge.text.text()
     assert "layer 1 (0.1 shifted)" in swin_window.status.reading.text()
 
 

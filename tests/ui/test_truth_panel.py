@@ -136,7 +136,7 @@ def test_another_trace_clears_it(qtbot, window, panel, run):
     qtbot.waitUntil(lambda: bool(window.pane.opened.trace.ablation), timeout=20000)
     assert panel.result is None and panel.table.rowCount() == 0 and not panel.save.isEnabled()
     run()
-    assert "1 head off (0.1)" in panel.caption.text()
+    assert "1 head off (L0 H1)" in panel.caption.text()
 
 
 def test_exports_numbers_and_a_picture(panel, run, tmp_path):

@@ -15,7 +15,7 @@ from vitviz.attention.capture import capture
 from vitviz.attention.layer import Layer
 from vitviz.attention.placing import place
 from vitviz.attention.sequence import tokens_of_layer
-from vitviz.attention.values import Ablation
+from vitviz.attention.values import Ablation, head_name
 from vitviz.errors import AttentionError, Cancelled, ModelError
 from vitviz.images import Image, View
 from vitviz.models.model import Model, patch_size_of
@@ -73,11 +73,12 @@ class Trace:
 
     @property
     def without(self) -> str:
-        """ "without 3.0, 5": the heads that are off as layer.head, a layer alone where all of its heads are; or ""."""
+        """ "without L3 H0, L5": the heads that are off, a layer alone where all of its heads are; or ""."""
         parts: list[str] = []
         for layer in self.layers:
             off = self.ablation.of(layer.index)
-            parts += [str(layer.index)] if len(off) == layer.num_heads else [f"{layer.index}.{head}" for head in off]
+            whole = len(off) == layer.num_heads
+            parts += [f"L{layer.index}"] if whole else [head_name(layer.index, head) for head in off]
         if not parts:
             return ""
         named = ", ".join(parts[:8]) + (f", … ({len(self.ablation.heads)} heads)" if len(parts) > 8 else "")

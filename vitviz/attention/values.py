@@ -86,6 +86,11 @@ class Selection:
     options: RolloutOptions | None = None
 
 
+def head_name(layer: int, head: int) -> str:
+    """ "L3 H0": a head in short, unlike the "3.0" of stages and blocks; both numbers counted from 0."""
+    return f"L{layer} H{head}"
+
+
 @dataclass(frozen=True, slots=True)
 class Ablation:
     """Heads that are switched off: a model altered so is another model, and what it shows is of that one.
@@ -122,20 +127,20 @@ class Ablation:
 
     @property
     def text(self) -> str:
-        """ "3.0 3.5": the heads that are off as layer.head; empty where all are on."""
+        """ "3.0 3.5": the heads that are off as the command line takes them; empty where all are on."""
         return " ".join(f"{layer}.{head}" for layer, head in self.heads)
 
     @property
     def brief(self) -> str:
-        """ "without 5.2", to stand after the name of a model; empty where all heads are on."""
-        pairs = self.text.split()
+        """ "without L5 H2", to stand after the name of a model; empty where all heads are on."""
+        pairs = [head_name(*pair) for pair in self.heads]
         named = ", ".join(pairs) if len(pairs) <= 3 else f"{len(pairs)} heads"
         return "" if not pairs else f"without {named}" if self.to == "zero" else f"{named} at the mean"
 
     @property
     def words(self) -> str:
-        """ "2 heads off (3.0, 3.5)", for a line of text."""
-        pairs = self.text.split()
+        """ "2 heads off (L3 H0, L3 H5)", for a line of text."""
+        pairs = [head_name(*pair) for pair in self.heads]
         named = ", ".join(pairs[:6]) + (", …" if len(pairs) > 6 else "")
         how = "" if self.to == "zero" else ", set to their mean"
         return f"{len(pairs)} head{'' if len(pairs) == 1 else 's'} off ({named}{how})"
@@ -152,7 +157,7 @@ class Map:
         padding_mass: the share that a windowed layer spent on padding, before the row was normalised.
         query_cell: the patch that looks (or is looked at), None for named tokens.
         ablation: the heads that were switched off in the model that was looked into.
-        without: the same in words, "without 3.0, 5"; "" where all were on.
+        without: the same in words, "without L3 H0, L5"; "" where all were on.
         layer_title: stage, block and kind of window of the layer, "2.1 shifted"; "" where a network has no stages.
         windows: how the layer cuts its grid, None for attention over the whole grid.
         neighbour: how the next layer of the same stage cuts it (of the last one: the layer before), if another way.

@@ -221,6 +221,6 @@ def _fitted(pixels: np.ndarray, shape: tuple[int, ...], background: tuple[int, i
 
 def _description(plan: Plan, tiles: list[Tile]) -> str:
     shown = tiles[0].shown
-    off = f" without {shown.ablation.text}" if shown.ablation else ""
-    what = f"{plan.selection.method} of {shown.model_name}{off} over {shown.image_name}"
+    model = f"{shown.model_name} {shown.without}".strip()
+    what = f"{plan.selection.method} of {model} over {shown.image_name}"
     return f"{what}, {shown.layer_name}" if plan.over == "map" else f"{what}, all {plan.over}"

@@ -21,6 +21,7 @@ from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.words import layer_text
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -194,8 +195,8 @@ class AblationPanel(AskedPanel[Changes]):
         trace, target = self.result.trace, self.result.target
         change, logit = float(self.result.values[layer, head]), float(trace.logits[target])
         self.caption.setText(
-            f"Layer {layer} head {head} · logit of {trace.label(target)} {logit:.3f} → {logit + change:.3f} "
-            f"({change:+.4f})"
+            f"{layer_text(layer, trace.layers[layer].title)} head {head} · logit of {trace.label(target)} "
+            f"{logit:.3f} → {logit + change:.3f} ({change:+.4f})"
         )
 
     @Slot(object)

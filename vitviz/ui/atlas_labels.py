@@ -43,7 +43,7 @@ class AtlasLabels:
     def name(self, tiles: Tiles, titles: Sequence[str], ordered_by: str) -> None:
         """Label other tiles; `titles` are the longer names of layers, `ordered_by` what the heads are sorted by."""
         self._tiles, self._titled = tiles, any(titles)
-        self._layers = tuple(titles[i] if titles and titles[i] else str(i) for i in range(len(tiles.heads)))
+        self._layers = tuple(f"L{i} · {titles[i]}" if titles and titles[i] else str(i) for i in range(len(tiles.heads)))
         self._heads_title = f"heads, least {ordered_by} first" if ordered_by else "head"
         self.write()
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vitviz.attention.values import head_name
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.pair_map import PairMap
@@ -206,13 +207,14 @@ class HeadPairsView(QWidget):
         known = found.values[np.isfinite(found.values)]
         top = float(known.max()) if known.size else 0.0
         limits = (0.0, 1.0) if matched else (0.0, top if top > 1e-6 else 1.0)
-        words = {pair.first: f"{pair.second[0]}.{pair.second[1]}" for pair in found.pairs} if matched else {}
+        words = {pair.first: head_name(*pair.second) for pair in found.pairs} if matched else {}
         self.map.show_values(found.heads, found.values, limits, words)
         quantity = {DISTANCE: "distance of rows", RANK: "1 − Spearman ρ", MATCH: "overlap"}[self._found_way]
         self.bar.show_scale("viridis", limits, "fixed scale" if matched else "from 0 to its largest", quantity)
         self.heads.clear()
         for pair in sorted(found.pairs, key=lambda p: -np.nan_to_num(p.value, nan=-1.0)):
-            names = "  ↔  ".join(f"L{layer} H{head}" for layer, head in dict.fromkeys((pair.first, pair.second)))
+            both = [self._name(which, *each) for which, each in enumerate((pair.first, pair.second))]
+            names = "  ↔  ".join(both[:1] if pair.first == pair.second else both)
             self.heads.addItem(f"{pair.value:.3f}   {names}" if np.isfinite(pair.value) else f"  –      {names}")
             self.heads.item(self.heads.count() - 1).setData(Qt.ItemDataRole.UserRole, pair)
         self._say(*(self.map.under or (-1, -1)))
@@ -225,11 +227,11 @@ class HeadPairsView(QWidget):
         if layer < 0:
             self.caption.setText(self._summary(self.found))
             return
-        pair, name = self._by_head.get((layer, head)), f"{layer_text(layer)} head {head}"
+        pair, name = self._by_head.get((layer, head)), self._in_full(0, layer, head)
         if pair is None:
             self.caption.setText(f"{name} goes with no head of the other model")
         elif self._found_way == MATCH:
-            other = f"layer {pair.second[0]} head {pair.second[1]}"
+            other = self._in_full(1, *pair.second).lower()
             self.caption.setText(f"{name} goes with {other} of the other model: overlap {pair.value:.3f}")
         elif not np.isfinite(pair.value):
             self.caption.setText(f"{name}: a row is constant and has no order")
@@ -237,10 +239,22 @@ class HeadPairsView(QWidget):
             quantity = "distance of rows" if self._found_way == DISTANCE else "1 − Spearman ρ ="
             self.caption.setText(f"{name}: {quantity} {pair.value:.4f}")
 
+    def _title(self, which: int, layer: int) -> str:
+        """ "2.1 shifted" where the network of that pane has stages, else ""."""
+        titles = self._panes[which].store.reality.titles if self._panes else ()
+        return titles[layer] if layer < len(titles) else ""
+
+    def _name(self, which: int, layer: int, head: int) -> str:
+        title = self._title(which, layer)
+        return head_name(layer, head) + (f" ({title})" if title else "")
+
+    def _in_full(self, which: int, layer: int, head: int) -> str:
+        return f"{layer_text(layer, self._title(which, layer))} head {head}"
+
     def _summary(self, found: HeadPairs) -> str:
         if self._found_way == MATCH:
             count = len(found.pairs)
-            return f"{count} of {sum(found.heads)} heads have a partner; in the cells its layer.head. Click shows both"
+            return f"{count} of {sum(found.heads)} heads have a partner; named in the cells. Click shows both"
         if found.queries is not None:
             taken, every = found.queries
             which = f"mean over all {every} queries" if taken == every else f"mean over {taken} of {every} queries"

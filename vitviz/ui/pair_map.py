@@ -102,7 +102,13 @@ class PairMap(QWidget):
         low, high = self.limits
         metrics = QFontMetricsF(self.font())
         widest = max((metrics.horizontalAdvance(text) for text in self.words.values()), default=0.0)
-        room = self.cell(0, 0).width() > widest + 4 and self.cell(0, 0).height() >= metrics.height() - 2
+        wide, high = self.cell(0, 0).width() - 4, self.cell(0, 0).height()
+        # "L11 H3" goes on two lines where cells are narrow and high.
+        parted = widest >= wide
+        if parted:
+            parts = (part for text in self.words.values() for part in text.split())
+            widest = max((metrics.horizontalAdvance(part) for part in parts), default=0.0)
+        room = widest < wide and high >= (2 if parted else 1) * metrics.height() - 2
         for layer, count in enumerate(self.heads):
             for head in range(count):
                 box, value = self.cell(layer, head).adjusted(0, 0, -gap, -gap), self.values[layer, head]
@@ -114,7 +120,8 @@ class PairMap(QWidget):
                 painter.fillRect(box, color)
                 if room and (layer, head) in self.words:
                     painter.setPen(QColor("#000000" if color.lightnessF() > 0.45 else "#ffffff"))
-                    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self.words[layer, head])
+                    text = self.words[layer, head].replace(" ", "\n") if parted else self.words[layer, head]
+                    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
         for at, color in ((self.under, _POINTED), (self.marked, _CHOSEN)):
             if at is not None and at[0] < len(self.heads) and at[1] < self.heads[at[0]]:
                 box = self.cell(*at).adjusted(-0.5, -0.5, -0.5, -0.5)

@@ -20,6 +20,7 @@ from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State
+from vitviz.ui.words import layer_text
 
 _SHORT = {
     "distance_vit_px": "distance (ViT), px",
@@ -203,7 +204,9 @@ class StatisticsPanel(LazyPanel):
         if values is None or found is None or layer < 0:
             self.reading.setText(" ")
             return
-        text = f"Layer {layer} head {head}: {float(values[layer, head]):.4g} {self._unit()}"
+        titles = self._pane.store.reality.titles
+        name = layer_text(layer, titles[layer] if layer < len(titles) else "")
+        text = f"{name} head {head}: {float(values[layer, head]):.4g} {self._unit()}"
         if found.sink and self.quantity.currentData() == "mass_sink":
             row, col = found.sink[layer][head]
             text += f" on patch ({row}, {col})"
