@@ -15,6 +15,7 @@ from cli_cases import write_picture
 
 from vitviz import cli, resources
 from vitviz.errors import ImageError
+from vitviz.render import many
 from vitviz.render.folders import items_of
 
 DEMO = ["--model", "demo", "--device", "cpu"]
@@ -114,7 +115,7 @@ def test_pattern_is_taken_as_one(three, tmp_path):
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
 
 
-def test_other_wish_is_made_and_damaged_figure_is_made_again(three, tmp_path):
+def test_other_wish_replaces_and_damaged_figure_is_made_again(three, tmp_path, capsys):
     out = tmp_path / "out"
     assert export(three, "--out", out) == 0
     figures = sorted(out.rglob("*.png"))
@@ -127,6 +128,7 @@ def test_other_wish_is_made_and_damaged_figure_is_made_again(three, tmp_path):
     assert export(three, "--out", out, "--opacity", "0.3") == 0
     drawn = [json.loads(path.read_text())["style"]["opacity"] for path in out.rglob("*.json")]
     assert drawn == [0.3] * 3
+    assert "older figures of 3 replaced" in capsys.readouterr().err
     times = [path.stat().st_mtime_ns for path in figures]
     assert export(three, "--out", out, "--opacity", "0.3", "--again") == 0
     assert all(path.stat().st_mtime_ns != before for path, before in zip(figures, times, strict=True))
@@ -179,6 +181,43 @@ def test_copy_of_a_picture_that_is_done_has_its_own_figure(three, tmp_path):
     assert export(three, "--out", tmp_path / "out") == 0
     assert len(list((tmp_path / "out").glob("copy-*.png"))) == 1
     assert len(list((tmp_path / "out").rglob("*.png"))) == 4
+
+
+def test_figure_of_another_picture_of_the_same_name_is_never_written_over(tmp_path):
+    out = tmp_path / "out"
+    for seed, folder in enumerate(("first", "second", "third")):
+        (tmp_path / folder).mkdir()
+        write_picture(tmp_path / folder / "same.png", size=(40, 60), seed=seed)
+        assert export(tmp_path / folder / "same.png", "--out", out) == 0
+    recipes = {path: json.loads(path.read_text()) for path in out.glob("*.json")}
+    assert len({recipe["picture"]["sha256"] for recipe in recipes.values()}) == 3
+    times = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    for folder in ("third", "first", "second"):
+        assert export(tmp_path / folder / "same.png", "--out", out) == 0
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == times
+    assert export(tmp_path / "second" / "same.png", "--opacity", "0.3", "--out", out) == 0
+    drawn = sorted(json.loads(path.read_text())["style"]["opacity"] for path in out.glob("*.json"))
+    assert drawn == [0.3, 0.6, 0.6]
+
+
+def test_picture_that_breaks_the_model_costs_the_others_of_its_batch_nothing(three, tmp_path, capsys, monkeypatch):
+    real = many.traces
+
+    def breaking(model, images, **options):
+        if any(image.name == "a-b.png" for image in images):
+            raise RuntimeError("a kernel that is not there")
+        return real(model, images, **options)
+
+    monkeypatch.setattr(many, "traces", breaking)
+    assert export(three, "--batch", "3", "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "a-b.png failed: RuntimeError: a kernel that is not there" in said
+    assert "2 pictures exported, 0 were done before, 1 failed" in said
+
+
+def test_map_of_zeros_is_said(three, tmp_path, capsys):
+    assert export(three / "a-b.png", "--without", "5", "--out", tmp_path / "out") == 0
+    assert "a-b.png: All zero: all heads of layer 5 are off" in capsys.readouterr().err
 
 
 def test_other_files_of_a_folder_are_counted_by_kind(three, tmp_path, capsys):

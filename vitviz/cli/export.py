@@ -13,7 +13,7 @@ from vitviz.cli.ablation import ablation_arguments, without
 from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
 from vitviz.cli.failing import say_failed
-from vitviz.cli.figures import figure_arguments, plan_of, selection_arguments, spread
+from vitviz.cli.figures import figure_arguments, idle_options, plan_of, selection_arguments, spread
 from vitviz.cli.progress import bar
 from vitviz.errors import Cancelled
 
@@ -57,6 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.recipe is None and not arguments.pictures:
         print("vitviz export: name at least one PICTURE, or a --recipe.", file=sys.stderr)
         return 2
+    if arguments.recipe is None and (idle := idle_options(arguments)):
+        print(f"vitviz export: {idle}", file=sys.stderr)
+        return 2
     from vitviz.render.folders import items_of, passed_over
     from vitviz.render.many import Job, checked_folder, export_many, wish_of
 
@@ -87,14 +90,17 @@ def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
     from tqdm import tqdm
 
     failed: list[Outcome] = []
-    skipped = done = 0
+    notes: list[str] = []
+    skipped = done = replaced = 0
     with bar(count) as shown:
         try:
             for outcome in outcomes:
                 shown.update()
                 skipped += outcome.skipped
                 done += bool(outcome.written) and not outcome.problem
+                replaced += outcome.replaced
                 failed += [outcome] if outcome.problem else []
+                notes += [outcome.note] if outcome.note else []
                 for path in outcome.written:
                     with tqdm.external_write_mode(file=sys.stdout):
                         print(path, flush=True)
@@ -103,9 +109,12 @@ def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
             seen = done + skipped + len(failed)
             print(f"vitviz: Interrupted after {seen} of {count} pictures: run it again to go on.", file=sys.stderr)
             return 130
+    for note in notes:
+        print(f"vitviz: {note}", file=sys.stderr)
     status = say_failed([outcome.problem for outcome in failed])
-    if count > 1 or skipped or others:
+    if count > 1 or skipped or others or replaced:
         words = f"{done} pictures exported, {skipped} were done before, {len(failed)} failed"
+        words += f"; older figures of {replaced} replaced" if replaced else ""
         words += f"; {others}" if others else ""
         print(f"vitviz: {words}.", file=sys.stderr)
     return status

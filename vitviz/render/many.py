@@ -6,41 +6,47 @@ One picture that fails, for whatever reason, never stops the rest.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from vitviz.attention.batches import traces
 from vitviz.errors import Cancelled, FileError, VitvizError
-from vitviz.images import MAX_BYTES, Image, read_image
+from vitviz.images import Image, read_image
 from vitviz.render.codec import to_json
+from vitviz.render.compose import empty_words
 from vitviz.render.folders import Item
 from vitviz.render.plan import Plan, Seen
-from vitviz.render.recipe import VERSION, Prepared, prepare
+from vitviz.render.recipe import Prepared, prepare
+from vitviz.render.resuming import Made, digest_of, free_path, is_done, key_of, made_in
 
 if TYPE_CHECKING:
     from vitviz.models.model import Model
 
-MAX_SIDECAR = 2**20
 _READERS, _WRITERS, _AHEAD = 2, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one picture: the files that were written, nothing where they were there, or why it failed."""
+    """What became of one picture: the files that were written, nothing where they were there, or why it failed.
+
+    Attributes:
+        note: what of the files would surprise, a map that is 0 everywhere.
+        replaced: whether older figures of the same picture were written over.
+    """
 
     item: Item
     written: tuple[Path, ...] = ()
     skipped: bool = False
     problem: str = ""
+    note: str = ""
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,11 @@ def export_many(
 
     Raises Cancelled, with all that was begun written, when `cancel` says so.
     """
-    done = _done(job.out, items) if job.resume else {}
+    made = made_in({job.out / item.folder for item in items})
+    owners = {each.path: each.picture for each in made}
+    done: dict[str, list[Made]] = {}
+    for each in made if job.resume else ():
+        done.setdefault(each.asked, []).append(each)
     with (
         ThreadPoolExecutor(_READERS, "vitviz-reader") as readers,
         ThreadPoolExecutor(_WRITERS, "vitviz-writer") as writers,
@@ -103,7 +113,8 @@ def export_many(
                 if reading:
                     ready.append(reading.popleft().result())
                 if len(ready) >= job.batch or not reading:
-                    writing += [writers.submit(_write, each, job) for each in _seen(model, ready, job, cancel)]
+                    seen = _seen(model, ready, job, cancel)
+                    writing += [writers.submit(_write, each, job, owners) for each in seen]
                     ready = []
                 # Bounded: pictures and maps that wait to be written take memory.
                 while writing and (writing[0].done() or len(writing) > job.batch + _AHEAD):
@@ -118,38 +129,41 @@ def export_many(
             yield writing.popleft().result()
 
 
-def _read(model: Model, item: Item, job: Job, done: dict[str, list[dict[str, Any]]]) -> _Read:
+def _read(model: Model, item: Item, job: Job, done: dict[str, list[Made]]) -> _Read:
     """In a reader: the picture and the model's view of it, or why not."""
     key = digest = ""
     try:
         with contextlib.suppress(OSError):  # why it can't be read is said by read_image
-            digest = _digest(item.path)
-        key = _key(digest, model, item, job.wish) if digest else ""
-        if key and _is_done(done.get(key, [])):
+            digest = digest_of(item.path)
+        key = key_of(digest, model, item, job.wish) if digest else ""
+        if key and is_done(done.get(key, [])):
             return _Read(item, key)
         image = read_image(item.path)
-        return _Read(item, _key(image.sha256, model, item, job.wish), image, model.preprocess(image))
-    except (VitvizError, OSError) as error:
-        return _Read(item, key, problem=str(error))
+        return _Read(item, key_of(image.sha256, model, item, job.wish), image, model.preprocess(image))
     except Exception as error:  # noqa: BLE001  whatever a picture does, the others are exported
-        return _Read(item, key, problem=f"{item.path.name} failed: {type(error).__name__}: {error}")
+        return _Read(item, key, problem=_why(item, error))
 
 
 def _seen(model: Model, ready: list[_Read], job: Job, cancel: Callable[[], bool]) -> list[_Ready]:
     """In the caller's thread: the model, and all that needs torch."""
     good = [each for each in ready if each.image is not None and each.view is not None]
-    found: dict[int, _Ready] = {}
-    if good:
-        try:
-            images = [each.image for each in good if each.image is not None]
-            many = traces(model, images, views=[e.view for e in good if e.view is not None], cancel=cancel)
-            for each, image, trace in zip(good, images, many, strict=True):
-                found[id(each)] = _prepared(each, Seen(image, model, trace), job, len(good))
-        except Cancelled:
-            raise
-        except VitvizError as error:
-            found |= {id(each): _Ready(each, problem=str(error)) for each in good}
+    found = _traced(model, good, job, cancel) if good else {}
     return [found.get(id(each)) or _Ready(each, problem=each.problem) for each in ready]
+
+
+def _traced(model: Model, good: list[_Read], job: Job, cancel: Callable[[], bool]) -> dict[int, _Ready]:
+    try:
+        images = [each.image for each in good if each.image is not None]
+        many = traces(model, images, views=[e.view for e in good if e.view is not None], cancel=cancel)
+        each_seen = zip(good, images, many, strict=True)
+        return {id(read): _prepared(read, Seen(image, model, t), job, len(good)) for read, image, t in each_seen}
+    except Cancelled:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a picture does, the others are exported
+        if len(good) == 1:
+            return {id(good[0]): _Ready(good[0], problem=_why(good[0].item, error))}
+    # One of the batch is the cause: the others are made without it.
+    return {key: ready for each in good for key, ready in _traced(model, [each], job, cancel).items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,21 +171,26 @@ class _Ready:
     read: _Read
     files: tuple[Prepared, ...] = ()
     problem: str = ""
+    note: str = ""
 
 
 def _prepared(read: _Read, seen: Seen, job: Job, batch: int) -> _Ready:
     try:
         seen = job.altered(seen)
         files = [prepare(plan, seen, batch=batch, stem=read.item.stem) for plan in job.plans(seen)]
-    except VitvizError as error:
-        return _Ready(read, problem=f"{read.item.path.name}: {error}")
+    except Cancelled:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a picture does, the others are exported
+        return _Ready(read, problem=_why(read.item, error))
+    empty = {words: None for f in files if all(words := empty_words(tile.shown) for tile in f.tiles)}
     # The trace, which is large, is not kept until the files are written.
     small = replace(seen, trace=None)  # type: ignore[arg-type]
     made = [{"asked": read.key, "part": i, "parts": len(files)} for i in range(len(files))]
-    return _Ready(read, tuple(replace(f, seen=small, made=m) for f, m in zip(files, made, strict=True)))
+    note = f"{read.item.path.name}: {'; '.join(empty)}" if empty else ""
+    return _Ready(read, tuple(replace(f, seen=small, made=m) for f, m in zip(files, made, strict=True)), note=note)
 
 
-def _write(ready: _Ready, job: Job) -> Outcome:
+def _write(ready: _Ready, job: Job, owners: dict[Path, str]) -> Outcome:
     """In a writer: draw, pack and write; numpy, Pillow and the disk only."""
     item = ready.read.item
     if ready.problem:
@@ -179,64 +198,28 @@ def _write(ready: _Ready, job: Job) -> Outcome:
     if not ready.files:
         return Outcome(item, skipped=True)
     written: list[Path] = []
+    replaced = False
     try:
         folder = job.out / item.folder
         folder.mkdir(parents=True, exist_ok=True)
         for each in ready.files:
             product = each.finish()
-            product.write(folder / product.name)
-            written.append(folder / product.name)
-    except VitvizError as error:
-        return Outcome(item, tuple(written), problem=str(error))
+            path = free_path(folder / product.name, each.recipe["picture"]["sha256"], owners)
+            replaced |= path.exists()
+            product.write(path)
+            written.append(path)
     except OSError as error:
-        problem = f"The folder {job.out / item.folder} can't be made: {error.strerror}; choose another one."
-        return Outcome(item, tuple(written), problem=problem)
+        return Outcome(item, tuple(written), problem=_no_folder(job.out / item.folder, error))
     except Exception as error:  # noqa: BLE001  whatever a picture does, the others are exported
-        return Outcome(item, tuple(written), problem=f"{item.path.name} failed: {type(error).__name__}: {error}")
-    return Outcome(item, tuple(written))
+        return Outcome(item, tuple(written), problem=_why(item, error))
+    return Outcome(item, tuple(written), note=ready.note, replaced=replaced)
 
 
-def _key(digest: str, model: Model, item: Item, wish: str) -> str:
-    """What a file must have been asked for as, to be the one that is asked for now: a copy of a picture has its own."""
-    place = (item.folder / item.stem).as_posix()
-    identity = json.dumps([VERSION, digest, place, model.identity, model.device.name, wish], sort_keys=True)
-    return hashlib.sha256(identity.encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    """sha256 of an ordinary file of a sound size, "" for anything else: reading it will say what is wrong."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode) or not 0 < found.st_size <= MAX_BYTES:
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _done(out: Path, items: Sequence[Item]) -> dict[str, list[dict[str, Any]]]:
-    """What the recipes in the folders of the figures say of files that were made, by what they were asked for as."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for folder in {out / item.folder for item in items}:
-        for path in folder.glob("*.json") if folder.is_dir() else ():
-            try:
-                if path.stat().st_size > MAX_SIDECAR:
-                    continue
-                made = json.loads(path.read_bytes())["made"]
-                key, parts, digest = made["asked"], int(made["parts"]), str(made["sha256"])
-            except (OSError, ValueError, KeyError, TypeError, RecursionError):
-                continue
-            whole = {"path": path.with_suffix(""), "parts": parts, "sha256": digest, "part": made.get("part")}
-            found.setdefault(str(key), []).append(whole)
-    return found
-
-
-def _is_done(files: list[dict[str, Any]]) -> bool:
-    """Whether all files of a picture are there, and are still what was written."""
-    if not files or {f["part"] for f in files} != set(range(files[0]["parts"])):
-        return False
-    try:
-        return all(_digest(f["path"]) == f["sha256"] for f in files)
-    except OSError:
-        return False
+def _why(item: Item, error: Exception) -> str:
+    name = item.path.name
+    if not isinstance(error, VitvizError | OSError):
+        return f"{name} failed: {type(error).__name__}: {error}"
+    return str(error) if name in str(error) else f"{name}: {error}"
 
 
 def checked_folder(out: Path) -> None:
@@ -244,4 +227,10 @@ def checked_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"The folder {out} can't be made: {error.strerror}; choose another one.") from error
+        raise FileError(_no_folder(out, error)) from error
+
+
+def _no_folder(out: Path, error: OSError) -> str:
+    file = next((each for each in (out, *out.parents) if each.exists() and not each.is_dir()), None)
+    why = f"{file} is a file" if file is not None else error.strerror
+    return f"The folder {out} can't be made: {why}; choose another one."
