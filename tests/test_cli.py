@@ -174,6 +174,17 @@ def test_wrong_call_is_exit_2_with_the_usage(capsys, call):
     assert said.err.startswith("usage: vitviz") and said.out == ""
 
 
+@pytest.mark.parametrize("command", ["export", "compare"])
+@pytest.mark.parametrize(
+    ("options", "way"),
+    [(["--target", "ring"], "relevance"), (["--fusion", "max", "--first-layer", "1"], "--first-layer belong to")],
+)
+def test_option_that_the_method_has_no_use_for_is_a_wrong_call(files, capsys, tmp_path, command, options, way):
+    assert cli.main([command, str(files[0]), *options, "--out", str(tmp_path / "figure.png")]) == 2
+    assert way in capsys.readouterr().err
+    assert not list(tmp_path.glob("figure.png*"))
+
+
 def test_export_of_nothing_is_a_wrong_call(capsys):
     assert cli.main(["export"]) == 2
     assert "PICTURE" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vitviz.cli.arguments import SOURCE_HELP, model_arguments, model_options, size
-from vitviz.cli.figures import selection_arguments
+from vitviz.cli.figures import idle_options, selection_arguments
 from vitviz.errors import VitvizError
 
 _MOST = 8
@@ -59,6 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.render.figure import Figure
     from vitviz.render.style import Style
 
+    if idle := idle_options(arguments):
+        print(f"vitviz compare: {idle}", file=sys.stderr)
+        return 2
     if arguments.layer == "all" or arguments.head == "all":
         raise VitvizError("A comparison shows one layer and one head of each model: give a number, or --head mean.")
     if arguments.out is not None and arguments.out.suffix.lower().lstrip(".") not in KINDS:

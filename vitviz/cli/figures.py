@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Words of render.plan, which imports the figure's floor; --help must not wait for it.
 _FORMATS = ("png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask")
+_ROLLOUT = {
+    "fusion": "mean", "discard": 0.0, "first_layer": 0, "last_layer": None, "residual": 0.5, "variant": "abnar",
+}  # fmt: skip
 _OVERS = ("map", "heads", "layers", "queries", "methods")
 
 
@@ -30,12 +33,13 @@ def selection_arguments(parser: argparse.ArgumentParser) -> None:
     add("--query", type=query, default=None, help="cls, mean, dist, reg0, a patch ROW,COL or a pixel @X,Y")
     add("--direction", choices=("from", "to"), default="from", help="what it looks at, or what looks at it")
     rollout = parser.add_argument_group("rollout")
-    rollout.add_argument("--fusion", choices=("mean", "max", "min"), default="mean", help="how heads become one")
-    rollout.add_argument("--discard", type=fraction, default=0.0, metavar="0..1", help="smallest share set to 0")
-    rollout.add_argument("--first-layer", type=int, default=0, metavar="N", help="the layer nearest the picture")
+    rollout.set_defaults(**_ROLLOUT)
+    rollout.add_argument("--fusion", choices=("mean", "max", "min"), help="how heads become one (default: mean)")
+    rollout.add_argument("--discard", type=fraction, metavar="0..1", help="smallest share set to 0 (default: none)")
+    rollout.add_argument("--first-layer", type=int, metavar="N", help="the layer nearest the picture (default: 0)")
     rollout.add_argument("--last-layer", type=int, metavar="N", help='"up to layer" (default: the last)')
-    rollout.add_argument("--residual", type=fraction, default=0.5, metavar="0..1", help="weight of the identity")
-    rollout.add_argument("--variant", choices=("abnar", "vit-paper", "vit-explain"), default="abnar")
+    rollout.add_argument("--residual", type=fraction, metavar="0..1", help="weight of the identity (default: 0.5)")
+    rollout.add_argument("--variant", choices=("abnar", "vit-paper", "vit-explain"), help="default: abnar")
     add("--colormap", type=colormap, default="viridis", help="viridis, inferno, magma, cividis, gray…")
     add("--opacity", type=fraction, default=0.6, metavar="0..1")
     add("--limits", type=limits, default="map", metavar="map|layer|all|LOW,HIGH", help="ends of the colours")
@@ -118,14 +122,31 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         raise VitvizError(str(error)) from error
 
 
+def idle_options(arguments: argparse.Namespace) -> str:
+    """Says which options the method has no use for, "" where there is none: a map of something else was meant."""
+    if getattr(arguments, "over", "map") == "methods":
+        return ""
+    used = METHODS[arguments.method]
+    if arguments.target is not None and not used.of_class:
+        return f"--target explains a class, which {arguments.method} does not: choose --method {_of_class()}."
+    given = [name for name in _ROLLOUT if getattr(arguments, name) != _ROLLOUT[name]]
+    if given and arguments.method != "rollout":
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        return f"{names} belong to rollout: add --method rollout."
+    return ""
+
+
+def _of_class() -> str:
+    return ", ".join(f'"{name}"' for name, each in METHODS.items() if each.of_class)
+
+
 def selection_of(arguments: argparse.Namespace, layer: Any, head: Any) -> Selection:
     """What the method takes in of the options; the class is found once a model is there."""
     from vitviz.attention.values import RolloutOptions, Selection
 
     if arguments.method != "rollout" and getattr(arguments, "over", "map") != "methods":
         return Selection(layer, head, arguments.query, arguments.direction, arguments.method)
-    names = ("fusion", "discard", "first_layer", "last_layer", "residual", "variant")
-    options = RolloutOptions(**{name: getattr(arguments, name) for name in names})
+    options = RolloutOptions(**{name: getattr(arguments, name) for name in _ROLLOUT})
     return Selection(layer, head, arguments.query, arguments.direction, arguments.method, options=options)
 
 
