@@ -123,6 +123,27 @@ def difference(model: Model, reference: dict[str, torch.Tensor], path: Path) -> 
     return float((logits - reference["logits"]).abs().max())
 
 
+def test_the_same_network_is_shown_the_whole_shorter_side_in_every_format(shared: Path) -> None:
+    files = ["twins_cifar10/timm_plain.pth", "twins_cifar10/torchvision_vit.pth", "twins_cifar10/jeonsworld.bin"]
+    for name in ["cifar10_mha/vit.pt", *files, "own_shapes/swin_shapes64.pth"]:
+        model = load_model(shared / "checkpoints" / name)
+        assert model.preprocessing.crop_pct == 1.0, name
+        assert [f.certainty for f in model.report if f.topic == "crop"] == ["assumed"], name
+    model = load_model(shared / "checkpoints" / files[0], crop="squash")
+    assert [str(f) for f in model.report if f.topic == "crop"] == ["squash, said by you"]
+    assert "crop" not in model.report.guess_words
+
+
+def test_mean_and_std_that_the_file_tells_leave_nothing_to_be_checked_about_them(shared: Path) -> None:
+    report = load_model(shared / "checkpoints/own_shapes/swinv2_shapes64.pth").report
+    assert {"mean", "std"} <= {f.topic for f in report}
+    assert "window" in report.guess_words and "preprocessing" not in report.guess_words
+    assert [f.certainty for f in report if f.topic == "preprocessing"] == ["found"]
+    # Of a file that does not say, they stay a guess.
+    bare = load_model(shared / "checkpoints/twins_cifar10/timm_plain.pth").report
+    assert "preprocessing" in bare.guess_words
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_vit_is_refused_with_the_reason(name: str) -> None:
     reason = EXPECTED[name]["refused"]

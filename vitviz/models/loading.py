@@ -18,7 +18,7 @@ from vitviz.models.devices import choose, dtype_of
 from vitviz.models.epsilon import epsilons, set_epsilon
 from vitviz.models.labels import read_labels
 from vitviz.models.model import Model, default_query_of, patch_size_of, prefix_tokens_of
-from vitviz.models.preprocessing import imagenet_labels, preprocessing_of
+from vitviz.models.preprocessing import assume_crop, imagenet_labels, preprocessing_of
 from vitviz.models.reading.containers import read_checkpoint
 from vitviz.models.recognising import plain, recognise, said
 from vitviz.models.report import Report
@@ -145,6 +145,8 @@ def load_model(
         report.replace("mean and std", "said by you")
     elif mean is not None or std is not None:
         report.replace("mean" if std is None else "std", "said by you")
+    if crop is not None:
+        report.replace("crop", f"{crop}, said by you")
     describe(model)
     return model
 
@@ -249,6 +251,8 @@ def _recognised(
         recognised = recognise(checkpoint, num_heads=num_heads)
         if all(finding.topic != "format" for finding in recognised.findings):
             report.add("format", recognised.format)
+    if recognised.module is None and "crop_pct" not in {**found.pretrained_cfg, **recognised.preprocessing}:
+        assume_crop(recognised)
     guessed = {finding.topic for finding in found.findings}
     for finding in (*(f for f in recognised.findings if f.topic not in guessed), *found.findings):
         report.add(finding.topic, finding.text, finding.certainty, finding.since)

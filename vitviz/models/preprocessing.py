@@ -7,6 +7,8 @@ from typing import Any
 
 from vitviz.errors import ModelError
 from vitviz.images import Preprocessing
+from vitviz.models.checkpoint import Recognition
+from vitviz.models.report import Finding
 
 
 def preprocessing_of(
@@ -32,6 +34,23 @@ def preprocessing_of(
         )
     except (TypeError, ValueError) as error:
         raise ModelError(f"The model's config asks for a preprocessing that can't be: {error}.") from error
+
+
+def assume_crop(recognised: Recognition) -> None:
+    """Nothing cut off a picture's shorter side where the weights are for another view than the architecture's own.
+
+    The share that timm's config cuts to, such as 0.9, is that of the published weights, evaluated on their own view.
+    """
+    from timm.models import get_pretrained_cfg
+
+    size, config = recognised.model_args.get("img_size"), get_pretrained_cfg(recognised.architecture)
+    if size is None or config is None:
+        return
+    height, width = (size, size) if isinstance(size, int) else size
+    if (height, width) != tuple(config.input_size[1:]):
+        recognised.preprocessing["crop_pct"] = 1.0
+        text = f"1, the whole shorter side: {height} x {width} px is not the size that {recognised.architecture} has"
+        recognised.findings.append(Finding("crop", f"{text}, and the file does not say", "assumed"))
 
 
 def imagenet_labels(classes: int) -> tuple[str, ...]:

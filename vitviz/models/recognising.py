@@ -80,8 +80,11 @@ def _apply_stated(found: Recognition, checkpoint: Checkpoint) -> None:
     """Labels, mean and std that stand beside the weights win over what the format usually has."""
     if not found.labels:
         found.labels = stated.labels(checkpoint, classes_of(found.tensors))
-    for name, keys in (("mean", stated.MEAN), ("std", stated.STD)):
-        numbers = stated.numbers(checkpoint, keys)
+    told = {name: stated.numbers(checkpoint, keys) for name, keys in (("mean", stated.MEAN), ("std", stated.STD))}
+    if all(told.values()):
+        guesses = ("mean and std", "preprocessing")
+        found.findings = [f for f in found.findings if f.topic not in guesses or f.certainty == "found"]
+    for name, numbers in told.items():
         if numbers is not None:
             values, where = numbers
             found.preprocessing[name] = values * 3 if len(values) == 1 else values

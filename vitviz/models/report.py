@@ -13,6 +13,7 @@ _IF_WRONG = {
     "norm epsilon": "a wrong one moves the logits by some 1e-4 and no map that can be seen; correct it with norm_eps",
     "mean and std": "wrong ones shift every prediction, and maps a little; correct them with mean and std",
     "preprocessing": "wrong ones shift every prediction, and maps a little; correct them with mean and std",
+    "crop": "a wrong one shows the model another part of the picture; correct it with crop",
     "activation": "a wrong one costs accuracy and hardly shows in maps; the architecture or a config tells it",
     "norms": "the wrong order spoils predictions and maps; a config with norm_first tells it",
     "pooling": "a wrong one changes the predictions and no map",

@@ -49,6 +49,7 @@ class Choices:
         image_size, position = self._grid()
         gray = around.channels == 1
         mean, std = self._statistics(gray)
+        self._say("crop", "1, the whole shorter side: the file does not say", "assumed")
         last = self._flatten_order()
         # vit-pytorch's first generation scaled by the width of the model; its dim_head came later.
         by_width = self._format == f"{LUCIDRAINS} 0"
