@@ -78,6 +78,42 @@ def test_approximation_is_explained_in_the_figure(models, trained, marked):
     assert lowest < page.height
 
 
+def test_figure_names_method_query_and_direction_of_every_map(models):
+    titles = []
+    one, wishes = models[0], (("cls", "from", "attention"), ((1, 2), "to", "attention"), ("cls", "from", "rollout"))
+    for query, direction, method in wishes:
+        shown = map_for(one.seen, Selection(layer=-1, head=0, query=query, direction=direction, method=method))
+        page = page_for_models([replace(one, shown=shown)], Style(), Figure())
+        titles.append(" ".join(mark.text for mark in page.marks if isinstance(mark, Text)))
+    assert "attention from CLS" in titles[0] and "head 0" in titles[0]
+    assert "attention to patch (1, 2)" in titles[1]
+    assert "Rollout from CLS" in titles[2]
+
+
+def test_sizes_of_one_network_are_called_one_network(models):
+    one = models[0]
+    sizes = [replace(one.seen.model, random=False, sha256="ab", patch_size=(side, side)) for side in (8, 16)]
+    pair = [replace(one, seen=replace(one.seen, model=model)) for model in sizes]
+    for compared, told in ((pair, True), (pair[:1] * 2, False), (models, False)):
+        page = page_for_models(compared, Style(), Figure())
+        lines = [mark.text.lower() for mark in page.marks if isinstance(mark, Text)]
+        assert any("one network, its patch embedding resampled" in line for line in lines) is told
+        rows = list(csv.DictReader(io.StringIO(csv_of(compared))))
+        assert all(row["network"].startswith("one network") is told for row in rows)
+
+
+def test_a_model_with_a_style_of_its_own_is_drawn_in_it(models, tmp_path, picture):
+    grey = [models[0], replace(models[1], style=Style("gray", 1.0))]
+    plain, own = (
+        [mark.pixels for mark in page_for_models(each, Style(), Figure()).marks if isinstance(mark, Picture)]
+        for each in (models, grey)
+    )
+    assert (plain[0] == own[0]).all() and not (plain[1] == own[1]).all()
+    path, _, recipe = write_comparison(tmp_path / "a.png", grey, Style(), Figure(width=120.0))
+    again = read_recipe(recipe).produce(picture, [each.seen.model for each in models])
+    assert again.data == path.read_bytes()
+
+
 def test_table_says_how_the_maps_go_together(models):
     rows = {row.name: [cell.words for cell in row.cells] for row in table_of(models)}
     found = difference(models[1].shown, models[0].shown)

@@ -151,3 +151,32 @@ def test_words_of_the_difference_stand_beside_their_bar(qtbot, costed):
     tabs.setCurrentWidget(tabs.differences)
     qtbot.waitUntil(lambda: tabs.differences.bar.isVisible())
     assert 0 < tabs.differences.bar.width() - tabs.differences.bar.sizeHint().width() < 20
+
+
+def test_patch_sizes_of_one_network_are_said_to_be_one(qtbot, bare_window, measured):
+    window = bare_window
+    window.sources.open_source("demo")
+    qtbot.waitUntil(lambda: window.pane.opened is not None and not window.worker.is_busy(), timeout=30000)
+    window.comparing.add.trigger()
+    settled(qtbot, window)
+    table = window.compare_tabs.table
+    assert table.verticalHeaderItem(0).text() == "Tokens"  # the same twice is no comparison of sizes
+    window.comparing.patch_sizes.trigger()
+    settled(qtbot, window)
+    assert table.verticalHeaderItem(0).text() == "Network"
+    assert table.item(0, 0).text() == "one network, its patch embedding resampled to each size"
+    assert table.columnSpan(0, 0) == len(window.panes) == 3
+
+
+def test_panes_drawn_apart_are_written_apart(qtbot, costed, tmp_path):
+    costed.comparing.switches["colours"].trigger()
+    other = costed.panes.columns[1]
+    costed.panes.set_current(other)
+    style = other.store.state.style
+    other.store.update(style=type(style)(colormap="gray"))
+    path = tmp_path / "both.svg"
+    with qtbot.waitSignal(costed.comparing.exported, timeout=20000):
+        costed.comparing.export_to(path)
+    record = json.loads((tmp_path / "both.svg.json").read_text())
+    drawn = [(model["style"] or record["style"])["colormap"] for model in record["models"]]
+    assert drawn == [column.store.state.style.colormap for column in costed.panes] == ["viridis", "gray"]

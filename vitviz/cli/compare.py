@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table, write the figure; the exit status."""
     from vitviz.attention.costs import measure_in_turns
     from vitviz.images import read_image
-    from vitviz.render.comparison import table_of
+    from vitviz.render.comparison import notes_of, table_of
     from vitviz.render.comparison_recipe import KINDS, write_comparison
     from vitviz.render.figure import Figure
     from vitviz.render.style import Style
@@ -88,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for note in notes_of(models):
+        print(note)
     if arguments.out is not None:
         for path in write_comparison(arguments.out, models, style, figure):
             print(path)

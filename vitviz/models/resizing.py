@@ -7,6 +7,7 @@ does it. A model that was trained at many patch sizes keeps its worth so; for an
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Sequence
 
 from vitviz.models.model import Model
 
@@ -39,6 +40,24 @@ def is_approximation(model: Model) -> bool:
     if model.trained_patch_size is None:
         return model.options.get("patch_size") is not None
     return model.patch_size not in (None, model.trained_patch_size)
+
+
+def kinships(models: Sequence[Model]) -> list[str]:
+    """Per model that it is one network with others of them, at another patch size or view; "" where it is not.
+
+    Random weights are drawn anew for every size.
+    """
+    keys: list[Hashable] = [None if m.random or m.sha256 is None else (m.sha256, m.networks[:1]) for m in models]
+    found = []
+    for key in keys:
+        kin = [model for model, other in zip(models, keys, strict=True) if key is not None and other == key]
+        if len({model.patch_size for model in kin}) > 1:
+            found.append("one network, its patch embedding resampled to each size")
+        elif len({model.preprocessing.input_size for model in kin}) > 1:
+            found.append("one network at each size of the view")
+        else:
+            found.append("")
+    return found
 
 
 def variant_text(model: Model, altered: str = "") -> str:

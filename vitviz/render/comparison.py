@@ -11,7 +11,7 @@ from vitviz.attention.comparison import difference
 from vitviz.attention.costs import Cost
 from vitviz.attention.values import Map
 from vitviz.errors import AttentionError
-from vitviz.models.resizing import is_approximation, variant_text
+from vitviz.models.resizing import is_approximation, kinships, variant_text
 from vitviz.render.compose import Bar, Tile, page_of, units_of
 from vitviz.render.cost_table import Cell, Row, rows_of
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
@@ -19,6 +19,7 @@ from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, sh
 from vitviz.render.plan import Seen, scale_of
 from vitviz.render.scale import note_of
 from vitviz.render.style import Style
+from vitviz.render.titles import map_text
 
 _APPROXIMATION = "≈ patch embedding resampled to a size that these weights were not trained for: an approximation"
 FIGURE = Figure(width=WIDTHS["two columns"], font_size=7.0)  # unless another is asked for
@@ -26,17 +27,33 @@ FIGURE = Figure(width=WIDTHS["two columns"], font_size=7.0)  # unless another is
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """One model of a comparison: what it saw, the map that is shown with the ends of its colours, what it costs."""
+    """One model of a comparison: what it saw, the map that is shown with the ends of its colours, what it costs.
+
+    Attributes:
+        style: how its map is drawn; None as the others.
+    """
 
     seen: Seen
     shown: Map
     limits: tuple[float, float]
     cost: Cost | None = field(default=None, repr=False)
+    style: Style | None = None
 
     @property
     def name(self) -> str:
         """The model with its patch size and view."""
         return variant_text(self.seen.model, self.seen.trace.ablation.brief)
+
+
+def notes_of(models: Sequence[Compared]) -> list[str]:
+    """What is to be known of the models together: which are one network, and which an approximation."""
+    kin = kinships([model.seen.model for model in models])
+    if len(set(kin)) > 1:  # beside other networks it must be said which one
+        kin = [words and f"{model.seen.model.name}: {words}" for model, words in zip(models, kin, strict=True)]
+    notes = [words[:1].upper() + words[1:] for words in dict.fromkeys(kin) if words]
+    if any(is_approximation(model.seen.model) for model in models):
+        notes.append(_APPROXIMATION)
+    return notes
 
 
 def table_of(models: Sequence[Compared]) -> list[Row]:
@@ -62,8 +79,8 @@ def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) ->
     whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
     size, edge = figure.font_size, figure.font_size / 2
     # Beside the bars there is no room for it.
-    shared = note_of(scale_of(style.limits))
-    colours = Row("Colours", "What their ends are shared over", (Cell(shared),) * len(models))
+    shared = tuple(Cell(note_of(scale_of((model.style or style).limits))) for model in models)
+    colours = Row("Colours", "What their ends are shared over", shared)
     rows = [colours, *table_of(models)]
     names = min(max(text_width(row.name, size) for row in rows) + size, whole / 4)
     step = (whole - 2 * edge - names) / len(models)
@@ -87,9 +104,9 @@ def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) ->
             marks.append(Text(edge + names + i * step, base, text, size, figure.foreground))
     top += size / 2
     marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
-    if any(is_approximation(model.seen.model) for model in models):
+    for note in notes_of(models):
         top += size * LINE
-        text = shortened(_APPROXIMATION, size, whole - 2 * edge)
+        text = shortened(note, size, whole - 2 * edge)
         marks.append(Text(edge, top - size * (LINE - ASCENT) / 2, text, size, figure.foreground))
     return Page(whole, top + edge, figure.dpi, figure.background, tuple(marks))
 
@@ -101,10 +118,11 @@ def _pictures(models: Sequence[Compared], style: Style, figure: Figure, width: f
     """
     figures = [replace(figure, title=_title(m), color_bar=True, label=units_of(m.shown)) for m in models]
     bars = [Bar(model.limits, each, each.label).width for model, each in zip(models, figures, strict=True)]
-    scale, pages = scale_of(style.limits), []
+    pages = []
     for model, each, bar in zip(models, figures, bars, strict=True):
+        own = model.style or style
         single = replace(each, width=(width - max(bars) + bar) / POINTS_PER_MM)
-        pages.append(page_of(model.seen.image, Tile(model.shown, "", model.limits), style, single, scale))
+        pages.append(page_of(model.seen.image, Tile(model.shown, "", model.limits), own, single, scale_of(own.limits)))
     firsts = [next(i for i, mark in enumerate(page.marks) if isinstance(mark, Picture)) for page in pages]
     tops = [page.marks[first].y for page, first in zip(pages, firsts, strict=True)]  # type: ignore[union-attr]
     made = [
@@ -115,10 +133,9 @@ def _pictures(models: Sequence[Compared], style: Style, figure: Figure, width: f
 
 
 def _title(model: Compared) -> str:
-    chosen = model.shown.selection
-    head = f"head {chosen.head}" if isinstance(chosen.head, int) else f"{chosen.head} of heads"
-    what = f"layer {chosen.layer}, {head}" if chosen.method == "attention" else chosen.method
-    return f"{model.name}\n{what}"
+    target = model.shown.selection.target
+    words = map_text(model.shown, "" if target is None else model.seen.trace.label(target))
+    return "\n".join([model.name, *words.rsplit(" · ", 1)])  # broken between its parts
 
 
 def _moved(mark: Mark, right: float, down: float) -> Mark:
@@ -134,10 +151,10 @@ def csv_of(models: Sequence[Compared]) -> str:
     writer.writerow([
         "model", "view_height", "view_width", "patch", "tokens", "grid_rows", "grid_cols", "flops", "attention_share",
         "seconds", "fastest_seconds",
-        "slowest_seconds", "runs", "forward_bytes", "trace_bytes", "parameters", "approximation", "spearman", "overlap",
-        "device", "precision", *(f"{what}_{k}" for k in range(1, 6) for what in ("class", "probability")),
+        "slowest_seconds", "runs", "forward_bytes", "trace_bytes", "parameters", "approximation", "network", "spearman",
+        "overlap", "device", "precision", *(f"{what}_{k}" for k in range(1, 6) for what in ("class", "probability")),
     ])  # fmt: skip
-    for model in models:
+    for model, network in zip(models, kinships([each.seen.model for each in models]), strict=True):
         c = model.cost
         assert c is not None
         against = _against(models[0].shown, model.shown)
@@ -145,7 +162,7 @@ def csv_of(models: Sequence[Compared]) -> str:
         writer.writerow([
             model.name, *c.view, f"{c.patch[0]:g}", c.tokens, *c.grid, c.flops, c.attention, c.seconds,
             *(c.spread or (c.seconds, c.seconds)), c.runs,
-            c.forward_bytes, c.trace_bytes, c.parameters, is_approximation(model.seen.model),
+            c.forward_bytes, c.trace_bytes, c.parameters, is_approximation(model.seen.model), network,
             *(cell.text for cell in against), c.device, c.precision, *top,
         ])  # fmt: skip
     return out.getvalue()

@@ -45,6 +45,7 @@ class Shown:
     limits: tuple[float, float]
     cost: Cost
     ablation: Ablation = Ablation()  # noqa: RUF009  frozen
+    style: Style | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +68,7 @@ def _compared(image: Image, model: Model, shown: Shown) -> Compared:
     if shown.ablation:
         found = trace(model, image, ablation=shown.ablation, plain=found)
     seen = Seen(image, model, found)
-    return Compared(seen, map_for(seen, shown.selection), shown.limits, shown.cost)
+    return Compared(seen, map_for(seen, shown.selection), shown.limits, shown.cost, shown.style)
 
 
 def product_of(models: Sequence[Compared], style: Style, figure: Figure, kind: Kind) -> Product:
@@ -122,11 +123,14 @@ def _shown(model: Compared) -> Shown:
     if model.cost is None:
         raise VitvizError(f"{model.name} was not measured yet: wait for the table, and write it then.")
     cost = replace(model.cost, scaling=None)  # of the curves, which are no part of the figure
-    return canonical(Shown(model.shown.selection, model.limits, cost, model.seen.trace.ablation))
+    return canonical(Shown(model.shown.selection, model.limits, cost, model.seen.trace.ablation, model.style))
 
 
 def _read(entry: dict[str, Any]) -> Shown:
-    return from_json(Shown, {f.name: entry[f.name] for f in fields(Shown)})
+    shown = from_json(Shown, {f.name: entry[f.name] for f in fields(Shown) if f.name in entry})
+    if shown.style is not None:
+        color_table(shown.style.colormap)
+    return shown
 
 
 def read(path: Path, content: dict[str, Any]) -> ComparisonRecipe:

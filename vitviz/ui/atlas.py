@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.render.mosaic import Mosaic, table, tiles_for
+from vitviz.render.titles import layer_text
 from vitviz.ui.atlas_labels import AtlasLabels
 from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.lazy import LazyPanel
@@ -17,7 +18,7 @@ from vitviz.ui.marks import cross_items, frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import heads_text, layer_text, weight_text
+from vitviz.ui.words import heads_text, weight_text
 
 
 class AtlasPanel(LazyPanel):

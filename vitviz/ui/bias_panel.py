@@ -13,6 +13,7 @@ from vitviz.errors import VitvizError
 from vitviz.render.bias import LABEL, BiasTable
 from vitviz.render.studies.bias import BiasStudy
 from vitviz.render.studies.study import Subject
+from vitviz.render.titles import layer_text
 from vitviz.ui.bias_view import BiasView
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
@@ -22,7 +23,6 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
-from vitviz.ui.words import layer_text
 
 KIND = "relative bias"
 

@@ -67,7 +67,21 @@ class CompareTabs(QTabWidget):
             names = [
                 _name(column) + (f" ({why})" if why else "") for column, why in zip(self._panes, excuses, strict=True)
             ]
-            shown.show_costs(names, self._costing.costs())
+            if isinstance(shown, CostTable):
+                shown.show_costs(names, self._costing.costs(), self._kin())
+            else:
+                shown.show_costs(names, self._costing.costs())
+
+    def _kin(self) -> list[str]:
+        """Which panes show one network; of those that wait for another model, nothing."""
+        settled = [c.pane.opened if c.opener.awaited is None else None for c in self._panes]
+        models = [opened.model for opened in settled if opened is not None]
+        if not models:
+            return []
+        from vitviz.models.resizing import kinships
+
+        found = iter(kinships(models))
+        return ["" if opened is None else next(found) for opened in settled]
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

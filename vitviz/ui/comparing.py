@@ -220,12 +220,13 @@ class Comparing(QObject):
 
     def export_to(self, path: Path) -> None:
         """Write what the panes show now, whatever the mouse does until the worker comes to it."""
+        style = self._panes.current.store.state.style
+        styles = [c.store.state.style for c in self._panes]
         shown = [
-            (c.pane.opened, c.pane.map, c.pane.limits(), cost)
-            for c, cost in zip(self._panes, self._window.costing.costs(), strict=True)
+            (c.pane.opened, c.pane.map, c.pane.limits(), cost, None if own == style else own)
+            for c, cost, own in zip(self._panes, self._window.costing.costs(), styles, strict=True)
             if c.pane.opened is not None and c.pane.map is not None and c.opener.awaited is None
         ]
-        style = self._panes.current.store.state.style
         if not shown:
             return
 
@@ -235,14 +236,14 @@ class Comparing(QObject):
             from vitviz.render.comparison_recipe import write_comparison
             from vitviz.render.plan import Seen
 
-            every = {key_of(opened): (opened.model, opened.image, opened.trace) for opened, _, _, _ in shown}
-            known = {key_of(opened): cost for opened, _, _, cost in shown}
+            every = {key_of(opened): (opened.model, opened.image, opened.trace) for opened, *_ in shown}
+            known = {key_of(opened): cost for opened, _, _, cost, _ in shown}
             if None in known.values():
                 costs = measure_in_turns(list(every.values()), progress=progress, cancel=progress.cancelled)
                 known = dict(zip(every, costs, strict=True))
             models = [
-                Compared(Seen(opened.image, opened.model, opened.trace), found, limits, known[key_of(opened)])
-                for opened, found, limits, _ in shown
+                Compared(Seen(opened.image, opened.model, opened.trace), found, limits, known[key_of(opened)], own)
+                for opened, found, limits, _, own in shown
             ]
             return write_comparison(path, models, style, FIGURE)[0]
 

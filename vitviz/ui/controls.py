@@ -12,9 +12,10 @@ from PySide6.QtWidgets import QComboBox, QSlider, QSpinBox, QToolBar, QWidget
 
 from vitviz.attention.methods import METHODS
 from vitviz.render.style import COLORMAPS, color_table
+from vitviz.render.titles import layer_text
 from vitviz.ui.labels import plain_label
 from vitviz.ui.store import State, Store
-from vitviz.ui.words import layer_text, title_text
+from vitviz.ui.words import title_text
 
 _FUSED = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
 DIRECTIONS = (("Looks at", "from"), ("Is looked at by", "to"))

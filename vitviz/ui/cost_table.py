@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from vitviz.render.cost_table import Row, rows_of
+from vitviz.render.cost_table import Cell, Row, rows_of
 
 if TYPE_CHECKING:
     from vitviz.attention.costs import Cost
@@ -32,9 +32,13 @@ class CostTable(QTableWidget):
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 4)
 
-    def show_costs(self, names: Sequence[str], costs: Sequence[Cost | None]) -> None:
-        """Show what is known, "…" for what is still measured."""
+    def show_costs(self, names: Sequence[str], costs: Sequence[Cost | None], kin: Sequence[str] = ()) -> None:
+        """Show what is known, "…" for what is still measured; `kin` says of each that it is one network with others."""
         self.rows = rows_of(costs)
+        if any(kin):
+            tip = "Which columns show the same weights"
+            self.rows.insert(0, Row("Network", tip, tuple(Cell(words) for words in kin)))
+        self.clearSpans()
         self.setRowCount(len(self.rows))
         self.setColumnCount(len(names))
         self.setHorizontalHeaderLabels([name.replace("\n", " ") for name in names])
@@ -50,6 +54,8 @@ class CostTable(QTableWidget):
                 item = QTableWidgetItem(cell.words)
                 item.setToolTip(f"{row.name}: {cell.words}. {row.tip}")
                 self.setItem(i, j, item)
+        if any(kin) and len(set(kin)) == 1 and len(kin) > 1:
+            self.setSpan(0, 0, 1, len(kin))  # words for which a column alone has no room
 
     def text(self) -> str:
         """The table as tab-separated lines."""

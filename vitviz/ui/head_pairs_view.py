@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
 )
 
 from vitviz.attention.values import head_name
+from vitviz.render.titles import layer_text, query_text
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.pair_map import PairMap
 from vitviz.ui.panes import PaneColumn
-from vitviz.ui.words import layer_text, query_text
 
 if TYPE_CHECKING:
     from vitviz.attention.head_pairs import HeadPair, HeadPairs, Measure

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.render.overlay import Canvas
+from vitviz.render.titles import layer_text
 from vitviz.ui.head_plot import Plot
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
@@ -20,7 +21,6 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
-from vitviz.ui.words import layer_text
 
 if TYPE_CHECKING:
     from vitviz.attention.lens import LayerLens, LogitLens

@@ -16,6 +16,7 @@ from vitviz.images import Image
 from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
 from vitviz.render.sequence import token_name
+from vitviz.render.titles import map_text
 from vitviz.ui.ablation_badge import AblationBadge
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.elided_label import ElidedLabel
@@ -25,7 +26,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.window_marks import WindowItems
-from vitviz.ui.words import map_text, window_text
+from vitviz.ui.words import window_text
 
 _NARROW = 230  # pixels; a view that is less wide has its colour bar below
 _LEGEND = (

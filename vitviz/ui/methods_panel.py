@@ -15,6 +15,7 @@ from vitviz.attention.values import Map, Method, Selection
 from vitviz.errors import VitvizError
 from vitviz.render.overlay import Canvas
 from vitviz.render.style import limits_of
+from vitviz.render.titles import head_text, query_text
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.lazy import LazyPanel
@@ -23,7 +24,6 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
-from vitviz.ui.words import head_text, query_text
 
 KIND = "methods side by side"
 _LARGEST, _ICON = 360, 84

@@ -11,6 +11,7 @@ from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
 from vitviz.render.sequence import token_name
 from vitviz.render.style import limits_of
+from vitviz.render.titles import query_text
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.controls import ChoiceBox
 from vitviz.ui.jobs import Worker
@@ -20,7 +21,6 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import KIND, Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State, Store
-from vitviz.ui.words import query_text
 
 _LARGEST, _PLAY_MS = 400, 500
 FUSIONS = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))

@@ -9,11 +9,12 @@ from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
 from vitviz.attention.methods import about
 from vitviz.attention.values import Place
+from vitviz.render.titles import head_text, layer_text, map_text, query_text
 from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.labels import plain_label
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
-from vitviz.ui.words import head_text, layer_text, map_text, query_text, weight_text
+from vitviz.ui.words import weight_text
 
 _READING, _BAR = 160, 160  # pixels
 

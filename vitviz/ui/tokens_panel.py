@@ -14,6 +14,7 @@ from vitviz.attention.values import Map, Place
 from vitviz.errors import AttentionError
 from vitviz.render.overlay import Canvas
 from vitviz.render.sequence import token_name
+from vitviz.render.titles import layer_text, query_text
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Worker
 from vitviz.ui.labels import plain_label
@@ -22,7 +23,6 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
-from vitviz.ui.words import layer_text, query_text
 
 if TYPE_CHECKING:
     from vitviz.attention.token_features import Components, Features

@@ -6,25 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from vitviz.attention.methods import METHODS, about
-from vitviz.attention.values import Head, HeadMaps, Map, Query
+from vitviz.attention.values import HeadMaps, Map
 from vitviz.render.plan import MOVING, Plan
 from vitviz.render.sequence import token_name
+from vitviz.render.titles import head_text, layer_text, map_text, query_text
 
 if TYPE_CHECKING:
     from vitviz.ui.store import State
 
 KINDS = {"regular": ", in regular windows", "shifted": ", in shifted windows", "window": ", in windows",
          "grid": ", over a grid of patches that lie apart"}  # fmt: skip
-
-
-def head_text(head: Head) -> str:
-    """ "head 3", or "mean of heads"."""
-    return f"head {head}" if isinstance(head, int) else f"{head} of heads"
-
-
-def layer_text(index: int, title: str = "") -> str:
-    """ "Layer 5", or "Layer 5 (2.1 shifted)" in networks with stages."""
-    return f"Layer {index} ({title})" if title else f"Layer {index}"
 
 
 def title_text(title: str) -> str:
@@ -54,19 +45,6 @@ def window_text(shown: Map) -> str:
         if empty := windows.padding(cell):
             parts.append(f"{empty} of {high * wide} places padding")
     return " · ".join(parts)
-
-
-def map_text(shown: Map, label: str = "") -> str:
-    """What a map is, as a title: method, layers and heads, class, and the token that looks."""
-    chosen, query = shown.selection, query_text(shown.selection.query, shown.query_cell)
-    if chosen.method == "attention":
-        off = " (off)" if chosen.head in shown.ablation.of(chosen.layer) else ""
-        where = f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)}{off}"
-        return f"{where} · attention {chosen.direction} {query}"
-    title = about(shown).title
-    if chosen.method == "rollout":
-        return f"{title} from {query} · {shown.layer_name} · {head_text(chosen.head)}"
-    return f"{title} for {label or f'class {chosen.target}'} · from {query}"
 
 
 def figure_text(shown: Map, plan: Plan, label: str = "") -> str:
@@ -100,17 +78,6 @@ def heads_text(maps: HeadMaps, state: State) -> str:
     if state.method != "attention":
         words += f"; the map shows {METHODS[state.method].title}, which is of no one head"
     return words
-
-
-def query_text(query: Query | None, cell: tuple[int, int] | None) -> str:
-    """ "patch (5, 7)" (row, column), a token's name, or "the mean patch"."""
-    if cell is not None:
-        return f"patch ({cell[0]}, {cell[1]})"
-    if query == "mean":
-        return "MEAN (all patches)"
-    if query == "pool":
-        return "the attention pool"
-    return token_name(query) if isinstance(query, str) else "-"
 
 
 def position_text(position: tuple[int, int] | str) -> str:
