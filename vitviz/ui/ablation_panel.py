@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from vitviz.attention.values import AblateTo, Place
 from vitviz.render.style import color_table
+from vitviz.render.titles import layer_text
 from vitviz.ui.asked_panel import AskedPanel, Form, choice
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
@@ -21,7 +22,6 @@ from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.words import layer_text
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace

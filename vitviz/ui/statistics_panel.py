@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.errors import VitvizError
+from vitviz.render.titles import layer_text
 from vitviz.ui import files
 from vitviz.ui.head_numbers import HeadNumbers
 from vitviz.ui.head_plot import HeadPlot
@@ -20,7 +21,6 @@ from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State
-from vitviz.ui.words import layer_text
 
 _SHORT = {
     "distance_vit_px": "distance (ViT), px",
