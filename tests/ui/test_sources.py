@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QToolButton
+from PySide6.QtWidgets import QApplication, QDialog, QDialogButtonBox, QFileDialog, QToolButton
 
 from vitviz.errors import UnknownArchitectureError
 from vitviz.images import Image
@@ -18,6 +18,8 @@ from vitviz.ui.name_dialog import NameDialog
 from vitviz.ui.network_dialog import NetworkDialog
 from vitviz.ui.opening import NetworkWantedError, Wish
 from vitviz.ui.view_dialog import ViewDialog
+
+LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
@@ -384,6 +386,29 @@ class TestCorrections:
         (button,) = [b for b in window.model_panel.findChildren(QToolButton) if b.text() == "Correct…"]
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         assert len(dialogs(CorrectionDialog)) == 1
+
+
+def test_what_was_typed_comes_back_with_the_reason_where_a_correction_can_not_be(qtbot, window):
+    with qtbot.waitSignal(window.opener.opened, timeout=20000):
+        window.sources.open_source("demo")
+    window.sources.ask_corrections()
+    (dialog,) = dialogs(CorrectionDialog)
+    for box, value in ((dialog.heads_box, 5), (dialog.height_box, 112)):
+        box.setValue(value)
+    for line, text in ((dialog.mean_line, "0.1, 0.2, 0.3"), (dialog.eps_line, "1e-05")):
+        line.setText(text)
+    with qtbot.waitSignal(window.opener.failed, timeout=20000):
+        qtbot.mouseClick(dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok), LEFT)
+    (again,) = [each for each in dialogs(CorrectionDialog) if each is not dialog]
+    assert "5 heads" in again.trouble.text() and boxes(window) == []
+    assert (again.heads_box.value(), again.height_box.value()) == (5, 112)
+    assert (again.mean_line.text(), again.eps_line.text()) == ("0.1, 0.2, 0.3", "1e-05")
+    again.heads_box.setValue(window.pane.opened.trace.layers[0].num_heads)
+    with qtbot.waitSignal(window.opener.opened, timeout=20000) as signal:
+        qtbot.mouseClick(again.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok), LEFT)
+    model = signal.args[0].model
+    assert model.preprocessing.mean == (0.1, 0.2, 0.3) and model.norm_eps == 1e-5
+    assert model.preprocessing.input_size[0] == 112
 
 
 def test_model_is_saved_into_a_folder_that_opens(qtbot, window, tmp_path):

@@ -88,9 +88,19 @@ class Known:
 
 
 class CorrectionDialog(QDialog):
-    """Shows each value with its source and how certain it is; `then(Corrections)`, None for all as the model has it."""
+    """Shows each value with its source and how certain it is; `then(Corrections)`, None for all as the model has it.
 
-    def __init__(self, parent: QWidget, known: Known, then: Callable[[Corrections | None], object]) -> None:
+    `said` is what was said before, and `trouble` why it could not be so.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget,
+        known: Known,
+        then: Callable[[Corrections | None], object],
+        said: Corrections | None = None,
+        trouble: str = "",
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Sizes, heads and assumptions")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -117,6 +127,7 @@ class CorrectionDialog(QDialog):
         self.own = QCheckBox("All as the model &has them")
         self.trouble = QLabel()
         self.trouble.setTextFormat(Qt.TextFormat.PlainText)
+        self.trouble.setText(trouble)
         self.trouble.setWordWrap(True)
         self.trouble.setObjectName("trouble")
         self._fields = QWidget()
@@ -135,6 +146,8 @@ class CorrectionDialog(QDialog):
             layout.addWidget(widget)
         self.resize(620, 620)
         self.own.toggled.connect(self._fields.setDisabled)
+        if said is not None:
+            self._repeat(said)
         self.accepted.connect(lambda: then(None if self.own.isChecked() else self.corrections()))
 
     def _fill(self, form: QFormLayout) -> None:
@@ -178,6 +191,24 @@ class CorrectionDialog(QDialog):
         label.setMinimumWidth(400)  # a narrower one would be measured higher than it is shown
         label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         form.addRow(title, label)
+
+    def _repeat(self, said: Corrections) -> None:
+        if said.network in self._known.networks:
+            self.network_box.setCurrentIndex(self._known.networks.index(said.network))
+        self.height_box.setValue((said.image_size or self._known.image_size)[0])
+        self.width_box.setValue((said.image_size or self._known.image_size)[1])
+        for box, value in ((self.patch_box, said.patch_size), (self.heads_box, said.num_heads)):
+            if value is not None:
+                box.setValue(value)
+        for line, text in (
+            (self.architecture_line, said.architecture),
+            (self.mean_line, None if said.mean is None else _text(said.mean)),
+            (self.std_line, None if said.std is None else _text(said.std)),
+            (self.eps_line, None if said.norm_eps is None else f"{said.norm_eps:g}"),
+            (self.labels_line, None if said.labels is None else str(said.labels)),
+        ):
+            if text is not None:
+                line.setText(text)
 
     def _browse(self) -> None:
         files.ask_labels(self, lambda paths: self.labels_line.setText(str(paths[0])))

@@ -20,7 +20,7 @@ from vitviz.ui.messages import show_error
 from vitviz.ui.name_dialog import NameDialog
 from vitviz.ui.network_dialog import NetworkDialog
 from vitviz.ui.opening import NetworkWantedError, Opened, Wish
-from vitviz.ui.panes import Panes
+from vitviz.ui.panes import PaneColumn, Panes
 from vitviz.ui.settings import Settings
 from vitviz.ui.view_dialog import ViewDialog
 
@@ -36,6 +36,7 @@ class Sources(QObject):
         precision = value.precision if start.model.precision == "float32" else start.model.precision
         self._start = replace(start, model=replace(start.model, device=device, precision=precision))
         self._shown: Opened | None = None
+        self._said: tuple[PaneColumn, ModelWish, Corrections] | None = None  # the last corrections, until they hold
         opener.opened.connect(self._opened)
         opener.failed.connect(self._failed)
 
@@ -126,10 +127,13 @@ class Sources(QObject):
 
     def ask_corrections(self) -> None:
         """Say otherwise what was found or assumed about the shown model."""
+        self._ask_corrections()
+
+    def _ask_corrections(self, said: Corrections | None = None, trouble: str = "") -> None:
         shown = self._opener.current.opened or self._shown
         if shown is not None:
             heads = [layer.num_heads for layer in shown.trace.layers]
-            CorrectionDialog(self._window, Known.of(shown.model, heads), self._correct).open()
+            CorrectionDialog(self._window, Known.of(shown.model, heads), self._correct, said, trouble).open()
 
     def _correct(self, said: Corrections | None) -> None:
         names = [field.name for field in fields(Corrections)]
@@ -140,11 +144,26 @@ class Sources(QObject):
         changed = {name: value for name in names if (value := getattr(said, name)) is not None}
         if changed:
             self.change_model(**changed)
+            self._said = self._opener.current_column, self._opener.wish.model, said
+
+    def _say_again(self, wish: Wish, error: Exception) -> bool:
+        """Ask again with what was said, where corrections are what could not be."""
+        if self._said is None or self._said[1] != wish.model or not isinstance(error, VitvizError):
+            return False
+        column, _, said = self._said
+        self._said = None
+        self._opener.set_current(column)
+        if self._opener.current_column is not column or column.pane.opened is None:
+            return False
+        self._ask_corrections(said, str(error))
+        return True
 
     @Slot(object)
     def _opened(self, opened: Opened) -> None:
         self._shown = opened
         wish = opened.wish
+        if self._said is not None and self._said[1] == wish.model:
+            self._said = None
         if isinstance(wish.picture, Path):
             self._settings.add_recent("pictures", str(wish.picture))
         if wish.model.architecture is None and wish.model.pretrained:
@@ -173,8 +192,9 @@ class Sources(QObject):
                 weights=False,
             )
         else:
-            show_error(self._window, error)
-            self._opener.close_empty()
+            if not self._say_again(wish, error):
+                show_error(self._window, error)
+                self._opener.close_empty()
             return
         dialog.rejected.connect(self._opener.close_empty)
         dialog.open()
