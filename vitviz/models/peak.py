@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,8 +30,8 @@ def watched(module: nn.Module, device: torch.device) -> Iterator[Peak]:
     On CUDA this is what the allocator says, scratch space of the kernels included. Elsewhere it is the sum of the
     storages that operators return, without what kernels hold for themselves.
     """
-    peak = Peak()
     if device.type == "cuda":
+        peak = Peak()
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -39,8 +39,15 @@ def watched(module: nn.Module, device: torch.device) -> Iterator[Peak]:
         torch.cuda.synchronize(device)
         peak.bytes = torch.cuda.max_memory_allocated(device) - before
         return
-    known = {t.untyped_storage()._cdata for t in (*module.parameters(), *module.buffers())}
-    peak._alive |= known
+    with counted((*module.parameters(), *module.buffers())) as peak:
+        yield peak
+
+
+@contextmanager
+def counted(known: Iterable[Tensor]) -> Iterator[Peak]:
+    """Count the storages of tensors that come to be inside the block, on any device; those known are left out."""
+    peak = Peak()
+    peak._alive |= {t.untyped_storage()._cdata for t in known}
     with _Storages(peak):
         yield peak
 
