@@ -407,8 +407,25 @@ def test_panels_grow_with_the_window_unless_the_user_sized_them(qtbot, window):
     assert window.docks.sized
     mine = window.docks["Patches"].width()
     assert resized(1600, 900)[0] == mine
+    # Room that was missing for a while is given back; what was kept of the widths is the user's own.
+    assert resized(640, 480)[0] < mine
+    assert window.panes.width() >= 200
+    assert abs(resized(1600, 900)[0] - mine) <= 1
     window.reset_layout()
     assert not window.docks.sized
+
+
+def test_panels_that_nobody_sized_grow_again_after_a_start_in_a_small_window(qtbot, bare_window):
+    def resized(width, height):
+        bare_window.resize(width, height)
+        qtbot.wait(50)
+        return [bare_window.docks[title].width() for title in ("Patches", "Heads")]
+
+    first = resized(1280, 860)
+    resized(640, 480)
+    bare_window.docks.restore(bare_window.docks.save())
+    assert not bare_window.docks.sized
+    assert all(abs(a - b) <= 20 for a, b in zip(first, resized(1280, 860), strict=True))
 
 
 def test_floating_panels_go_with_the_window_and_come_back(qtbot, window):

@@ -15,6 +15,7 @@ from vitviz.ui.tab_bars import hide_strays
 
 # Layouts kept by a program with other panels are let go: Qt would put the new ones anywhere.
 _LAYOUT = 2
+_UNSIZED = 3  # the same, of docks whose widths are the program's own
 # With bars to scroll by; in a window of 640 x 480 two stand on top of each other.
 _LEAST = QSize(130, 64)
 _NARROW = 192  # pixels that the panels at the left can be read in
@@ -62,6 +63,7 @@ class Docks(QObject):
         self._actions: dict[str, QAction] = {}
         self._first_layout = QByteArray()
         self._sized = False
+        self._widths: dict[Qt.DockWidgetArea, int] = {}  # at the left and right, as the user gave them
         window.installEventFilter(self)
         self._tidying = QTimer(self, singleShot=True, interval=0)
         self._tidying.timeout.connect(self._tidy)
@@ -142,9 +144,30 @@ class Docks(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # Between the panels the window itself is dragged at: there its borders are.
-        if event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
-            self._sized |= bool(event.buttons() & Qt.MouseButton.LeftButton)
+        if (
+            event.type() == QEvent.Type.MouseMove
+            and isinstance(event, QMouseEvent)
+            and event.buttons() & Qt.MouseButton.LeftButton
+        ):
+            self._sized, self._widths = True, {}
+            self.tidy()
         return False
+
+    def hold(self) -> None:
+        """Give the docks the widths that the user gave them, less where the map would have under a third."""
+        # Qt takes all that a smaller window lacks from the docks in the end, and gives them nothing of it back.
+        total, room = sum(self._widths.values()), self._window.width() * 2 / 3
+        shown = [d for d in self if not d.isHidden() and not d.isFloating()]
+        shown = [d for d in shown if self._window.dockWidgetArea(d) in self._widths]
+        part = min(1.0, room / max(total, 1))
+        widths = [round(part * self._widths[self._window.dockWidgetArea(d)]) for d in shown]
+        self._window.resizeDocks(shown, widths, Qt.Orientation.Horizontal)
+
+    def _note_widths(self) -> None:
+        for dock in self:
+            area = self._window.dockWidgetArea(dock)
+            if area in (LEFT, RIGHT) and not dock.isFloating() and not dock.visibleRegion().isEmpty():
+                self._widths[area] = dock.width()
 
     def share_out(self, panes: int = 1) -> None:
         """Give the docks the shares that they have until the user gives them others, less with several panes."""
@@ -162,11 +185,13 @@ class Docks(QObject):
 
     def save(self) -> bytes:
         """Where the docks stand, as Qt gives it."""
-        return bytes(self._window.saveState(_LAYOUT).data())
+        return bytes(self._window.saveState(_LAYOUT if self._sized else _UNSIZED).data())
 
     def restore(self, layout: bytes) -> None:
         """Put the docks where `save` had them; a layout of another program, or of other panels, changes nothing."""
-        self._sized = self._window.restoreState(QByteArray(layout), _LAYOUT)
+        self._sized, self._widths = self._window.restoreState(QByteArray(layout), _LAYOUT), {}
+        if not self._sized:
+            self._window.restoreState(QByteArray(layout), _UNSIZED)
         self.tidy()
 
     def hide_floating(self) -> None:
@@ -195,3 +220,5 @@ class Docks(QObject):
             bar.setElideMode(Qt.TextElideMode.ElideNone)
             bar.setUsesScrollButtons(True)
         hide_strays(self._window)
+        if self._sized and not self._widths:
+            self._note_widths()

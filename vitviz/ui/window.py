@@ -254,9 +254,8 @@ class MainWindow(QMainWindow):
         # Qt takes all the room from the middle, and gives it all that is won.
         if not self.docks.sized:
             self._give_room()
-        # The map is to keep about a third, whoever shared it out.
-        elif event.size().width() < event.oldSize().width() and self.panes.width() < event.size().width() / 3:
-            self.docks.share(0.24, 0.36)
+        else:
+            self.docks.hold()
 
     def event(self, event: QEvent) -> bool:
         handled = super().event(event)
