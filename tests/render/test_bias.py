@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vitviz.render.bias import SIGNED, UNSIGNED, BiasTable, mosaic_of
-from vitviz.render.page import Picture
+from vitviz.render.bias import AXES, SIGNED, UNSIGNED, BiasTable, mosaic_of
+from vitviz.render.page import Line, Picture, Text
 from vitviz.render.studies.bias import BiasStudy, page_of_bias
 from vitviz.render.style import color_table
 
@@ -44,6 +44,23 @@ def test_every_pixel_of_the_mosaic_leads_back_to_its_head_offset_and_value():
             assert tuple(pixels[y, x]) == tuple(made.pixels(head)[3 + down, 4 + right])
             seen.add((head, down, right))
     assert len(seen) == VALUES.size
+
+
+def test_offsets_stand_at_their_entries_and_the_middle_is_outlined():
+    """Among the marks alone, so that a direction can be read from the file as from the panel."""
+    marks = page_of_bias(table(), BiasStudy.figure).marks
+    first = next(mark for mark in marks if isinstance(mark, Picture))
+    high, wide = first.height / 7, first.width / 9
+    across = {m.text: m.x for m in marks if isinstance(m, Text) and m.y < first.y and m.x < first.x + first.width}
+    for text, entry in (("-4", 0), ("0", 4), ("+4", 8)):
+        assert across[text] == pytest.approx(first.x + (entry + 0.5) * wide)
+    down = {m.text: m.y for m in marks if isinstance(m, Text) and m.x < first.x and m.y < first.y + first.height}
+    for text, entry in (("-3", 0), ("0", 3), ("+3", 6)):
+        assert abs(down[text] - first.y - (entry + 0.5) * high) < high / 2
+    assert set(AXES) <= {m.text for m in marks if isinstance(m, Text)}
+    ends = [(m.x0, m.y0) for m in marks if isinstance(m, Line)][:4]
+    middle = [(ends[0][0] + ends[2][0]) / 2, (ends[0][1] + ends[2][1]) / 2]
+    assert middle == pytest.approx([first.x + 4.5 * wide, first.y + 3.5 * high])
 
 
 def test_a_figure_has_all_heads_in_their_own_colours():

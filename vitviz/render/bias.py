@@ -12,6 +12,7 @@ from vitviz.render.style import color_indices, color_table
 
 SIGNED, UNSIGNED = "colorbrewer:RdBu_r", "viridis"
 LABEL = "bias added to the score (no unit)"
+AXES = ("dy of the key, in patches", "dx of the key, in patches")  # of rows, downwards; of columns, to the right
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,12 @@ class BiasTable:
             f"query from -{high // 2} to {high // 2} rows (downwards) and -{wide // 2} to {wide // 2} columns (to the "
             "right), 0 in the middle"
         )
+
+    def ticks(self, axis: int) -> list[tuple[int, str]]:
+        """(entry, number) of the least offset, 0 and the largest along the rows (axis 0) or columns of one table."""
+        length = self.values.shape[1 + axis]
+        middle = length // 2
+        return [(at, f"{at - middle:+d}" if at != middle else "0") for at in dict.fromkeys((0, middle, length - 1))]
 
     def at(self, x: float, y: float) -> tuple[int, int, int, float] | None:
         """(head, dy, dx, value) under a pixel of the mosaic; None between the tiles."""

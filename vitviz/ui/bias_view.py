@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainterPath
 from PySide6.QtWidgets import QGraphicsPathItem, QWidget
 
-from vitviz.render.bias import BiasTable, mosaic_of
+from vitviz.render.bias import AXES, BiasTable, mosaic_of
 from vitviz.ui.axed_view import AxedView, Ticks
 
 _TICK = 22.0  # screen pixels from one number to the next
@@ -20,8 +20,7 @@ class BiasView(AxedView):
     """Draws a BiasTable; entry (0, 0) of every head is outlined. `frame` frames a head."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        titles = ("dy of the key, in patches", "dx of the key, in patches")
-        super().__init__("Relative position bias: a table for every head", titles, parent)
+        super().__init__("Relative position bias: a table for every head", AXES, parent)
         self._table: BiasTable | None = None
         self._centres = QGraphicsPathItem()
         self._centres.setPen(pg.mkPen(0, 0, 0, 160, width=1, cosmetic=True))
@@ -67,9 +66,7 @@ class BiasView(AxedView):
         length = tiles.tile[axis]
         count = (len(tiles.heads) if axis == 0 else max(tiles.heads)) if everywhere else 1
         return [
-            (i * (length + tiles.gap) + at + 0.5, f"{at - length // 2:+d}" if at != length // 2 else "0")
-            for i in range(count)
-            for at in dict.fromkeys((0, length // 2, length - 1))
+            (i * (length + tiles.gap) + at + 0.5, text) for i in range(count) for at, text in self._table.ticks(axis)
         ]
 
     def _thinned(self, axis: int, room: float) -> Ticks:

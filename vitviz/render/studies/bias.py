@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
 from vitviz.atomic import slug
 from vitviz.errors import ModelError
-from vitviz.render.bias import LABEL, BiasTable
+from vitviz.render.bias import AXES, LABEL, BiasTable
 from vitviz.render.compose import Bar
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
-from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, wrapped
+from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, shortened, text_width, wrapped
 from vitviz.render.studies.study import Study, Subject
 
 
@@ -55,31 +56,78 @@ class BiasStudy(Study[BiasTable]):
 
 
 def page_of_bias(table: BiasTable, figure: Figure) -> Page:
-    """All heads with their numbers, a cross at offset (0, 0) and the colour bar."""
+    """All heads with their numbers, the offsets along their sides, entry (0, 0) outlined, and the colour bar."""
     size, ink = figure.font_size, figure.foreground
     whole, edge = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM, figure.font_size / 4
     bar = Bar(table.limits, figure, figure.label or LABEL)
     tiles, gap = table.tiles, size / 2
     across = max(tiles.heads)
     # One small table need not fill the page.
-    width = min((whole - 2 * edge - bar.width - gap * (across - 1)) / across, 12 * size)
+    beside = LINE * size + max(text_width(text, size) for _, text in table.ticks(0)) + size / 3
+    left = edge + beside
+    width = min((whole - edge - left - bar.width - gap * (across - 1)) / across, 12 * size)
     height = width * tiles.tile[0] / tiles.tile[1]
-    right = edge + across * (width + gap) - gap
+    right = left + across * (width + gap) - gap
     marks: list[Mark] = []
     top = edge
     for line in wrapped(figure.title or table.title, size, right + bar.width - edge):
         marks.append(Text(edge, top + size * ASCENT, line, size, ink))
         top += LINE * size
-    top += bar.above + LINE * size
+    # The title and the numbers of the columns, and in every row the numbers of its heads.
+    top += max(bar.above, 2 * LINE * size) + LINE * size
     step = height + LINE * size + gap
     for head in range(len(table.values)):
         row, col = divmod(head, tiles.heads[0])
-        x, y = edge + col * (width + gap), top + row * step
+        x, y = left + col * (width + gap), top + row * step
         marks.append(Text(x, y - size * (LINE - ASCENT) / 2, f"Head {head}", size, ink))
         marks.append(Picture(x, y, width, height, table.pixels(head)))
-        half, u, v = width / tiles.tile[1] / 2, x + width / 2, y + height / 2
-        marks.append(Line(u - half, v, u + half, v, 0.5, (0, 0, 0)))
-        marks.append(Line(u, v - half, u, v + half, 0.5, (0, 0, 0)))
+        marks += _outline(x + width / 2, y + height / 2, width / tiles.tile[1])
     tall = len(tiles.heads) * step - gap - LINE * size
+    marks += _axes(table, (left, top), (width, height), (gap, step), figure)
     marks += bar.marks(right, top, tall, table.colormap)
     return Page(right + bar.width + edge, top + tall + edge + bar.below, figure.dpi, figure.background, tuple(marks))
+
+
+def _outline(u: float, v: float, side: float) -> list[Mark]:
+    """A square of this side around a point."""
+    near, far = (u - side / 2, v - side / 2), (u + side / 2, v + side / 2)
+    corners = [near, (far[0], near[1]), far, (near[0], far[1]), near]
+    return [Line(*a, *b, 0.5, (0, 0, 0)) for a, b in pairwise(corners)]
+
+
+def _axes(
+    table: BiasTable,
+    corner: tuple[float, float],
+    tile: tuple[float, float],
+    steps: tuple[float, float],
+    figure: Figure,
+) -> list[Mark]:
+    """The offsets above every column of tables and at the left of every row, and what they are; as in the window.
+
+    Args:
+        corner: the upper left corner of the first table, in points.
+        tile: width and height of a table.
+        steps: the gap between two columns, and from row to row.
+    """
+    size, ink = figure.font_size, figure.foreground
+    (x, y), (width, height), (gap, step) = corner, tile, steps
+    rows, cols = len(table.tiles.heads), max(table.tiles.heads)
+    marks: list[Mark] = []
+    down, right = table.ticks(0), table.ticks(1)
+    high, wide = height / table.values.shape[1], width / table.values.shape[2]
+    # All three numbers, or the two ends alone where they would touch.
+    across = right if sum(text_width(f"{text} ", size) for _, text in right) <= width else right[:: len(right) - 1 or 1]
+    along = down if len(down) * size <= height else down[:: len(down) - 1 or 1]
+    above = y - LINE * size - size * (LINE - ASCENT) / 2
+    for col in range(cols):
+        left = x + col * (width + gap)
+        marks += [Text(left + (at + 0.5) * wide, above, text, size, ink, "middle") for at, text in across]
+    for row in range(rows):
+        top = y + row * step + size * ASCENT / 2
+        marks += [Text(x - size / 3, top + (at + 0.5) * high, text, size, ink, "end") for at, text in along]
+    whole = cols * (width + gap) - gap
+    tall = (rows - 1) * step + height
+    words = [shortened(text, size, room) for text, room in zip(AXES, (tall, whole + x), strict=True)]
+    marks.append(Text(x, above - LINE * size, words[1], size, ink))
+    marks.append(Text(figure.font_size / 4 + size * ASCENT, y + tall / 2, words[0], size, ink, "middle", turned=True))
+    return marks
