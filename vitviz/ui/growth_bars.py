@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 
@@ -54,6 +54,9 @@ class GrowthBars(QWidget):
         ink = palette.color(self.foregroundRole())
         pale = QColor(ink)
         pale.setAlpha(110)
+        if self.shares:
+            painter.setPen(QPen(ink, 1, Qt.PenStyle.DashLine))
+            painter.drawLine(1, self._line, self.width() - 2, self._line)
         painter.setPen(ink)
         widest = max((self.fontMetrics().horizontalAdvance(f"{text} ") for text in ("100", *self.ticks)), default=1)
         every = max(1, -(-widest * len(self.shares) // max(1, self.width())))
@@ -65,11 +68,10 @@ class GrowthBars(QWidget):
             wide = QRectF(box.center().x() - 30, 0, 60, self._line)
             above, below = wide.translated(0, box.top() - self._line), wide.translated(0, self._line + self._room + 1)
             if i == self.current or abs(i - self.current) >= every:
-                painter.drawText(above, Qt.AlignmentFlag.AlignCenter, f"{100 * share:.0f}")
+                text = f"{100 * share:.0f}"
+                # The dashed line must not strike through a number.
+                taken = painter.boundingRect(above, Qt.AlignmentFlag.AlignCenter, text).adjusted(-1, 0, 1, 0)
+                painter.fillRect(taken, palette.color(self.backgroundRole()))
+                painter.drawText(above, Qt.AlignmentFlag.AlignCenter, text)
                 painter.drawText(below, Qt.AlignmentFlag.AlignCenter, self.ticks[i])
-        if self.shares:
-            pen = painter.pen()
-            pen.setStyle(Qt.PenStyle.DashLine)
-            painter.setPen(pen)
-            painter.drawLine(1, self._line, self.width() - 2, self._line)
         painter.end()

@@ -114,9 +114,27 @@ class ReachPanel(LazyPanel):
         self.view.set_colors(background)
 
     def start(self) -> None:
-        """Begin anew at the first step and let it grow."""
+        """Begin anew: let it grow from the first step on, or stand still at a patch picked in an earlier stage.
+
+        The token of the last stage at that place would be another one than the picked.
+        """
+        picked = self._picked()
+        if picked is not None:
+            with QSignalBlocker(self.ways):
+                self.ways.setCurrentIndex(self.ways.findData("up"))
+        self._wished = picked
         self.slider.setValue(0)
-        self.play.setChecked(True)
+        self.play.setChecked(picked is None)
+        self.touch()
+
+    def _picked(self) -> int | None:
+        """The layer of the patch that is pinned, where later stages have other patches; None elsewhere."""
+        opened, state = self._pane.opened, self._pane.store.state
+        if opened is None or not isinstance(state.query, Place):
+            return None
+        layers = [layer for layer in opened.trace.layers if layer.kind != "pool"]
+        chosen = min(state.layer, len(layers) - 1)
+        return chosen if layers and layers[chosen].query_grid.shape != layers[-1].query_grid.shape else None
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)

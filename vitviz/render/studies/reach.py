@@ -165,17 +165,23 @@ def _bars(found: Reach, at: int, box: tuple[float, float, float], figure: Figure
     floor = y + LINE * size + room
     small = min(size, size * pitch / (text_width("100 ", size) or 1))
     marks: list[Mark] = []
+    taken: list[tuple[float, float]] = []  # from x to x, where a number stands on the dashed line
     for i, count in enumerate(found.counts):
         share = count / found.grid.size
         high, color = max(0.5, share * room), _CHOSEN if i == at else _OTHER
         middle = x + (i + 0.5) * pitch
         pixel = np.array([[color]], dtype=np.uint8)
         marks.append(Picture(x + i * pitch + pitch * 0.1, floor - high, pitch * 0.8, high, pixel))
-        marks.append(Text(middle, floor - high - size * 0.25, f"{100 * share:.0f}", small, ink, "middle"))
+        base, words = floor - high - size * 0.25, f"{100 * share:.0f}"
+        marks.append(Text(middle, base, words, small, ink, "middle"))
+        if base - small * ASCENT - 1 <= floor - room <= base + 1:
+            half = text_width(words, small) / 2 + 1
+            taken.append((middle - half, middle + half))
         marks.append(Text(middle, floor + size * (ASCENT + 0.2), ticks[i], small, ink, "middle"))
     dash, level = size * 0.5, floor - room
     marks += [
         Line(x + i * 2 * dash, level, min(x + (2 * i + 1) * dash, x + width), level, 0.5, ink)
         for i in range(math.ceil(width / (2 * dash)))
+        if not any(left < x + (2 * i + 1) * dash and x + i * 2 * dash < right for left, right in taken)
     ]
     return marks
