@@ -182,3 +182,9 @@ def test_position_beside_the_grid_and_unknown_token_are_refused(kind):
             positions.row(wrong)
     with pytest.raises(ModelError, match="has no position here"):
         positions.row("reg0")
+
+
+def test_a_table_that_was_resampled_while_it_was_opened_says_from_what():
+    finer = vitviz.load_model("demo", patch_size=8, device="cpu")
+    assert "16 x 16 patches" in positions_of(finer)[0].text and "the file has 8 x 8," in positions_of(finer)[0].text
+    assert "resampled" not in positions_of(vitviz.load_model("demo", device="cpu"))[0].text

@@ -5,6 +5,7 @@ Learned embeddings are compared as in figures 7 and 10 of Dosovitskiy et al. 202
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +17,7 @@ from vitviz.embeddings.rotary import rotary_vectors
 from vitviz.embeddings.tables import Table, absolute_table
 from vitviz.errors import ModelError
 from vitviz.models.model import Model
+from vitviz.models.resampled import RESAMPLED_PLACES
 
 Kind = Literal["learned", "sin-cos", "separate", "rotary"]
 _LAID_OUT = 32  # rows and columns over which it is tested whether similarity follows the offset alone
@@ -100,7 +102,7 @@ def positions_of(model: Model) -> tuple[Positions, ...]:
     found: list[Positions] = []
     table = absolute_table(model)
     if table is not None:
-        found.append(_added(table))
+        found.append(_added(table, model))
     turned = rotary_vectors(model)
     if turned is not None:
         vectors, grid = turned
@@ -150,7 +152,7 @@ def why_none(model: Model) -> str:
     return "the order of its patches makes no difference to it."
 
 
-def _added(table: Table) -> Positions:
+def _added(table: Table, model: Model) -> Positions:
     flat = table.patches.reshape(-1, table.patches.shape[-1])
     unit = _unit(flat)
     count = len(table.prefix)
@@ -165,9 +167,22 @@ def _added(table: Table) -> Positions:
         text = f"Sin-cos: fixed waves over {waves}, so similarity depends on the offset of two patches alone{also}"
     else:
         text = f"Learned: one vector for each of {rows} x {cols} patches{also}, added before the first layer"
-    text += _resampled(table)
+    text += _resampled(table) or _resampled_once(table, model)
     prefix = {name: _unit(row[None])[0] for name, row in table.prefix.items()}
     return Positions(kind, text + ".", table.grid, unit[None, None], prefix, table)
+
+
+def _resampled_once(table: Table, model: Model) -> str:
+    """Says what the table was in the file, where opening the model resampled it; "" where it did not."""
+    said = " ".join(each.text for each in model.report.findings if each.topic == "resampled")
+    found = re.search(RESAMPLED_PLACES, said)
+    if found is None:
+        return ""
+    given, now = map(int, found.groups())
+    count = given - (now - table.grid[0] * table.grid[1])
+    side = math.isqrt(max(count, 0))
+    kept = f"{side} x {side}" if side * side == count else f"{count} places"
+    return f"; the file has {kept}, resampled for this view when it was opened"
 
 
 def _resampled(table: Table) -> str:

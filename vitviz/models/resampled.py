@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Size, Tensor, nn
 
+RESAMPLED_PLACES = r"position embedding of (\d+) places to (\d+)"  # how `resampled_in` says it
 _TABLES = "relative_position_bias_table"
 # A position embedding may lose places of prefix tokens on its way, which is no resampling.
 _MOST_PREFIX = 8

@@ -62,7 +62,7 @@ def kinships(models: Sequence[Model]) -> list[str]:
 
 def variant_text(model: Model, altered: str = "") -> str:
     """ "demo · patch 8 · 128 px", with "≈" before a patch size that the weights were not trained for, and at the end
-    how the model is altered: "without 5.2"."""
+    how the model is altered: "without L5 H2"."""
     height, width = model.preprocessing.input_size
     parts = [model.name]
     if model.patch_size is not None:
