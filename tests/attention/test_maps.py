@@ -11,6 +11,7 @@ from oracles import dense, watch, window_index
 from vitviz.attention.maps import attention_map, head_maps, map_of, place_of, tokens_of
 from vitviz.attention.values import Place, Selection
 from vitviz.errors import AttentionError
+from vitviz.render.titles import map_text
 
 KEYS = (
     "vit", "deit-distilled", "dinov2-registers", "siglip", "beit", "relpos-mlp", "swin-padded", "swin-fused-padded",
@@ -103,7 +104,9 @@ class TestRows:
         for query in ("mean", (1, 2), Place(50, 50)):
             found = attention_map(traced, layer=pool.index, head=1, query=query)
             np.testing.assert_allclose(found.values, on_grid(pool, row)[1], atol=1e-6)
+            assert "from the pool's query" in map_text(found) and "MEAN" not in map_text(found)
             assert found.values.sum() == pytest.approx(1, abs=1e-5)
+        assert not attention_map(traced, layer=0, query="mean").from_pool
 
 
 class TestColumns:

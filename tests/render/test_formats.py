@@ -227,6 +227,7 @@ def test_sheet_has_every_head_of_every_layer_at_its_place(seen):
     assert [(t.row, t.col) for t in tiles] == [(i, h) for i in range(6) for h in range(2)]
     assert [(t.shown.selection.layer, t.shown.selection.head) for t in tiles] == [(t.row, t.col) for t in tiles]
     assert len({t.limits for t in tiles}) == 1
+    assert tiles[3].label == "Layer 1 head 1"
     page = page_for(asked, seen, tiles)
     assert sum(isinstance(mark, Picture) for mark in page.marks) == 12
     words = [mark.text for mark in page.marks if isinstance(mark, Text)]

@@ -214,3 +214,12 @@ def test_frames_under_the_mouse_come_and_go(window, view):
     assert view.under_mouse.item.isVisible() and view.under_mouse.item.rect() == QRectF(10, 10, 20, 20)
     view.mark(None)
     assert not view.under_mouse.item.isVisible()
+
+
+def test_the_note_counts_the_patches_that_hold_the_mass(window):
+    window.store.update(threshold=0.6)
+    values = np.sort(window.pane.map.values, axis=None)[::-1].astype(np.float64)
+    held = int(np.argmax(np.cumsum(values) >= 0.6 * values.sum() * (1 - 1e-7))) + 1
+    assert f"{held} of {values.size} patches hold 60 %" in window.map_view.note.text()
+    window.store.update(threshold=0.0)
+    assert "hold" not in window.map_view.note.text()

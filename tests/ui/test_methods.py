@@ -38,6 +38,10 @@ def test_method_of_a_key_is_shown_and_the_box_follows(qtbot, window, number):
     assert window.method_controls.method.currentData() == name
     assert METHODS[name].unit in window.map_view.bar.text()
     assert name == "attention" or window.map_view.title.text().startswith(METHODS[name].title)
+    if name == "token grad-cam":  # of features: no token looks
+        last = window.pane.opened.trace.layers[-1].name
+        assert "from" not in window.map_view.title.text()
+        assert window.map_view.note.text().startswith(f"features given to {last}")
 
 
 def test_method_chosen_in_the_box_reaches_the_store_and_the_map(qtbot, window):

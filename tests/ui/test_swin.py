@@ -82,3 +82,11 @@ def test_the_patches_panel_draws_the_same_marks(swin_window):
     swin_window.store.update(query=None)
     QApplication.processEvents()
     assert items._outline.path().isEmpty() and items._hidden.path().isEmpty()
+
+
+def test_dashed_windows_are_said_to_be_of_the_layer_that_they_are_of(swin_window):
+    for layer, beside in ((0, 1), (1, 0)):
+        swin_window.store.update(layer=layer, show_partition=True)
+        QApplication.processEvents()
+        assert swin_window.map_view.window_note.text().endswith(f"dashed: of layer {beside}")
+        assert swin_window.pane.map.neighbour == swin_window.pane.opened.trace.layers[beside].windows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,7 +33,9 @@ def token_grad_cam(
     (gradient,) = torch.autograd.grad(logit, features)
     flat, change = (on_grid(t, layer, model.name) for t in (features.detach().float(), gradient.float()))
     values = (change.mean((0, 1)) * flat).sum(-1).clamp_min(0)
-    return map_of_values(model, image, selection, layer, values)
+    made = map_of_values(model, image, selection, layer, values)
+    what = "output of the block around" if layer.kind == "window" else "features given to"
+    return replace(made, layer_name=f"{what} {layer.name}")
 
 
 def on_grid(tensor: Tensor, layer: Layer, name: str) -> Tensor:

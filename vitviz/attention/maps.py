@@ -13,7 +13,6 @@ from vitviz.attention.layer import Layer
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Direction, Head, HeadMaps, Map, Place, Query, Selection
 from vitviz.errors import AttentionError
-from vitviz.models.layout import Windows
 
 _QUICK = 2e8
 
@@ -48,6 +47,7 @@ def map_of(trace: Trace, selection: Selection, maps: HeadMaps | None = None) -> 
         values, prefix, padding, cell = _numbers(_head_rows(trace, found, query, selection.direction))
     fuse = _fusion(selection.head, found)
     shares = fuse(prefix)
+    beside = _neighbour(trace, found)
     return Map(
         values=np.ascontiguousarray(fuse(values), dtype=np.float32),
         selection=selection,
@@ -64,16 +64,18 @@ def map_of(trace: Trace, selection: Selection, maps: HeadMaps | None = None) -> 
         without=trace.without,
         layer_title=found.title,
         windows=found.windows,
-        neighbour=_neighbour(trace, found),
+        neighbour=beside.windows if beside is not None else None,
+        neighbour_layer=beside.index if beside is not None else None,
+        from_pool=found.kind == "pool",
         note=heads_left(found, selection.head),
     )
 
 
-def _neighbour(trace: Trace, layer: Layer) -> Windows | None:
-    """How the next layer of the stage, or else the one before, cuts the grid; None where it is cut the same way."""
+def _neighbour(trace: Trace, layer: Layer) -> Layer | None:
+    """The next layer of the stage, or else the one before, if it cuts the grid another way."""
     for other in (trace.layers[i] for i in (layer.index + 1, layer.index - 1) if 0 <= i < len(trace.layers)):
         if other.windows is not None and other.stage == layer.stage and layer.windows is not None:
-            return other.windows if other.windows != layer.windows else None
+            return other if other.windows != layer.windows else None
     return None
 
 

@@ -161,6 +161,8 @@ class Map:
         layer_title: stage, block and kind of window of the layer, "2.1 shifted"; "" where a network has no stages.
         windows: how the layer cuts its grid, None for attention over the whole grid.
         neighbour: how the next layer of the same stage cuts it (of the last one: the layer before), if another way.
+        neighbour_layer: the index of that layer.
+        from_pool: whether the row is that of an attention pool's own query, whatever query the selection names.
         note: what is left out of the values, a sentence; "" where nothing is.
     """
 
@@ -180,6 +182,8 @@ class Map:
     layer_title: str = ""
     windows: Windows | None = None
     neighbour: Windows | None = None
+    neighbour_layer: int | None = None
+    from_pool: bool = False
     note: str = ""
 
 

@@ -70,7 +70,7 @@ def tiles_of(plan: Plan, seen: Seen) -> list[Tile]:
         ]
     layers = [seen.trace.layer(chosen.layer).index] if plan.format in MOVING else range(len(seen.trace.layers))
     return [
-        tile(_named(seen, replace(chosen, layer=i, head=h)), f"Head {h}", i, h)
+        tile(_named(seen, replace(chosen, layer=i, head=h)), f"Layer {i} head {h}", i, h)
         for i in layers
         for h in range(seen.trace.layers[i].num_heads)
     ]

@@ -25,7 +25,8 @@ def dim_outside(pixels: np.ndarray, picture: np.ndarray, outside: np.ndarray) ->
 
 def draw_contour(pixels: np.ndarray, mask: np.ndarray) -> None:
     """A white line just inside the border of a set of points (H, W) bool, a black one just outside; in place."""
-    thick = max(1, round(max(mask.shape) / 400))
+    # Thicker than the lines of a patch grid, which may lie over it.
+    thick = max(1, round(max(mask.shape) / 250))
     grown = _grown(mask, thick)
     outside = np.pad(~mask, thick, constant_values=True)  # the border of the picture is one of the set too
     shrunk = ~_grown(outside, thick)[thick:-thick, thick:-thick]

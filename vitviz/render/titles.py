@@ -24,18 +24,25 @@ def query_text(query: Query | None, cell: tuple[int, int] | None) -> str:
     if query == "mean":
         return "MEAN (all patches)"
     if query == "pool":
-        return "the attention pool"
+        return "the pool's query"
     return token_name(query) if isinstance(query, str) else "-"
+
+
+def asked_text(shown: Map) -> str:
+    """The token that looks in a map, or is looked at; on an attention pool that is its own, whatever was asked for."""
+    return query_text("pool" if shown.from_pool else shown.selection.query, shown.query_cell)
 
 
 def map_text(shown: Map, label: str = "") -> str:
     """What a map is, as a title: method, layers and heads, class, and the token that looks."""
-    chosen, query = shown.selection, query_text(shown.selection.query, shown.query_cell)
+    chosen, query = shown.selection, asked_text(shown)
     if chosen.method == "attention":
         off = " (off)" if chosen.head in shown.ablation.of(chosen.layer) else ""
         where = f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)}{off}"
         return f"{where} · attention {chosen.direction} {query}"
     title = about(shown).title
+    if chosen.method == "token grad-cam":  # of features, which no query looks at
+        return f"{title} for {label or f'class {chosen.target}'}"
     if chosen.method == "rollout":
         return f"{title} from {query} · {shown.layer_name} · {head_text(chosen.head)}"
     return f"{title} for {label or f'class {chosen.target}'} · from {query}"

@@ -31,7 +31,7 @@ class WindowMarks:
         outline: the border of the query's window; `seam`: those parts of it that lie on the border of the picture and
             beyond which the window goes on at the other side.
         shut_out: the parts of the window that the mask keeps the query from.
-        partition: the borders of all windows of the layer; `neighbour`: those of the next layer.
+        partition: the borders of all windows of the layer; `neighbour`: those of the layer beside it in the stage.
     """
 
     outline: tuple[Segment, ...] = ()

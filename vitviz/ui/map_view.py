@@ -16,6 +16,7 @@ from vitviz.images import Image
 from vitviz.render.overlay import Canvas
 from vitviz.render.scale import note_of
 from vitviz.render.sequence import token_name
+from vitviz.render.threshold import mass_mask
 from vitviz.render.titles import map_text
 from vitviz.ui.ablation_badge import AblationBadge
 from vitviz.ui.color_bar import ColorBar
@@ -133,6 +134,8 @@ class MapView(QWidget):
         self.view.set_pixels(self.canvas.draw(shown, replace(style, show_window=False, show_partition=False), limits))
         self._windows.show(shown, style)
         self._grid.setPath(grid_path(shown.grid, shown.view))
+        # Its lines must not be taken for the contour of the mass.
+        self._grid.setOpacity(0.4 if style.threshold > 0 else 1.0)
         method = about(shown)
         scale = "zero" if not method.of_head and style.limits in ("layer", "all") else style.limits
         self.bar.show_scale(style.colormap, limits, note_of(scale, limits), method.unit)
@@ -145,14 +148,17 @@ class MapView(QWidget):
             )
         if shown.padding_mass >= 0.0005:
             notes.append(f"on padding {shown.padding_mass:.3f}")
+        if style.threshold > 0:
+            held = int(mass_mask(shown.values, style.threshold).sum())
+            notes.append(f"{held} of {shown.values.size} patches hold {100 * style.threshold:.0f} %")
         if shown.note:
             notes.append(shown.note)
         self.note.setText(" · ".join(notes))
         words = window_text(shown)
         if words and style.show_partition:
             words += " · lines: windows of this layer"
-            if shown.neighbour is not None:
-                words += ", dashed: of the layer beside it"
+            if shown.neighbour_layer is not None:
+                words += f", dashed: of layer {shown.neighbour_layer}"
         self.window_note.setText(words[:1].upper() + words[1:])
         self.window_note.setToolTip(_LEGEND if words else "")
         self.drawn.emit()

@@ -144,7 +144,7 @@ class Menus:
             "All wi&ndows",
             lambda on: w.store.update(show_partition=on),
             shortcut="Shift+W",
-            tip="All windows of the layer and, dashed, those of the next one: how neighbours connect",
+            tip="All windows of the layer and, dashed, of the one beside it in its stage: how neighbours connect",
             checked=False,
         )
         menu.addAction(self.one_window)

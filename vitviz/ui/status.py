@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
 from vitviz.attention.methods import about
 from vitviz.attention.values import Place
-from vitviz.render.titles import head_text, layer_text, map_text, query_text
+from vitviz.render.titles import asked_text, head_text, layer_text, map_text
 from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.labels import plain_label
 from vitviz.ui.opening import Opened
@@ -72,7 +72,7 @@ class Status(QStatusBar):
             self.reading.setText(self._method_words(place))
             return
         words = f"{layer_text(chosen.layer, shown.layer_title).lower()} {head_text(chosen.head)}"
-        query = ("the pinned " if self._pane.is_pinned() else "") + query_text(chosen.query, shown.query_cell)
+        query = ("the pinned " if self._pane.is_pinned() else "") + asked_text(shown)
         found = self._pane.weight_at(place) if place is not None else None
         if place is not None and found is None:
             words += " | the model did not see this part of the picture"

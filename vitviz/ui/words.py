@@ -9,7 +9,7 @@ from vitviz.attention.methods import METHODS, about
 from vitviz.attention.values import HeadMaps, Map
 from vitviz.render.plan import MOVING, Plan
 from vitviz.render.sequence import token_name
-from vitviz.render.titles import head_text, layer_text, map_text, query_text
+from vitviz.render.titles import asked_text, head_text, layer_text, map_text, query_text
 
 if TYPE_CHECKING:
     from vitviz.ui.store import State
@@ -49,7 +49,7 @@ def window_text(shown: Map) -> str:
 
 def figure_text(shown: Map, plan: Plan, label: str = "") -> str:
     """What a file of a plan is of, as a title; `shown` is the map that it was asked for at."""
-    chosen, query = shown.selection, query_text(shown.selection.query, shown.query_cell)
+    chosen, query = shown.selection, asked_text(shown)
     if plan.over == "map":
         return map_text(shown, label)
     if plan.over == "methods":
