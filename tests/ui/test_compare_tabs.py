@@ -180,3 +180,21 @@ def test_panes_drawn_apart_are_written_apart(qtbot, costed, tmp_path):
     record = json.loads((tmp_path / "both.svg.json").read_text())
     drawn = [(model["style"] or record["style"])["colormap"] for model in record["models"]]
     assert drawn == [column.store.state.style.colormap for column in costed.panes] == ["viridis", "gray"]
+
+
+def test_what_a_panel_found_stays_when_sizes_are_compared(qtbot, bare_window, run_to_end):
+    window = bare_window
+    window.sources.open_source("demo")
+    qtbot.waitUntil(lambda: window.pane.opened is not None and not window.worker.is_busy(), timeout=30000)
+    window.docks.show("Ablation")
+    panel = window.analysis.ablation
+    found, column = run_to_end(panel), window.panes.current_column
+    for compare, sizes in ((window.comparing.patch_sizes, 3), (window.comparing.resolutions, 4)):
+        compare.trigger()
+        qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=30000)
+        assert window.panes.current_column is column and panel.result is found is not None
+        assert len(window.panes) == sizes
+        tokens = [each.pane.opened.trace.layers[0].grid.size for each in window.panes]
+        assert tokens == sorted(tokens, reverse=compare is window.comparing.patch_sizes) and len(set(tokens)) == sizes
+        placed = [window.panes.splitter.indexOf(each) for each in window.panes]
+        assert placed == list(range(sizes))

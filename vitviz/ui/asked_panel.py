@@ -67,6 +67,7 @@ class AskedPanel(QWidget, Generic[R]):
         super().__init__()
         self.pane = pane
         self.result: R | None = None
+        self._opened: Opened | None = None
         self._least, self._forms = least_classes, forms
         self.target = TargetBox(target_tip, pane)
         self.run = RunButton(worker, kind, tip)
@@ -130,6 +131,9 @@ class AskedPanel(QWidget, Generic[R]):
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
+        if opened is self._opened:  # in a pane beside this one, which is to be another's
+            return
+        self._opened = opened
         self.cancel()
         self.result = None
         self.target.offer(opened.trace)

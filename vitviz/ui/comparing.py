@@ -190,19 +190,21 @@ class Comparing(QObject):
         self._fill([{"image_size": kept if (side, side) == own else (side, side)} for side in fitting])
 
     def _fill(self, variants: Sequence[dict[str, Any]]) -> None:
-        """As many panes as there are variants of the current model, in this order."""
-        opened = self._panes.current.opened
+        """As many panes as there are variants of the current model, in this order; the current one stays what it is."""
+        opened, current = self._panes.current.opened, self._panes.current_column
         assert opened is not None
         base = opened.wish.model
         while len(self._panes) > len(variants):
-            self._panes.close_column(self._panes.columns[-1])
+            self._panes.close_column([column for column in self._panes if column is not current][-1])
         wishes = [replace(base, **fields) for fields in variants]
         while len(self._panes) < len(variants):
             self._panes.add()
+        self._panes.put_at(current, wishes.index(base) if base in wishes else 0)
+        # Before anything else is opened: what panels found out of the current pane is kept.
+        self._panes.set_current(current)
         for column, wish in zip(self._panes, wishes, strict=True):
             if column.pane.opened is None or column.pane.opened.wish.model != wish:
                 column.opener.open(picture=opened.wish.picture, model=wish)
-        self._panes.set_current(self._panes.columns[0])
 
     def ask_export(self) -> None:
         """Choose where the comparison goes."""

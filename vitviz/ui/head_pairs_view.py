@@ -25,6 +25,7 @@ from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.pair_map import PairMap
 from vitviz.ui.panes import PaneColumn
+from vitviz.ui.words import weight_text
 
 if TYPE_CHECKING:
     from vitviz.attention.head_pairs import HeadPair, HeadPairs, Measure
@@ -215,7 +216,8 @@ class HeadPairsView(QWidget):
         for pair in sorted(found.pairs, key=lambda p: -np.nan_to_num(p.value, nan=-1.0)):
             both = [self._name(which, *each) for which, each in enumerate((pair.first, pair.second))]
             names = "  ↔  ".join(both[:1] if pair.first == pair.second else both)
-            self.heads.addItem(f"{pair.value:.3f}   {names}" if np.isfinite(pair.value) else f"  –      {names}")
+            value = weight_text(pair.value) if np.isfinite(pair.value) else "–"
+            self.heads.addItem(f"{value:<9} {names}")
             self.heads.item(self.heads.count() - 1).setData(Qt.ItemDataRole.UserRole, pair)
         self._say(*(self.map.under or (-1, -1)))
 
@@ -237,7 +239,7 @@ class HeadPairsView(QWidget):
             self.caption.setText(f"{name}: a row is constant and has no order")
         else:
             quantity = "distance of rows" if self._found_way == DISTANCE else "1 − Spearman ρ ="
-            self.caption.setText(f"{name}: {quantity} {pair.value:.4f}")
+            self.caption.setText(f"{name}: {quantity} {weight_text(pair.value)}")
 
     def _title(self, which: int, layer: int) -> str:
         """ "2.1 shifted" where the network of that pane has stages, else ""."""

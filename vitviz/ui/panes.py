@@ -226,6 +226,12 @@ class Panes(QWidget):
             column.opener.open(picture=current.opener.wish.picture, model=model or current.opener.wish.model)
         return column
 
+    def put_at(self, column: PaneColumn, to: int) -> None:
+        """Let a pane stand at another place from the left, from 0."""
+        self.columns.remove(column)
+        self.columns.insert(to, column)
+        self.splitter.insertWidget(to, column)
+
     def close_column(self, column: PaneColumn) -> None:
         """Take a pane away; the last one stays."""
         if len(self.columns) == 1 or column not in self.columns:
