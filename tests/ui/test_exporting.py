@@ -178,6 +178,11 @@ def test_preview_is_the_file(qtbot, window, dialog, tmp_path):
     assert content["figure"]["title"] == "A title" and content["figure"]["width"] == 85.0
 
 
+def test_dialog_says_what_it_has_written(qtbot, window, dialog, tmp_path):
+    path, _ = written(qtbot, window, dialog, tmp_path / "said.png")
+    assert dialog.isVisible() and dialog.note.text().startswith(f"Written: {path}")
+
+
 def test_figure_is_that_of_when_the_dialog_was_opened(qtbot, window, dialog, tmp_path):
     before = window.map_view.view.image.image[..., :3].copy()
     choose(dialog.extent, "alone")

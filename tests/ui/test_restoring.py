@@ -24,7 +24,7 @@ from vitviz.attention.values import Ablation, Place
 from vitviz.errors import FileError
 from vitviz.models.wish import ModelWish
 from vitviz.ui.messages import ErrorBox
-from vitviz.ui.sessions import MAX_BYTES, SUFFIX, decode, encode, read_session
+from vitviz.ui.sessions import MAX_BYTES, SUFFIX, decode, encode, named, read_session
 
 
 def settle():
@@ -92,6 +92,26 @@ def test_dropped_figure_brings_its_view_back(qtbot, real, tmp_path, alone):
     settle()
     assert chosen(real) == wanted and not errors(real)
     assert np.array_equal(real.map_view.view.image.image, pixels)
+
+
+def test_last_word_on_a_dropped_figure_is_that_its_view_is_back(qtbot, real, tmp_path):
+    path = export(qtbot, real, tmp_path / "figure.png")
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, path)
+    qtbot.waitUntil(lambda: real.status.currentMessage() == "The view is back.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "made"),
+    [
+        ("work", "work.vitviz.json"),
+        ("work.vitviz", "work.vitviz.json"),
+        ("work.vitviz.json", "work.vitviz.json"),
+        ("work.json", "work.json"),
+    ],
+)
+def test_session_is_called_as_it_was_typed(tmp_path, typed, made):
+    assert named(tmp_path / typed) == tmp_path / made
 
 
 def test_dropped_figure_opens_its_picture_and_model(qtbot, real, files, tmp_path):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QLabel, QMenu, QToolButton, QWidget
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QWidget
 
 from vitviz.atomic import slug, write_bytes
 from vitviz.errors import FileError
@@ -18,6 +18,7 @@ from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.run_button import RunButton
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.targets import TargetBox
 
 if TYPE_CHECKING:
@@ -80,9 +81,7 @@ class AskedPanel(QWidget, Generic[R]):
         for form in forms:
             self._offer(menu, form)
         self.save.setMenu(menu)
-        self.caption = QLabel()
-        self.caption.setTextFormat(Qt.TextFormat.PlainText)
-        self.caption.setWordWrap(True)
+        self.caption = SteadyLabel()  # its words change under the mouse
         self.setMinimumWidth(260)
         pane.traced.connect(self._traced)
         self.run.clicked.connect(self.toggle)

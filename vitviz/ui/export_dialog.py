@@ -255,6 +255,10 @@ class ExportDialog(QDialog):
         self.note.setText(f"{preview.text}; the recipe will lie beside it.")
         self._fit()
 
+    def say(self, sentence: str) -> None:
+        """Say what became of what was asked for; the preview stays."""
+        self.note.setText(sentence)
+
     def fail(self, sentence: str) -> None:
         """Say why there is no preview."""
         self._pixels = None

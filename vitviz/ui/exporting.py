@@ -180,7 +180,13 @@ class Exporter(QObject):
 
     def _take(self, pixels: np.ndarray) -> None:
         files.put_on_clipboard(pixels)
-        self.told.emit("The figure is on the clipboard.")
+        self._say("The figure is on the clipboard.")
+
+    def _say(self, sentence: str) -> None:
+        """In the status bar, and in the dialog, which lies over it."""
+        self.told.emit(sentence)
+        if self._dialog is not None:
+            self._dialog.say(sentence)
 
     @Slot(int)
     def _closed(self, result: int) -> None:
@@ -200,7 +206,7 @@ class Exporter(QObject):
         elif kind == COPY and isinstance(result, np.ndarray):
             self._take(result)
         elif kind.startswith(KIND) and isinstance(result, Path):
-            self.told.emit(f"Written: {result}, and its recipe {result.name}.json")
+            self._say(f"Written: {result}, and its recipe {result.name}.json")
             self.exported.emit(result)
 
     @Slot(int, str, object)

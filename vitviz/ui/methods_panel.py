@@ -46,6 +46,8 @@ class MethodsPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("Difference: left less right")
         self.bar = ColorBar(self)
+        # Half of its numbers are negative.
+        self.bar.setFixedWidth(self.bar.sizeHint().width() + self.fontMetrics().horizontalAdvance("--"))
         self.numbers = QLabel(" ")
         self.numbers.setTextFormat(Qt.TextFormat.PlainText)
         self.numbers.setWordWrap(True)

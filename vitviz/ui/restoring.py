@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import QByteArray, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QByteArray, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMessageBox
 
 from vitviz.errors import FileError
@@ -23,7 +23,7 @@ from vitviz.ui.messages import show_error
 from vitviz.ui.opening import Opened
 from vitviz.ui.panes import MOST
 from vitviz.ui.recipes import View, needs_network, picture_of, views_of
-from vitviz.ui.sessions import SUFFIX, PaneView, Session, read_session, write_session
+from vitviz.ui.sessions import SUFFIX, PaneView, Session, named, read_session, write_session
 from vitviz.ui.store import State
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Restorer(QObject):
         session = session or self.session()
         if session is None:
             return
-        target = path if path.name.endswith(".json") else path.with_name(path.name + SUFFIX)
+        target = named(path)
         saved = session
 
         def work(progress: Progress) -> str:
@@ -254,7 +254,8 @@ class Restorer(QObject):
             show_error(self._window, FileError(" ".join(words)))
         if self._study is not None:
             self._window.show_study(self._study)
-        self.told.emit("The view is back.")
+        # After what the window has to say of the picture, which the user did not open as one.
+        QTimer.singleShot(0, self, lambda: self.told.emit("The view is back."))
         self.restored.emit()
 
     @Slot(object, object)

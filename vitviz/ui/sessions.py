@@ -58,6 +58,14 @@ class Session:
             raise ValueError(f"a session has 1 to {MOST} panes, one of which is current")
 
 
+def named(path: Path) -> Path:
+    """Where a session goes that is to be called so: what lacks of its suffix is added, and no part of it twice."""
+    if path.name.lower().endswith(".json"):
+        return path
+    stem = path.name.removesuffix(".vitviz")
+    return path.with_name((stem or path.name) + SUFFIX)
+
+
 def encode(session: Session) -> bytes:
     """The session as JSON."""
     content = {"format": FORMAT, "version": VERSION, **to_json(session)}
