@@ -129,3 +129,41 @@ def test_what_may_be_wrong_is_seen_above_the_fold(window, panel, opened):
         assert (rows(panel)[0] == ("heads", str(guess))) == bool(words)
         assert panel.report.item(0, 0).font().bold() == bool(words)
         assert len(rows(panel)) == len(set(rows(panel)))
+
+
+@pytest.mark.parametrize("height", [260, 700])
+def test_one_bar_scrolls_all_and_the_buttons_stay_in_sight(qtbot, window, panel, opened, height):
+    from vitviz.models.report import Finding, Report
+
+    long = [Finding(f"topic {i}", "a guess that takes some words to say " * 3, "assumed") for i in range(12)]
+    model = replace(opened.model, report=Report([*opened.model.report, *long]))
+    window.opener.opened.emit(Opened(opened.wish, opened.image, model, opened.trace))
+    dock = window.docks["Model"]
+    dock.setFloating(True)
+    dock.resize(280, height)
+    qtbot.waitUntil(lambda: panel.area.verticalScrollBar().maximum() > 0)
+    last = panel.report.rowCount() - 1
+    qtbot.waitUntil(lambda: panel.report.verticalScrollBar().maximum() == 0)
+    outer = dock.widget()
+    assert outer.verticalScrollBar().maximum() == 0
+    for button in panel.findChildren(QToolButton):
+        assert button.visibleRegion().boundingRect() == button.rect(), button.text()
+    panel.report.setFocus()
+    panel.report.setCurrentCell(last, 0)
+    place = panel.report.visualItemRect(panel.report.item(last, 0)).center()
+    seen = panel.area.viewport().rect()
+    assert seen.contains(panel.report.viewport().mapTo(panel.area.viewport(), place))
+
+
+def test_the_sentence_names_the_way_that_there_is(window, panel, opened, ragged):
+    from vitviz.models.report import Finding, Report
+
+    topics = ("heads", "norm epsilon", "crop", "norms", "window")
+    guesses = Report([Finding(topic, "a guess", "assumed") for topic in topics])
+    for shown, field in ((opened, "heads, norm epsilon"), (ragged, "norm epsilon")):
+        model = replace(shown.model, report=guesses)
+        window.opener.opened.emit(Opened(shown.wish, shown.image, model, shown.trace))
+        text = panel.guesses.text()
+        assert f"Correct… below changes {field}." in text and "Model > Crop changes the crop." in text
+        kept = "norms, window" if field.startswith("heads") else "heads, norms, window"
+        assert f"No field sets {kept}:" in text

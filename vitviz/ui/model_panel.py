@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QScrollArea,
     QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
@@ -21,6 +22,8 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 
 _TOP = 5
+# What the dialog behind Correct… has a field for; the heads only where all layers have as many.
+_CORRECTED = ("heads", "mean and std", "mean", "std", "preprocessing", "norm epsilon", "view", "image size")
 
 
 class ModelPanel(QWidget):
@@ -70,11 +73,25 @@ class ModelPanel(QWidget):
         buttons.addStretch(1)
         buttons.addWidget(correct)
         buttons.addWidget(copy)
+        # One bar for all of it: the report is as high as its rows.
+        self.report.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.report.verticalHeader().sectionResized.connect(self._fit)
+        self.report.currentCellChanged.connect(self._follow)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.name, self.warning, self.guesses, self.top, self.report):
+            column.addWidget(widget)
+        column.addStretch(1)
+        self.area = QScrollArea()
+        self.area.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidgetResizable(True)
+        self.area.setWidget(inner)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        for widget in (self.name, self.warning, self.guesses, self.top):
-            layout.addWidget(widget)
-        layout.addWidget(self.report, 1)
+        layout.addWidget(self.area, 1)
         layout.addLayout(buttons)
         pane.traced.connect(self._traced)
 
@@ -86,15 +103,16 @@ class ModelPanel(QWidget):
         self.name.setText(model.name)
         self.warning.setVisible(model.random)
         self.warning.setText("Random weights: the maps mean nothing but their shapes.")
+        heads = sorted({layer.num_heads for layer in trace.layers})
         words = model.report.guess_words
         self.guesses.setVisible(bool(words))
-        self.guesses.setText(f"To be checked: {words}. Correct… below changes them.")
+        ways = _ways([finding.topic for finding in model.report.guesses], len(heads) == 1)
+        self.guesses.setText(f"To be checked: {words}. {ways}")
         if changes := trace.top_changes(_TOP):
             self.top.show_changes(changes, trace.ablation.words)
         else:
             self.top.show_classes(trace.top_k(_TOP))
         self.top.show()
-        heads = sorted({layer.num_heads for layer in trace.layers})
         guesses = model.report.guesses
         # What may be wrong comes first, or it would be below the fold.
         findings = [*guesses, *(finding for finding in model.report if finding not in guesses)]
@@ -117,6 +135,7 @@ class ModelPanel(QWidget):
                     bold.setBold(True)
                     item.setFont(bold)
                 self.report.setItem(row, column, item)
+        self._fit()
         self._text = f"{model.name}\n" + "\n".join(f"{topic}: {text}" for topic, text in rows)
 
     def text(self) -> str:
@@ -124,8 +143,32 @@ class ModelPanel(QWidget):
         return getattr(self, "_text", "")
 
     @Slot()
+    def _fit(self) -> None:
+        self.report.setFixedHeight(self.report.verticalHeader().length() + 2 * self.report.frameWidth())
+
+    @Slot()
+    def _follow(self) -> None:
+        box = self.report.visualItemRect(self.report.currentItem()) if self.report.currentItem() else None
+        inner: QWidget | None = self.area.widget()
+        if box is not None and inner is not None:
+            for corner in (box.bottomLeft(), box.topLeft()):
+                place = self.report.viewport().mapTo(inner, corner)
+                self.area.ensureVisible(place.x(), place.y(), 0, 4)
+
+    @Slot()
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text())
+
+
+def _ways(topics: list[str], same_heads: bool) -> str:
+    """How each of these is said otherwise, in sentences."""
+    dialog = [t for t in dict.fromkeys(topics) if t in _CORRECTED and (t != "heads" or same_heads)]
+    others = [t for t in dict.fromkeys(topics) if t not in dialog and t != "crop"]
+    ways = [f"Correct… below changes {', '.join(dialog)}."] if dialog else []
+    ways += ["Model > Crop changes the crop."] if "crop" in topics else []
+    if others:
+        ways.append(f"No field sets {', '.join(others)}: a config in or beside the file, or the architecture, does.")
+    return " ".join(ways)
 
 
 class TopClasses(QWidget):
