@@ -21,3 +21,17 @@ def test_it_asks_for_no_room_for_its_words(qtbot):
     label = ElidedLabel("a title that is much longer than a pane of four is wide")
     qtbot.addWidget(label)
     assert label.minimumSizeHint().width() <= 40
+
+
+def test_words_go_on_below_from_one_of_their_parts(qtbot):
+    label = ElidedLabel("Layer 3 · mean of heads · attention from CLS")
+    qtbot.addWidget(label)
+    label.show()
+    one = label.sizeHint().height()
+    label.resize(label.fontMetrics().horizontalAdvance("Layer 3 · mean of heads") + 4, 60)
+    assert label.shown_text().endswith("…") and label.toolTip()
+    label.set_lines(2)
+    assert label.shown_text() == "Layer 3 · mean of heads\nattention from CLS" and label.toolTip() == ""
+    assert label.minimumSizeHint().height() == label.sizeHint().height() > one
+    label.resize(60, 60)
+    assert label.shown_text().startswith("Layer 3\n") and label.toolTip() == label.text()

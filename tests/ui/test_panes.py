@@ -258,3 +258,14 @@ def test_docks_get_their_room_back_with_the_last_pane(two):
     QApplication.processEvents()
     assert two.docks["Patches"].width() > left
     assert not two.panes.columns[0].map_view.bar.lying
+
+
+def test_lying_colour_bar_says_what_its_ends_are_shared_over(two):
+    two.comparing.add.trigger()
+    two.resize(1000, 700)
+    QApplication.processEvents()
+    for column in two.panes:
+        bar, metrics = column.map_view.bar, column.map_view.bar.fontMetrics()
+        assert bar.lying and bar.lines() == ("attention weight", "scale of this map")
+        assert all(metrics.horizontalAdvance(line) < bar.width() for line in bar.lines())
+        assert bar.height() >= bar.sizeHint().height() > 16 + 3 * metrics.height()

@@ -15,7 +15,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class ColorBar(QWidget):
-    """A bar with five numbers, or two where it lies, and what the scale is shared over."""
+    """A bar with five numbers, or two where it lies, and what the scale is shared over, on a line of its own there."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,6 +46,10 @@ class ColorBar(QWidget):
         """What the numbers are."""
         return f"{self._quantity}, {self._note}"
 
+    def lines(self) -> tuple[str, str]:
+        """The same on the two lines below a bar that lies: what the numbers are, and what the scale is shared over."""
+        return self._quantity, self._note
+
     def unit(self) -> str:
         """What stands over the numbers: "×10⁻³", or "" where they are what they are."""
         return f"×10{str(self.exponent).translate(_RAISED)}" if self.exponent else ""
@@ -61,7 +65,7 @@ class ColorBar(QWidget):
         # The same for every scale, so that the picture does not jump while one hovers.
         metrics = QFontMetricsF(self.font())
         if self.lying:
-            return QSize(100, int(_THICK + 6 + 2 * metrics.height()))
+            return QSize(100, int(_THICK + 6 + 3 * metrics.height()))
         return QSize(int(_THICK + 9 + metrics.horizontalAdvance("0.00000") + 1.3 * metrics.height()), 200)
 
     def minimumSizeHint(self) -> QSize:
@@ -93,7 +97,10 @@ class ColorBar(QWidget):
             painter.drawText(below, where, text)
         if self.unit():
             painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, self.unit())
-        self._write(painter, QRectF(1, below.bottom(), bar.width(), space))
+        for line, words in enumerate(self.lines()):
+            box = QRectF(1, below.bottom() + line * space, bar.width(), space)
+            words = metrics.elidedText(words, Qt.TextElideMode.ElideRight, box.width())
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, words)
 
     def _paint_standing(self, painter: QPainter, table: np.ndarray) -> None:
         metrics = QFontMetricsF(self.font())
@@ -119,7 +126,7 @@ class ColorBar(QWidget):
 
     def _write(self, painter: QPainter, box: QRectF) -> None:
         """What the numbers are, as much of it as fits."""
-        metrics, room = painter.fontMetrics(), int(box.width() - (0 if self.lying else box.height()))
+        metrics, room = painter.fontMetrics(), int(box.width() - box.height())
         text = self.text() if metrics.horizontalAdvance(self.text()) <= room else self._quantity
         text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)

@@ -36,8 +36,11 @@ _SWITCHES = (
     ("cursor", "Link the &cursor", "Hovering one picture asks every pane for its own patch there"),
     ("zoom", "Link &zoom and pan", "All panes show the same part of the picture"),
     ("head", "Link the &head", "All panes show the same head and method"),
-    ("colours", "Link the c&olours", "All panes are drawn in the same way"),
-)
+    (
+        "colours", "Link c&olour map and opacity",
+        "All panes are drawn in the same way; the ends of its scale stay each pane's own, and stand at its colour bar",
+    ),
+)  # fmt: skip
 
 
 class Comparing(QObject):

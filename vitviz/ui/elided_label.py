@@ -1,4 +1,4 @@
-"""A line of words that gives way: what does not fit ends in an ellipsis, and the tooltip has all of it."""
+"""Words that give way: what does not fit ends in an ellipsis, and the tooltip has all of it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,36 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
+_BREAK = " · "
+
 
 class ElidedLabel(QLabel):
-    """A plain label that never asks for more width than there is; `text()` is the whole of it."""
+    """A plain label that never asks for more width than there is; `text()` is the whole of it.
+
+    Attributes:
+        lines: 1, or 2 where words may go on below, from one of their " · " on; room is kept for as many.
+    """
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.lines = 1
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setText(text)
 
+    def sizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        return QSize(hint.width(), hint.height() + (self.lines - 1) * self.fontMetrics().height())
+
+    def set_lines(self, lines: int) -> None:
+        """Keep room for one line or two."""
+        if lines != self.lines:
+            self.lines = lines
+            self.updateGeometry()
+            self.update()
+            self._explain()
+
     def minimumSizeHint(self) -> QSize:
-        return QSize(40, super().minimumSizeHint().height())
+        return QSize(40, self.sizeHint().height())
 
     def setText(self, text: str) -> None:
         super().setText(text)
@@ -29,8 +48,16 @@ class ElidedLabel(QLabel):
         self._explain()
 
     def shown_text(self) -> str:
-        """What can be read of the text at this width."""
-        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        """What can be read of the text at this width; lines are apart by a newline."""
+        metrics, room, rest = self.fontMetrics(), self.width(), self.text()
+        above = ""
+        if self.lines > 1 and metrics.horizontalAdvance(rest) > room:
+            parts = rest.split(_BREAK)
+            starts = [_BREAK.join(parts[:n]) for n in range(1, len(parts))]
+            above = next((s for s in reversed(starts) if metrics.horizontalAdvance(s) <= room), "")
+            rest = rest[len(above) + len(_BREAK) :] if above else rest
+        shown = metrics.elidedText(rest, Qt.TextElideMode.ElideRight, room)
+        return f"{above}\n{shown}" if above else shown
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -42,4 +69,4 @@ class ElidedLabel(QLabel):
     def _explain(self) -> None:
         # A tooltip takes tags for what they say: names of classes come from files.
         whole = self.text()
-        self.setToolTip("" if self.shown_text() == whole else html.escape(whole))
+        self.setToolTip("" if self.shown_text().replace("\n", _BREAK) == whole else html.escape(whole))

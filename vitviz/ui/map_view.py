@@ -30,6 +30,7 @@ from vitviz.ui.window_marks import WindowItems
 from vitviz.ui.words import window_text
 
 _NARROW = 230  # pixels; a view that is less wide has its colour bar below
+_TITLED = 420  # and one that is less wide has its title and note on two lines each
 _LEGEND = (
     "White: the window that the query looks within. Orange: the seam, beyond which it goes on at the other border. "
     "Hatched: keys that the mask shuts out."
@@ -176,6 +177,8 @@ class MapView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        for label in (self.title, self.note):
+            label.set_lines(2 if event.size().width() < _TITLED else 1)
         lying = event.size().width() < _NARROW
         if lying != self.bar.lying:
             self.bar.lie(lying)
