@@ -43,5 +43,9 @@ class AttentionError(VitvizError):
     """A model's attention can't be captured or asked for in this way."""
 
 
+class RenderError(VitvizError, ValueError):
+    """A map or figure can't be drawn in this way."""
+
+
 class FileError(VitvizError):
     """A file can't be written."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 # Imported by name, so that Pillow never loads its other plugins (EPS starts Ghostscript) to look for these two.
 from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
+from vitviz.checks import short
 from vitviz.errors import ImageError
 from vitviz.pixels import pillow_of, upright_rgb
 from vitviz.view import Preprocessing, View, lay_out, view_of
@@ -89,6 +90,11 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, ma
 
     Anything else, and anything damaged or too large, raises ImageError with a sentence; nothing else is raised.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ImageError(
+            f"The path of a picture is {short(path)}: give its name; of an array or a Pillow image Image.from_array "
+            "makes a picture."
+        )
     path = Path(path)
     name = _plain(path.name) or _plain(str(path))
     data = _bytes_of(path, name, max_bytes)
@@ -117,6 +123,13 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, ma
             "copy it again from where it came, or save it anew in a picture editor."
         ) from error
     return Image(pixels, name, path, hashlib.sha256(data).hexdigest(), tuple(notes))
+
+
+def check_image(image: Any) -> None:
+    """ImageError, with what to do, where this is no Image."""
+    if not isinstance(image, Image):
+        made = "read_image(path)" if isinstance(image, str | os.PathLike) else "read_image(path) or Image.from_array(x)"
+        raise ImageError(f"The picture is {short(image)}: give an Image, as {made} makes it.")
 
 
 def _plain(text: str) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from vitviz.attention.altering import ablated, altered
-from vitviz.attention.classes import target_of
+from vitviz.attention.classes import class_named
 from vitviz.attention.layer import Layer
 from vitviz.attention.passes import Passes, batch_size, view_tensor
 from vitviz.attention.trace import Trace, trace
@@ -24,7 +24,7 @@ from vitviz.models.model import Model
 def head_ablation(
     model: Model,
     image: Image,
-    target: int | None = None,
+    target: int | str | None = None,
     *,
     to: AblateTo = "zero",
     seen: Trace | None = None,
@@ -38,7 +38,7 @@ def head_ablation(
     Args:
         model: with classes.
         image: the picture.
-        target: index of the class; None is the most probable one.
+        target: number or name of the class; None is the most probable one.
         to: what the head gives instead of its output, "zero" or its "mean" over the tokens.
         seen: a trace of this model and picture, which spares a pass; the heads that were off in it are off here too.
         progress: called with (fraction, text).
@@ -54,7 +54,7 @@ def head_ablation(
     Ablation(to=to)  # refuses an unknown word before any work
     if seen is None:
         seen = trace(model, image, progress=lambda _, text: progress(0.0, text), cancel=cancel)
-    target = target_of(seen, target)
+    target = class_named(seen, target)
     view = view_tensor(model, image)
     changes = np.full((len(seen.layers), max(layer.num_heads for layer in seen.layers)), np.nan, dtype=np.float32)
     total = sum(layer.num_heads for layer in seen.layers)

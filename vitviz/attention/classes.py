@@ -5,48 +5,59 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+import numpy as np
+
 from vitviz.attention.trace import Trace
+from vitviz.checks import whole
 from vitviz.errors import AttentionError
 
 _FEW, _NEAREST = 10, 5
 
 
-def target_of(seen: Trace, target: int | None) -> int:
-    """The class that is asked about, the most probable one for None; AttentionError where there is no such class."""
-    count = seen.logits.size
-    if not count:
+def class_named(seen: Trace, target: int | str | None) -> int:
+    """The class of a trace that is asked about, as `class_of` finds it."""
+    if not seen.logits.size:
         raise AttentionError(f"{seen.model_name} has no classes, so no logit can change: open a classifier.")
+    return class_of(target, seen.logits, seen.labels, seen.model_name)
+
+
+def class_of(target: int | str | None, logits: np.ndarray, labels: Sequence[str], model_name: str) -> int:
+    """The class of a number, or of a name (whole, or held by one class only, in any case); else AttentionError.
+
+    Args:
+        target: the most probable class of `logits` (K,) where None.
+    """
     if target is None:
-        return int(seen.logits.argmax())
-    if not 0 <= target < count:
-        raise AttentionError(f"There is no class {target}: {seen.model_name} has {count}, numbered from 0.")
-    return target
+        return int(logits.argmax())
+    if isinstance(target, str) and not (target.isascii() and target.isdigit()):
+        return _named(target, labels[: logits.size], logits.size, model_name)
+    index = int(target) if isinstance(target, str) else whole(target, "The class", AttentionError, "its number or name")
+    if not 0 <= index < logits.size:
+        raise AttentionError(f"There is no class {index}: {model_name} has {logits.size}, numbered from 0.")
+    return index
 
 
-def class_named(seen: Trace, text: str | None) -> int:
-    """The class of a number, or of a name (whole, or held by one class only, in any case); else AttentionError."""
-    if text is None or (text.isascii() and text.isdigit()):
-        return target_of(seen, None if text is None else int(text))
-    target_of(seen, None)  # says where there are no classes at all
+def _named(text: str, labels: Sequence[str], count: int, model_name: str) -> int:
     wanted = text.casefold()
-    named = [(i, label.casefold()) for i, label in enumerate(seen.labels[: seen.logits.size])]
-    found = [i for i, label in named if label == wanted] or [i for i, label in named if wanted in label]
+    named = [label.casefold() for label in labels]
+    found = [i for i, label in enumerate(named) if label == wanted]
+    found = found or [i for i, label in enumerate(named) if wanted in label]
     if len(found) > 1:
-        some = ", ".join(seen.label(i) for i in found[:5])
+        some = ", ".join(labels[i] for i in found[:5])
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise AttentionError(f"{text!r} is in the names of {len(found)} classes ({some}{more}): give a whole one.")
     if not found:
-        raise AttentionError(f"{seen.model_name} has no class {text!r}: {_offered(wanted, seen, named)}.")
+        raise AttentionError(f"{model_name} has no class {text!r}: {_offered(wanted, labels, count)}.")
     return found[0]
 
 
-def _offered(wanted: str, seen: Trace, named: Sequence[tuple[int, str]]) -> str:
+def _offered(wanted: str, labels: Sequence[str], count: int) -> str:
     """What could have been named instead: all classes where they are few, else those that are spelt alike."""
-    if not named:
-        return f"its classes have no names; give a number from 0 to {seen.logits.size - 1}"
-    if len(named) <= _FEW:
-        return f"it knows {', '.join(seen.label(i) for i, _ in named)}"
-    alike = set(difflib.get_close_matches(wanted, [label for _, label in named], n=_NEAREST, cutoff=0.5))
-    near = [seen.label(i) for i, label in named if label in alike][:_NEAREST]
+    if not labels:
+        return f"its classes have no names; give a number from 0 to {count - 1}"
+    if len(labels) <= _FEW:
+        return f"it knows {', '.join(labels)}"
+    alike = set(difflib.get_close_matches(wanted, [each.casefold() for each in labels], n=_NEAREST, cutoff=0.5))
+    near = [label for label in labels if label.casefold() in alike][:_NEAREST]
     instead = f"the nearest are {', '.join(near)}; " if near else ""
-    return f"{instead}give a part of a name, or a number from 0 to {seen.logits.size - 1}"
+    return f"{instead}give a part of a name, or a number from 0 to {count - 1}"

@@ -18,10 +18,12 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from vitviz.attention.altering import ablated
+from vitviz.attention.classes import class_of
 from vitviz.attention.curves import RANDOM, Curve, Curves, Faithfulness, Removal, Score
 from vitviz.attention.passes import Passes, batch_size, view_tensor
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Map
+from vitviz.checks import short, whole
 from vitviz.errors import AttentionError
 from vitviz.images import Image
 from vitviz.models.layout import Grid
@@ -40,7 +42,7 @@ def faithfulness(
     model: Model,
     image: Image,
     maps: Map | Mapping[str, Map],
-    target: int | None = None,
+    target: int | str | None = None,
     *,
     removal: Removal = "grey",
     score: Score = "probability",
@@ -56,7 +58,7 @@ def faithfulness(
         model, image: what the maps are of.
         maps: one map (its curves are called "map"), or several by name. Patches are the squares of each map's own grid
             in the view, so maps of windowed layers do as well.
-        target: index of the class; the most probable one where None.
+        target: number or name of the class; the most probable one where None.
         removal: "grey" (the mean that the preprocessing subtracts) or "blurred" (a Gaussian of a 16th of the view).
         score: "probability" (softmax) or "logit".
         steps: points of a curve besides the start, at most one for each patch.
@@ -68,17 +70,18 @@ def faithfulness(
         AttentionError: no classes, not this one, or nothing to judge.
         ModelError: the model failed on a batch.
     """
-    given = {"map": maps} if isinstance(maps, Map) else dict(maps)
-    if not given or steps < 1 or seeds < 0:
-        raise AttentionError(f"{len(given)} maps in {steps} steps and {seeds} random orders: give at least one map.")
+    given = _given(maps)
+    for what, count, least in (("steps", steps, 1), ("random orders", seeds, 0)):
+        if whole(count, f"The number of {what}", AttentionError) < least:
+            raise AttentionError(f"Curves with {count} {what} were asked for: give {least} or more.")
     view = view_tensor(model, image)
     passes = Passes(model, min(32, batch_size(seen.layers)) if seen is not None else 16, cancel)
     off = seen is not None and bool(seen.ablation)
     with ablated(model.module, seen.layers, seen.ablation) if off and seen is not None else nullcontext():
-        whole = passes.in_batches(1, lambda _: passes.run(view))[0]
-        target = _target(model, whole, target, score)
+        untouched = passes.in_batches(1, lambda _: passes.run(view))[0]
+        chosen = _target(model, untouched, target, score)
         walks = _walks(given, steps, seeds, view)
-        scores = _run(walks, view, _without(view, removal), passes, lambda z: _score(z, target, score), progress)
+        scores = _run(walks, view, _without(view, removal), passes, lambda z: _score(z, chosen, score), progress)
     curves, at = {}, 0
     for name in given:
         curves[name] = Curves(
@@ -94,8 +97,8 @@ def faithfulness(
         at += 2 * seeds
     progress(1.0, "Done")
     off_words = seen.without if seen is not None else ""
-    label = model.label(target)
-    return Faithfulness(curves, target, label, removal, score, model.name, image.name, off_words, steps, seeds)
+    label = model.label(chosen)
+    return Faithfulness(curves, chosen, label, removal, score, model.name, image.name, off_words, steps, seeds)
 
 
 def _random(walk: _Walk, scores: np.ndarray, grid: tuple[int, int]) -> Curves:
@@ -172,6 +175,18 @@ def _curve(walk: _Walk, scores: np.ndarray, spread: np.ndarray | None = None, *,
     return Curve(shares, scores, spread)
 
 
+def _given(maps: Map | Mapping[str, Map]) -> dict[str, Map]:
+    """The maps by name; AttentionError where there is none."""
+    given: dict[str, Map] = {"map": maps} if isinstance(maps, Map) else {}
+    if isinstance(maps, Mapping):
+        given = dict(maps)
+        if not given:
+            raise AttentionError("There is no map to judge: give at least one.")
+    if not given or not all(isinstance(each, Map) for each in given.values()):
+        raise AttentionError(f"The maps are {short(maps)}: give a map, or a dictionary from names to maps.")
+    return given
+
+
 def _without(view: Tensor, removal: Removal) -> Tensor:
     """The view with nothing in it."""
     if removal == "grey":
@@ -192,14 +207,10 @@ def _score(logits: np.ndarray, target: int, score: Score) -> np.ndarray:
     return shares
 
 
-def _target(model: Model, logits: np.ndarray, target: int | None, score: Score) -> int:
+def _target(model: Model, logits: np.ndarray, target: int | str | None, score: Score) -> int:
     least = 2 if score == "probability" else 1
     if logits.size < least or getattr(model.module, "num_classes", None) == 0:
         raise AttentionError(f"{model.name} has no classes that could fall or rise: open a classifier.")
     if score not in ("probability", "logit"):
         raise AttentionError(f"A curve of {score!r} is unknown: give 'probability' or 'logit'.")
-    if target is None:
-        return int(logits.argmax())
-    if not 0 <= target < logits.size:
-        raise AttentionError(f"There is no class {target}: {model.name} has {logits.size}, numbered from 0.")
-    return target
+    return class_of(target, logits, model.labels, model.name)

@@ -11,7 +11,7 @@ import torch
 
 from vitviz.attention.layer import Layer
 from vitviz.attention.trace import Trace
-from vitviz.attention.values import Direction, Head, HeadMaps, Map, Place, Query, Selection
+from vitviz.attention.values import Direction, Head, HeadMaps, Map, Place, Query, Selection, query_of
 from vitviz.errors import AttentionError
 
 _QUICK = 2e8
@@ -29,6 +29,8 @@ def attention_map(
 
     Heads that are switched off move nothing, so mean, max and min are over the others, and 0 everywhere where a whole
     layer is off; asked for by its number a head that is off is shown as it looks, and the note of the map says so.
+
+    Layers count from 0, or from the last one: -1, as in a list. Heads, tokens and patches have no negative numbers.
 
     Raises AttentionError where the layer, head or query does not exist in this trace.
     """
@@ -81,7 +83,7 @@ def _neighbour(trace: Trace, layer: Layer) -> Layer | None:
 
 def head_maps(trace: Trace, query: Query | None = None, direction: Direction = "from") -> HeadMaps:
     """All heads of all layers for one query; on a GPU only what is drawn comes back, in one copy."""
-    query = trace.default_query if query is None else query
+    query = trace.default_query if query is None else query_of(query)
     if isinstance(query, tuple):
         query = place_of(trace, trace.layers[0], query)
     with quick_threads(cost(trace, query, direction)):
@@ -245,8 +247,6 @@ def _fusion(head: Head, layer: Layer) -> Callable[[np.ndarray], np.ndarray]:
                 f"There is no head {head}: layer {layer.index} has {layer.num_heads}, numbered from 0."
             )
         return lambda a: np.asarray(a[head])
-    if head not in ("mean", "max", "min"):
-        raise AttentionError(f"The head {head!r} is unknown: give a number, 'mean', 'max' or 'min'.")
     fuse: Callable[..., np.ndarray] = getattr(np, head)
     on = list(layer.heads_on)
     if not on:

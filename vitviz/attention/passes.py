@@ -13,7 +13,7 @@ from vitviz.attention.trace import view_text
 from vitviz.attention.watching import watched
 from vitviz.errors import ModelError
 from vitviz.images import Image
-from vitviz.models.model import Model
+from vitviz.models.model import Model, check_inputs
 
 _BUDGET = 512 * 2**20  # bytes for what one batch holds at a time
 _ALIVE = 16  # tensors as large as q that a block holds at once: qkv, the MLP's four widths twice, the residual
@@ -71,6 +71,7 @@ class Passes:
 
 def view_tensor(model: Model, image: Image) -> Tensor:
     """The view (1, C, h, w) on the model's device and in its precision."""
+    check_inputs(model, image)
     dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
     return model.preprocess(image).to(device=model.device.name, dtype=dtype)
 

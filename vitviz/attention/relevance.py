@@ -7,8 +7,8 @@ gradient. `token grad-cam`: Selvaraju et al. 2017 (arXiv 1610.02391) on the toke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vitviz.attention.altering import ablated
+from vitviz.attention.classes import class_of
 from vitviz.attention.explaining import PER_LAYER, LastLayer, Walk, map_of_values
 from vitviz.attention.features import token_grad_cam
 from vitviz.attention.graded import Graph, frozen, graded_pass
@@ -27,7 +28,7 @@ from vitviz.attention.trace import Trace
 from vitviz.attention.values import Ablation, Map, Method, Selection
 from vitviz.errors import AttentionError, Cancelled, ModelError
 from vitviz.images import Image
-from vitviz.models.model import Model, patch_size_of
+from vitviz.models.model import Model, check_inputs, patch_size_of
 
 GRADIENT_METHODS: tuple[Method, ...] = ("relevance", "gradient rollout", "attention grad-cam", "token grad-cam")
 
@@ -35,7 +36,7 @@ GRADIENT_METHODS: tuple[Method, ...] = ("relevance", "gradient rollout", "attent
 def relevance(
     model: Model,
     image: Image,
-    target: int | None = None,
+    target: int | str | None = None,
     method: Method = "relevance",
     *,
     seen: Trace | None = None,
@@ -51,7 +52,7 @@ def relevance(
     Args:
         model: as load_model gives it.
         image: as read_image gives it.
-        target: index of a class; the most probable one where None.
+        target: number or name of a class (whole, or a part that no other has); the most probable one where None.
         method: "relevance", "gradient rollout", "attention grad-cam" or "token grad-cam".
         seen: a trace; where heads were switched off in it, they are here too.
         progress, cancel: told and asked on the way forth and back; the memory needed is said first.
@@ -62,6 +63,7 @@ def relevance(
     """
     if method not in GRADIENT_METHODS:
         raise AttentionError(f"{method!r} is no gradient method: give one of {', '.join(GRADIENT_METHODS)}.")
+    check_inputs(model, image)
     room = check_room(model)
     progress(0.0, f"Gradients of {model.name}: {room}")
     dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
@@ -78,29 +80,30 @@ def relevance(
 
     try:
         with torch.inference_mode(False), torch.enable_grad(), frozen(model.module), _altered(model, seen):
-            graph = graded_pass(
-                model.module,
-                view,
-                tap,
-                progress=lambda f, number: progress(0.5 * f, f"Computing layer {number} · {room}"),
-                cancel=cancel,
-            )
+            with _said(model):
+                graph = graded_pass(
+                    model.module,
+                    view,
+                    tap,
+                    progress=lambda f, number: progress(0.5 * f, f"Computing layer {number} · {room}"),
+                    cancel=cancel,
+                )
             chosen, logit = _target(model, graph.output, target)
             layers = _layers(model, graph, method)
             selection = Selection(layers[-1].index, "mean", _query(model, layers), "from", method, chosen)
             if method == "token grad-cam":
-                made = token_grad_cam(model, image, graph, layers, logit, selection)
+                with _said(model):
+                    made = token_grad_cam(model, image, graph, layers, logit, selection)
                 return replace(made, ablation=ablation, without=without, note=zero_words(made, ablation, layers))
             walks.append(_walk(model, layers, method, lambda f, name: progress(0.5 + 0.5 * f, f"{name} · {room}")))
             first = graph.inputs[-1] if method == "attention grad-cam" else graph.inputs[0]
-            torch.autograd.grad(logit, first)
+            with _said(model):
+                torch.autograd.grad(logit, first)
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{model.device.title} has not enough memory for the gradients of {model.name}: choose a smaller view, "
             "the CPU, or rollout, which needs none."
         ) from error
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise ModelError(f"The gradients of {model.name} failed: {' '.join(str(error).split())[:300]}") from error
     values, prefix = walks[0].result()
     bottom = layers[0] if method in PER_LAYER else layers[-1]
     made = map_of_values(model, image, selection, bottom, values, prefix)
@@ -111,6 +114,17 @@ def relevance(
         without=without,
         note=" ".join(filter(None, (note, zero_words(made, ablation, layers)))),
     )
+
+
+@contextmanager
+def _said(model: Model) -> Iterator[None]:
+    """What torch says of a pass that fails, as a ModelError; a want of memory is told apart by who calls."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ModelError(f"The gradients of {model.name} failed: {' '.join(str(error).split())[:300]}") from error
 
 
 def zero_words(shown: Map, ablation: Ablation, layers: Sequence[Layer]) -> str:
@@ -127,15 +141,13 @@ def _altered(model: Model, seen: Trace | None) -> AbstractContextManager[None]:
     return ablated(model.module, seen.layers, seen.ablation) if seen is not None and seen.ablation else nullcontext()
 
 
-def _target(model: Model, output: Any, target: int | None) -> tuple[int, Tensor]:
+def _target(model: Model, output: Any, target: int | str | None) -> tuple[int, Tensor]:
     no_classes = getattr(model.module, "num_classes", None) == 0
     if no_classes or not isinstance(output, Tensor) or output.dim() != 2 or output.shape[1] < 2:
         raise AttentionError(f"{model.name} has no classes to explain: choose attention or rollout, which need none.")
-    if target is None:
-        target = int(output[0].argmax())
-    if not 0 <= target < output.shape[1]:
-        raise AttentionError(f"There is no class {target}: {model.name} has {output.shape[1]}, numbered from 0.")
-    return target, output[0, target]
+    logits = output[0].detach().float().cpu().numpy()
+    chosen = class_of(target, logits, model.labels, model.name)
+    return chosen, output[0, chosen]
 
 
 def _layers(model: Model, graph: Graph, method: Method) -> list[Layer]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import get_args
 
 import torch
 from torch import Tensor
@@ -193,7 +192,6 @@ def rollout_cost(trace: Trace, options: RolloutOptions | None = None) -> float:
 
 def _between(trace: Trace, options: RolloutOptions) -> list[Layer]:
     """The layers that are taken in, nearest the image first."""
-    _check(options)
     top = trace.layer(-1 if options.last_layer is None else options.last_layer)
     first = trace.layer(options.first_layer)
     if first.index > top.index:
@@ -202,13 +200,3 @@ def _between(trace: Trace, options: RolloutOptions) -> list[Layer]:
         )
     chosen = trace.layers[first.index : top.index + 1]
     return [layer for layer in chosen if layer.kind != "pool" or layer is top]
-
-
-def _check(options: RolloutOptions) -> None:
-    for name, value, kinds in (("fusion", options.fusion, Fusion), ("variant", options.variant, Variant)):
-        if value not in get_args(kinds):
-            raise AttentionError(f"The {name} {value!r} is unknown: give {' or '.join(map(repr, get_args(kinds)))}.")
-    if not 0 <= options.discard < 1:
-        raise AttentionError(f"The share to discard is {options.discard}: give a number from 0 to below 1.")
-    if not 0 <= options.residual <= 1:
-        raise AttentionError(f"The weight of the residual is {options.residual}: give a number from 0 to 1.")

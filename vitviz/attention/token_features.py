@@ -13,7 +13,7 @@ import numpy as np
 
 from vitviz.attention.maps import token_of
 from vitviz.attention.trace import Trace
-from vitviz.attention.values import Map, Query, Selection
+from vitviz.attention.values import Map, Query, Selection, query_of
 from vitviz.errors import AttentionError
 from vitviz.images import View
 from vitviz.models.layout import Grid
@@ -101,7 +101,7 @@ class Features:
     def similarity(self, layer: int, query: Query | None = None) -> Map:
         """See `feature_similarity`."""
         found = self._trace.layer(layer)
-        query = self._trace.default_query if query is None else query
+        query = self._trace.default_query if query is None else query_of(query)
         token, cell = token_of(self._trace, found, query, lenient=not isinstance(query, tuple))
         kept = self._units
         if kept is None or kept[0] != found.index:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ from vitviz.attention.layer import Layer
 from vitviz.attention.placing import place
 from vitviz.attention.sequence import tokens_of_layer
 from vitviz.attention.values import Ablation, head_name
+from vitviz.checks import whole
 from vitviz.errors import AttentionError, Cancelled, ModelError
 from vitviz.images import Image, View
-from vitviz.models.model import Model, patch_size_of
+from vitviz.models.model import Model, check_inputs, patch_size_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +57,10 @@ class Trace:
     model: Model | None = field(default=None, repr=False)
     image: Image | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        of = f"{self.model_name} {self.without}".strip()
+        return f"<Trace of {self.image_name} through {of}: {len(self.layers)} layers on {self.device}>"
+
     @property
     def bytes(self) -> int:
         """Memory that the trace keeps on its device."""
@@ -90,7 +96,8 @@ class Trace:
         return max((layer.error for layer in self.layers if layer.error is not None), default=None)
 
     def layer(self, index: int) -> Layer:
-        """Layer `index`; AttentionError where there is none."""
+        """Layer `index`, -1 the last one; AttentionError where there is none."""
+        index = whole(index, "The layer", AttentionError)
         if not -len(self.layers) <= index < len(self.layers):
             raise AttentionError(
                 f"There is no layer {index}: {self.model_name} has layers 0 to {len(self.layers) - 1}."
@@ -103,8 +110,8 @@ class Trace:
         """Attention weights (heads, queries, N) float32; rows sum to 1.
 
         Args:
-            layer: index of the layer.
-            heads, queries: indices (token indices in the order of the sequence), all of them where None.
+            layer: index of the layer; -1 is the last one.
+            heads, queries: indices from 0 (token indices in the order of the sequence), all of them where None.
         In windowed layers tokens are in grid order, with 0 outside the window of the query.
         """
         found = self.layer(layer)
@@ -122,6 +129,7 @@ class Trace:
     def top_k(self, k: int = 5) -> list[tuple[str, float]]:
         """The k most probable classes as (label, probability), empty where the model has no classes."""
         shares = self.probabilities
+        k = _count(k)
         return [(self.label(int(i)), float(shares[i])) for i in np.argsort(-shares)[:k]]
 
     def top_changes(self, k: int = 5) -> list[tuple[str, float, float]]:
@@ -130,7 +138,7 @@ class Trace:
         if self.plain_logits is None:
             return []
         before, after = _shares(self.plain_logits), self.probabilities
-        best = [int(i) for i in np.argsort(-after)[:k]]
+        best = [int(i) for i in np.argsort(-after)[: _count(k)]]
         if best and (first := int(np.argmax(before))) not in best:
             best[-1] = first
         return [(self.label(i), float(before[i]), float(after[i])) for i in best]
@@ -167,6 +175,7 @@ def trace(
         AttentionError: the model has no attention between tokens, or none that can be seen.
         ModelError: the pass failed, for example for want of memory.
     """
+    check_inputs(model, image)
     if not ablation:
         return _trace(model, image, features, progress, cancel)
     if plain is None:
@@ -271,11 +280,20 @@ def _shares(logits: np.ndarray) -> np.ndarray:
 
 
 def _indices(chosen: int | Sequence[int], count: int, what: str) -> list[int]:
-    found = [int(i) for i in np.atleast_1d(np.asarray(chosen, dtype=np.int64))]
+    found = [
+        whole(i, f"A {what}", AttentionError, "numbers from 0") for i in np.atleast_1d(np.asarray(chosen, dtype=object))
+    ]
     for index in found:
         if not 0 <= index < count:
             raise AttentionError(f"There is no {what} {index}: this layer has {count}, numbered from 0.")
     return found
+
+
+def _count(k: Any) -> int:
+    count = whole(k, "The number of classes", AttentionError)
+    if count < 0:
+        raise AttentionError(f"{count} classes were asked for: give 0 or more.")
+    return count
 
 
 def _line(error: Exception) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from vitviz.checks import is_number, one_of, short, whole, within
 from vitviz.errors import AttentionError
 from vitviz.images import View
 from vitviz.models.layout import Grid, Windows
@@ -19,6 +20,10 @@ class Place:
 
     x: float
     y: float
+
+    def __post_init__(self) -> None:
+        if not (is_number(self.x) and is_number(self.y)):
+            raise AttentionError(f"A place is ({short(self.x)}, {short(self.y)}): give x and y in pixels, as numbers.")
 
 
 Query = str | tuple[int, int] | Place
@@ -60,16 +65,27 @@ class RolloutOptions:
     residual: float = 0.5
     variant: Variant = "abnar"
 
+    def __post_init__(self) -> None:
+        one_of(self.fusion, get_args(Fusion), "The fusion", AttentionError)
+        one_of(self.variant, get_args(Variant), "The variant", AttentionError)
+        if not is_number(self.discard) or not 0 <= self.discard < 1:
+            raise AttentionError(f"The share to discard is {short(self.discard)}: give a number from 0 to below 1.")
+        within(self.residual, 0, 1, "The weight of the residual", AttentionError)
+        object.__setattr__(self, "first_layer", whole(self.first_layer, "The first layer", AttentionError))
+        if self.last_layer is not None:
+            object.__setattr__(self, "last_layer", whole(self.last_layer, "The last layer", AttentionError))
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What is to be shown.
 
     Attributes:
-        layer: index of the layer.
-        head: index of the head, or "mean", "max", "min" over the heads.
+        layer: index of the layer; -1 is the last one, as in a list.
+        head: index of the head from 0, or "mean", "max", "min" over the heads.
         query: a named token ("cls", "dist", "reg0", "mean" over the patches), a patch (row, column) of the layer's
-            own grid, or a Place in the picture; None is the token that the model's output is made from.
+            own grid, or a Place in the picture; names in any case. None is the token that the model's output is made
+            from.
         direction: "from" the query (what it looks at) or "to" it (what looks at it).
         method: a name of `Method`; all but "attention" put layers and heads together in their own way, and those of
             tokens ("token norm", "token similarity") have no heads.
@@ -84,6 +100,39 @@ class Selection:
     method: Method = "attention"
     target: int | None = None
     options: RolloutOptions | None = None
+
+    def __post_init__(self) -> None:
+        target = None if self.target is None else whole(self.target, "The class", AttentionError, "its number")
+        taken = {
+            "layer": whole(self.layer, "The layer", AttentionError),
+            "head": head_of(self.head),
+            "query": None if self.query is None else query_of(self.query),
+            "target": target,
+        }
+        for name, value in taken.items():
+            object.__setattr__(self, name, value)
+
+
+def head_of(head: Any) -> Head:
+    """A head as it is looked up: an int, or one of the words; AttentionError for anything else."""
+    if isinstance(head, str):
+        if head not in ("mean", "max", "min"):
+            raise AttentionError(f"The head {short(head)} is unknown: give a number, 'mean', 'max' or 'min'.")
+        return head  # type: ignore[return-value]
+    return whole(head, "The head", AttentionError, "a whole number, 'mean', 'max' or 'min'")
+
+
+def query_of(query: Any) -> Query:
+    """A query as it is looked up: a name in lower case, (row, column) as ints, or a Place; else AttentionError."""
+    if isinstance(query, Place):
+        return query
+    if isinstance(query, str):
+        return query.lower()
+    instead = "the name of a token, a patch (row, column) in whole numbers, or a Place"
+    if not isinstance(query, tuple | list) or len(query) != 2:
+        raise AttentionError(f"The query is {short(query)}: give {instead}.")
+    row, col = (whole(each, f"A number of the patch {short(query)}", AttentionError) for each in query)
+    return row, col
 
 
 def head_name(layer: int, head: int) -> str:

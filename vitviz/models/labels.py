@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vitviz.checks import short
 from vitviz.errors import SourceError
 
 _MAX_BYTES = 8 * 2**20
@@ -20,6 +21,8 @@ def read_labels(labels: Sequence[str] | str | Path) -> tuple[str, ...]:
 
     Raises SourceError where the file is none of these.
     """
+    if not isinstance(labels, str | Path | Iterable):
+        raise SourceError(f"The labels are {short(labels)}: give a list of names, or the path of a file with them.")
     if not isinstance(labels, str | Path):
         return tuple(str(label) for label in labels)
     path = Path(labels).expanduser()

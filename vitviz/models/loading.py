@@ -63,7 +63,7 @@ def load_model(
         mean, std: of the preprocessing, per channel; overrides what was found or assumed.
         norm_eps: epsilon of all norms over features; overrides what was found or assumed.
         pretrained: False for random weights, marked as such.
-        labels: names of the classes, or a text or JSON file with them; the model's own where None.
+        labels: names of the classes, one for each, or a text or JSON file with them; the model's own where None.
         choose_network: called with the names of the networks of a file with several, the default first, where `network`
             does not say which; returns one of them. The default is taken where None.
         progress: called with (fraction or None, text).
@@ -71,7 +71,7 @@ def load_model(
 
     Raises:
         SourceError: what was named is not there, can't be read safely, or can't be told.
-        ModelError: the weights or sizes don't fit the architecture.
+        ModelError: the weights or sizes don't fit the architecture, or there are more or fewer labels than classes.
     """
 
     def step(fraction: float | None, text: str) -> None:
@@ -95,6 +95,11 @@ def load_model(
     else:
         loaded = _random(found, report, sizes, step)
     module, found = loaded.module, loaded.source
+    if labels is not None and len(names) != module.num_classes:
+        raise ModelError(
+            f"{len(names)} labels were given for {found.name}, which has {module.num_classes} classes: give one for "
+            "each, in their order."
+        )
     if architecture is not None:
         report.replace("recognised", f"{found.architecture}, said by you")
     if norm_eps is not None:

@@ -9,8 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from vitviz.images import Image, Preprocessing, View, model_input, view_of
+from vitviz.checks import short
+from vitviz.errors import ModelError
+from vitviz.images import Image, Preprocessing, View, check_image, model_input, view_of
 from vitviz.models.devices import Device
+from vitviz.models.names import amount
 from vitviz.models.report import Report
 
 
@@ -58,6 +61,12 @@ class Model:
     norm_eps: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        height, width = self.preprocessing.input_size
+        words = [self.architecture, f"{amount(self.parameters)} parameters", f"{height} x {width} px"]
+        words += [f"{len(self.labels)} classes"] if self.labels else []
+        return f"<Model {self.name}: {', '.join(words)}, {self.precision} on {self.device.name}>"
+
     def view(self, image: Image) -> View:
         """Where the model's view lies in this picture."""
         return view_of(image.size, self.preprocessing)
@@ -86,6 +95,13 @@ class Model:
     def label(self, index: int) -> str:
         """The name of class `index`, "class 17" where none is known."""
         return self.labels[index] if index < len(self.labels) else f"class {index}"
+
+
+def check_inputs(model: Any, image: Any) -> None:
+    """ModelError or ImageError, with what to give instead, where these are no Model and no Image."""
+    if not isinstance(model, Model):
+        raise ModelError(f"The model is {short(model)}: give what load_model returns.")
+    check_image(image)
 
 
 def prefix_tokens_of(module: nn.Module) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitviz import resources
+from vitviz.checks import short
 from vitviz.errors import SourceError
 from vitviz.models import saved
 from vitviz.models.names import DEMOS
@@ -66,6 +68,11 @@ def resolve(source: str | Path, *, architecture: str | None = None) -> Source:
             ("hf-hub:owner/name" or "owner/name").
         architecture: timm's name of the architecture, where the user says it.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise SourceError(
+            f"The model is {short(source)}: give a name, file or folder; the weights of a network in memory can be "
+            "opened once torch.save(network.state_dict(), path) has written them."
+        )
     text = str(source)
     said = _known(architecture) if architecture else ""
     if text in DEMOS:

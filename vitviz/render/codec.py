@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from vitviz.errors import VitvizError
+
 LONGEST_TEXT = 4096
 MOST_ITEMS = 10_000
 
@@ -116,7 +118,11 @@ def _read_fields(kind: Any, data: Any, where: str) -> Any:
     needed = {f.name for f in dataclasses.fields(kind) if f.init and (f.default, f.default_factory) == bare}
     if lacking := needed - set(data):
         raise ValueError(f"{where} lacks the field {_short(min(lacking))}")
-    return kind(**{name: _read(hints[name], each, f"{where}.{name}") for name, each in data.items()})
+    values = {name: _read(hints[name], each, f"{where}.{name}") for name, each in data.items()}
+    try:
+        return kind(**values)
+    except VitvizError as error:  # a value of the right type that the dataclass itself refuses
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _read_tuple(kinds: tuple[Any, ...], data: Any, where: str) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
+
+from vitviz.checks import one_of, within
+from vitviz.errors import RenderError
 
 Theme = Literal["light", "dark"]
 # Millimetres; the widths of one and of two columns in most journals, within a millimetre or two.
@@ -27,6 +30,8 @@ class Figure:
         scale: drawn pixels per picture pixel where there is no width.
         dpi: drawn pixels per inch; also the resolution of the picture in SVG and PDF.
         theme: black on white, or white on near-black.
+
+    Raises RenderError for a number out of its range, or another theme.
     """
 
     title: str = ""
@@ -47,8 +52,9 @@ class Figure:
             ("scale", self.scale, 0.05, 16.0),
             ("dpi", self.dpi, 30, 1200),
         ):
-            if value is not None and not low <= value <= high:
-                raise ValueError(f"The {name} of a figure is {value:g}; from {low:g} to {high:g} is possible.")
+            if value is not None or name != "width":
+                within(value, low, high, f"The {name} of a figure", RenderError)
+        one_of(self.theme, get_args(Theme), "The theme", RenderError)
 
     @property
     def bare(self) -> bool:
@@ -68,5 +74,6 @@ class Figure:
     @classmethod
     def for_paper(cls, columns: int = 1, **fields: object) -> Figure:
         """A figure for one or two columns of a paper: colour bar, 8 point letters, 300 dots per inch."""
+        one_of(columns, (1, 2), "The number of columns", RenderError)
         width = WIDTHS["one column" if columns == 1 else "two columns"]
         return replace(cls(width=width, color_bar=True), **fields)  # type: ignore[arg-type]

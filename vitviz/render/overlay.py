@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from vitviz.attention.values import Map
-from vitviz.images import Image, View
+from vitviz.checks import short
+from vitviz.errors import RenderError
+from vitviz.images import Image, View, check_image
 from vitviz.models.layout import Grid
 from vitviz.render.spotlight import spotlight
 from vitviz.render.style import Interpolation, Limits, Marked, Style, color_indices, color_table, limits_of
@@ -46,9 +48,23 @@ def overlay(
 
     Returns:
         (H, W, 3) uint8 of the original picture's size; the part that the model did not see is grey and hatched.
+
+    Raises:
+        ImageError, RenderError: this is no Image, no map, or a way to draw that is not in Style.
     """
+    check_image(image)
+    if not isinstance(m, Map):
+        raise RenderError(f"The map is {short(m)}: give a Map, as attention_map makes it.")
     style = Style(
-        colormap, opacity, limits or "map", interpolation, show_query, show_window, show_partition, threshold, marked
+        colormap,
+        opacity,
+        "map" if limits is None else limits,
+        interpolation,
+        show_query,
+        show_window,
+        show_partition,
+        threshold,
+        marked,
     )
     ends = limits_of(m.values, style.limits, m.values[None], [m.values[None]])
     return np.ascontiguousarray(Canvas(image, m.view).draw(m, style, ends)[..., :3])

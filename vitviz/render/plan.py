@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from vitviz.attention.values import Map, Selection
+from vitviz.checks import is_number, one_of, short, within
+from vitviz.errors import RenderError
 from vitviz.images import Image
 from vitviz.render.figure import Figure
 from vitviz.render.style import Style
@@ -60,16 +62,18 @@ class Plan:
     mass: float = 0.6
 
     def __post_init__(self) -> None:
-        if not 0.02 <= self.seconds <= 60:
-            raise ValueError(f"A frame of {self.seconds:g} seconds was asked for; from 0.02 to 60 is possible.")
-        if not 0 < self.mass <= 1:
-            raise ValueError(f"A mask of {self.mass:g} of the mass was asked for; more than 0 and up to 1 is possible.")
+        one_of(self.format, FORMATS, "The format", RenderError)
+        one_of(self.over, OVERS, "A figure over", RenderError)
+        one_of(self.scale, get_args(Scale), "The scale", RenderError)
+        within(self.seconds, 0.02, 60, "The seconds for each frame", RenderError)
+        if not is_number(self.mass) or not 0 < self.mass <= 1:
+            raise RenderError(f"The mass of a mask is {short(self.mass)}: give more than 0 and up to 1.")
         if self.format in MOVING and self.over in ("map", "methods"):
-            raise ValueError("An animation goes over layers, heads or queries: choose one of them.")
+            raise RenderError("An animation goes over layers, heads or queries: choose one of them.")
         if self.over == "queries" and self.format not in (*MOVING, *NUMBERS):
-            raise ValueError("All queries are too many for one picture: write an animation or numbers.")
+            raise RenderError("All queries are too many for one picture: write an animation or numbers.")
         if self.format == "mask" and self.over != "map":
-            raise ValueError("A mask is of one map.")
+            raise RenderError("A mask is of one map.")
 
     @property
     def suffix(self) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Map, Selection
-from vitviz.errors import FileError
+from vitviz.checks import short
+from vitviz.errors import FileError, RenderError
 from vitviz.render.figure import Figure
 from vitviz.render.plan import FORMATS, Over, Plan, Seen, scale_of
 from vitviz.render.recipe import produce
@@ -40,8 +41,11 @@ def save_figure(
         The path of the recipe.
 
     Raises:
-        FileError: the ending is unknown, the plan makes no sense, or the file can't be written.
+        FileError: the ending is unknown, or the file can't be written.
+        RenderError: the plan makes no sense, such as an animation of one map.
     """
+    if not isinstance(what, Map | Selection):
+        raise RenderError(f"A figure of {short(what)} was asked for: give a Map, or the Selection of one.")
     target = Path(path)
     name = target.name.lower()
     by_ending: dict[str, Any] = {".mask.png": "mask", ".apng.png": "apng", **{f".{kind}": kind for kind in FORMATS}}
@@ -52,8 +56,5 @@ def save_figure(
         raise FileError("This trace does not know its picture and model any more: trace the picture again.")
     drawn = style or Style()
     selection = what.selection if isinstance(what, Map) else what
-    try:
-        plan = Plan(selection, drawn, figure or Figure(), kind, over, scale_of(drawn.limits), seconds)
-    except ValueError as error:
-        raise FileError(str(error)) from error
+    plan = Plan(selection, drawn, figure or Figure(), kind, over, scale_of(drawn.limits), seconds)
     return produce(plan, Seen(trace.image, trace.model, trace)).write(target)[-1]

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from vitviz.checks import is_number, one_of, short, within
+from vitviz.errors import RenderError
+
 COLORMAPS = ("viridis", "inferno", "magma", "cividis", "gray")
 Limits = Literal["map", "layer", "all"] | tuple[float, float]
+_WORDS = ("map", "layer", "all")
 Interpolation = Literal["nearest", "smooth"]
 Marked = Literal["contour", "mask"]
 UNIFORM = 1e-5  # what float32 leaves of equal numbers, relative
@@ -31,6 +35,8 @@ class Style:
         show_partition: draw all windows of the layer, and dashed those of the next layer.
         threshold: the smallest set of patches that holds this share of the map's mass is marked (DINO); 0 marks none.
         marked: how, by its "contour", or as a "mask", with the picture dark around it.
+
+    Raises RenderError for a share beyond 0 to 1, a word that is none of these, or other limits.
     """
 
     colormap: str = "viridis"
@@ -43,13 +49,31 @@ class Style:
     threshold: float = 0.0
     marked: Marked = "contour"
 
+    def __post_init__(self) -> None:
+        within(self.opacity, 0, 1, "The opacity", RenderError)
+        within(self.threshold, 0, 1, "The threshold", RenderError)
+        one_of(self.interpolation, get_args(Interpolation), "The interpolation", RenderError)
+        one_of(self.marked, get_args(Marked), "The mark", RenderError)
+        if self.limits in _WORDS:
+            return
+        if not isinstance(self.limits, tuple | list) or len(self.limits) != 2 or not all(map(is_number, self.limits)):
+            words = ", ".join(map(repr, _WORDS))
+            raise RenderError(f"The limits are {short(self.limits)}: give {words}, or (low, high) as numbers.")
+        object.__setattr__(self, "limits", tuple(self.limits))
+
 
 @lru_cache(maxsize=32)
 def color_table(name: str) -> np.ndarray:
-    """The (256, 3) uint8 colours of a colormap; ValueError for an unknown name."""
+    """The (256, 3) uint8 colours of a colormap; RenderError for an unknown name."""
     from cmap import Colormap
 
-    table = (np.asarray(Colormap(name).lut(256))[:, :3] * 255.0).round().astype(np.uint8)
+    try:
+        found = Colormap(name)
+    except (ValueError, TypeError) as error:
+        raise RenderError(
+            f"The colormap {short(name)} is unknown: give {', '.join(COLORMAPS)}, or another of the cmap package."
+        ) from error
+    table = (np.asarray(found.lut(256))[:, :3] * 255.0).round().astype(np.uint8)
     table.setflags(write=False)
     return table
 
