@@ -264,13 +264,13 @@ def test_mask_is_black_and_white_over_the_patches_that_hold_the_mass(seen):
     ],
 )
 def test_plan_that_makes_no_sense_says_so(fields):
-    with pytest.raises(ValueError, match=r"asked|goes|one"):
+    with pytest.raises(ValueError, match=r"goes|one|give"):
         Plan(**fields)
 
 
 @pytest.mark.parametrize("fields", [{"width": 5.0}, {"dpi": 5}, {"scale": 100.0}, {"font_size": float("nan")}])
 def test_figure_out_of_range_says_so(fields):
-    with pytest.raises(ValueError, match="possible"):
+    with pytest.raises(ValueError, match="give a number from"):
         Figure(**fields)
 
 
