@@ -57,6 +57,9 @@ def no_leaks(config_dir, monkeypatch):
         ticking = [place for timer, place in alive if timer and shiboken6.isValid(timer) and timer.isActive()]
         return widgets + workers + ticking
 
+    # One that was told to stop may be in a pass of a model still; one that never ends is left behind.
+    for worker in _workers() - workers_before:
+        worker.join(30)
     if QApplication.instance():
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     if leaks():
