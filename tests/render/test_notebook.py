@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 import vitviz
-from vitviz.errors import FileError
+from vitviz.errors import VitvizError
 from vitviz.images import Image
 from vitviz.render.style import color_table
 
@@ -65,6 +65,6 @@ def test_ending_says_the_format(trace, tmp_path, ending):
 
 @pytest.mark.parametrize(("name", "over"), [("figure.jpg", "map"), ("figure", "map"), ("figure.gif", "map")])
 def test_what_can_not_be_saved_is_one_sentence(trace, tmp_path, name, over):
-    with pytest.raises(FileError):
+    with pytest.raises(VitvizError):
         vitviz.save_figure(tmp_path / name, trace, vitviz.Selection(1, 0), over=over)
     assert not list(tmp_path.iterdir())
