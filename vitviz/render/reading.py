@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from vitviz.attention.values import Ablation
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.models.model import Model
+from vitviz.ordinary import NotOrdinaryError, open_ordinary
 from vitviz.render import comparison_recipe
 from vitviz.render.codec import from_json
 from vitviz.render.comparison_recipe import ComparisonRecipe
@@ -106,12 +105,10 @@ def _of_png(path: Path, data: bytes) -> AnyRecipe:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise FileError(f"{path} can't be read: it is no ordinary file.")
-        flags = getattr(os, "O_NONBLOCK", 0)
-        with open(path, "rb", opener=lambda file, mode: os.open(file, mode | flags)) as file:
+        with open_ordinary(path) as file:
             data = file.read(MAX_PICTURE + 1)
+    except NotOrdinaryError as error:
+        raise FileError(f"{path} can't be read: it is no ordinary file.") from error
     except (OSError, ValueError) as error:
         raise FileError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from error
     if len(data) > MAX_PICTURE:

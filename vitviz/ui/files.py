@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from vitviz.errors import ImageError
+from vitviz.ordinary import open_ordinary
 from vitviz.picture_files import PICTURE_SUFFIXES
 
 Kind = Literal["picture", "checkpoint", "folder", "unknown"]
@@ -143,15 +143,8 @@ def _open(dialog: QFileDialog, then: Callable[[list[Path]], object]) -> QFileDia
 
 def _head(path: Path) -> tuple[bytes, int]:
     """The first 16 bytes of an ordinary file, and its size; ValueError for anything else."""
-    # Told apart before opening, since opening a device may act on it; and again after, without blocking.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("not an ordinary file")
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("not an ordinary file")
-        return file.read(16), status.st_size
+    with open_ordinary(path) as file:
+        return file.read(16), os.fstat(file.fileno()).st_size
 
 
 def _kind_of_bytes(head: bytes, size: int) -> Kind:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,6 +10,7 @@ from typing import Literal
 from vitviz.atomic import write_bytes
 from vitviz.errors import FileError
 from vitviz.models.wish import ModelWish
+from vitviz.ordinary import NotOrdinaryError, open_ordinary
 from vitviz.render.codec import from_json, to_json
 from vitviz.render.style import color_table
 from vitviz.ui.linking import Links
@@ -80,11 +79,10 @@ def write_session(path: Path, session: Session) -> None:
 def read_session(path: Path) -> Session:
     """A session as `write_session` wrote it; FileError for anything else."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise FileError(f"{path} is no ordinary file: name a session that was saved.")
-        flags = getattr(os, "O_NONBLOCK", 0)
-        with open(path, "rb", opener=lambda file, mode: os.open(file, mode | flags)) as file:
+        with open_ordinary(path) as file:
             data = file.read(MAX_BYTES + 1)
+    except NotOrdinaryError as error:
+        raise FileError(f"{path} is no ordinary file: name a session that was saved.") from error
     except (OSError, ValueError) as error:
         raise FileError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from error
     if len(data) > MAX_BYTES:

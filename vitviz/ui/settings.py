@@ -8,7 +8,6 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal, Slot
 
 from vitviz.atomic import write_bytes
 from vitviz.errors import FileError
+from vitviz.ordinary import open_ordinary
 
 SIZE_LIMIT = 1_000_000  # bytes of the file
 RECENT_LIMIT = 12
@@ -137,11 +137,8 @@ def read_preferences(path: Path) -> tuple[Preferences, list[str]]:
 
 
 def _read_capped(path: Path) -> bytes:
-    # Without blocking: a pipe of that name would otherwise hold the start for ever.
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("not an ordinary file")
+    # A pipe of that name would otherwise hold the start for ever.
+    with open_ordinary(path) as file:
         content = file.read(SIZE_LIMIT + 1)
     if len(content) > SIZE_LIMIT:
         raise ValueError(f"larger than {SIZE_LIMIT} bytes")

@@ -1,0 +1,30 @@
+"""Ordinary files, and nothing that opening would wait for or act on."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+
+class NotOrdinaryError(ValueError):
+    """A folder, pipe, socket or device where a file was expected."""
+
+    def __init__(self) -> None:
+        super().__init__("not an ordinary file")
+
+
+def open_ordinary(path: Path) -> BinaryIO:
+    """An ordinary file, open for reading; NotOrdinaryError for anything else, OSError as `open` raises it.
+
+    Told apart before opening, since opening a device may act on it; and again after, without blocking, should the file
+    have become a pipe since.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NotOrdinaryError
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise NotOrdinaryError
+    return file
