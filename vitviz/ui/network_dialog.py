@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QListWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
+
+from vitviz.ui.list_dialog import ListDialog
 
 _MEANINGS = {
     "teacher": "the average that DINO and its kin evaluate",
@@ -16,37 +17,19 @@ _MEANINGS = {
 }
 
 
-class NetworkDialog(QDialog):
+class NetworkDialog(ListDialog[str]):
     """A list of the networks of one file, its default first and chosen; `then(name)` on OK."""
 
     def __init__(self, parent: QWidget, file: str, names: Sequence[str], then: Callable[[str], object]) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Which network?")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._names = tuple(names)
-        words = QLabel(
-            f"{file} holds {len(names)} networks. Choose one; Model > Sizes, heads and assumptions changes it later."
+        super().__init__(
+            parent,
+            [(described(name, "" if i else "the default"), name) for i, name in enumerate(names)],
+            then,
+            title="Which network?",
+            question=f"{file} holds {len(names)} networks. Choose one; Model > Sizes, heads and assumptions changes it "
+            "later.",
+            name="Networks in the file",
         )
-        words.setTextFormat(Qt.TextFormat.PlainText)
-        words.setWordWrap(True)
-        self.list = QListWidget()
-        self.list.setAccessibleName("Networks in the file")
-        self.list.addItems([described(name, "" if i else "the default") for i, name in enumerate(names)])
-        self.list.setCurrentRow(0)
-        self.list.itemActivated.connect(lambda _: self.accept())
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Open | QDialogButtonBox.StandardButton.Cancel)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
-        for widget in (words, self.list, buttons):
-            layout.addWidget(widget)
-        self.resize(460, 260)
-        self.list.setFocus()
-        self.accepted.connect(lambda: then(self.chosen()))
-
-    def chosen(self) -> str:
-        """The name of the chosen network."""
-        return self._names[max(0, self.list.currentRow())]
 
 
 def described(name: str, note: str) -> str:
