@@ -12,6 +12,7 @@ from vitviz.checks import short
 from vitviz.errors import RenderError
 from vitviz.images import Image, View, check_image
 from vitviz.models.layout import Grid
+from vitviz.render.blending import OPAQUE, bicubic, shares_of, weight_of, words_of
 from vitviz.render.spotlight import spotlight
 from vitviz.render.style import Interpolation, Limits, Marked, Style, color_indices, color_table, limits_of
 from vitviz.render.threshold import dim_outside, draw_contour, mass_mask
@@ -19,9 +20,7 @@ from vitviz.render.windows import draw_windows, window_marks
 
 _UNSEEN_DIM = 0.35
 _HATCH = 12
-_EVEN, _HALVES = np.uint32(0x00FF00FF), np.uint32(0x00800080)
 _TINY, _ENLARGED = 128, 512  # pixels along the longer side
-_OPAQUE = np.array([0, 0, 0, 255], dtype=np.uint8).view(np.uint32)[0]
 
 
 def overlay(
@@ -115,8 +114,8 @@ class Canvas:
         inside = slice(*_ends(rows)), slice(*_ends(cols))
         total = self._weighted(style.opacity).copy()
         if total[inside].size:
-            shares = (color_table(style.colormap).astype(np.uint16) * _weight(style.opacity) + 127) >> 8
-            colors = _words(shares)
+            shares = (color_table(style.colormap).astype(np.uint16) * weight_of(style.opacity) + 127) >> 8
+            colors = words_of(shares)
             if style.interpolation == "smooth":
                 total[inside] += colors[self._interpolated(m, limits, inside)]
             else:
@@ -137,7 +136,7 @@ class Canvas:
         inside = slice(*_ends(rows)), slice(*_ends(cols))
         total = self._weighted(style.opacity).copy()
         if total[inside].size:
-            shares = _words((colors.astype(np.uint16) * _weight(style.opacity) + 127) >> 8)
+            shares = words_of((colors.astype(np.uint16) * weight_of(style.opacity) + 127) >> 8)
             total[inside] += shares[:, cols[inside[1]]][rows[inside[0]]]
         return total.view(np.uint8).reshape(*total.shape, 4)
 
@@ -190,7 +189,7 @@ class Canvas:
         """Indices of colours between the patch middles, bicubic; the few values are scaled, not the many pixels."""
         if self._bicubic is None or self._bicubic[0] != m.grid:
             down, across = (
-                _bicubic(at / stride - 0.5, count)
+                bicubic(at / stride - 0.5, count)
                 for at, count, stride in zip(self._points(), m.grid.shape, m.grid.stride, strict=True)
             )
             self._bicubic = m.grid, down, across
@@ -222,8 +221,8 @@ class Canvas:
         """
         if self._base is None or self._base[0] != opacity:
             if self._packed is None:
-                self._packed = _words(self.picture())
-            base = _shares(self._packed, 256 - int(_weight(opacity))) + _OPAQUE
+                self._packed = words_of(self.picture())
+            base = shares_of(self._packed, 256 - int(weight_of(opacity))) + OPAQUE
             if self._unseen is None:
                 self._unseen = [(where, self._marked(*where)) for where in self._edges()]
             for where, words in self._unseen:
@@ -246,7 +245,7 @@ class Canvas:
         period = max(6, round(_HATCH * max(height, width) / 512))
         diagonal = np.arange(height)[rows, None] + np.arange(width)[None, cols]
         dim = grey * _UNSEEN_DIM + np.where(diagonal % period < max(1, period // 8), np.float32(60), np.float32(10))
-        words: np.ndarray = _words(dim.astype(np.uint8)[..., None].repeat(3, axis=-1)) + _OPAQUE
+        words: np.ndarray = words_of(dim.astype(np.uint8)[..., None].repeat(3, axis=-1)) + OPAQUE
         return words
 
     def corner(self, grid: Grid, row: float, col: float) -> tuple[int, int]:
@@ -281,40 +280,3 @@ def _frame(pixels: np.ndarray, box: tuple[int, int, int, int], thick: int, shade
 def _ends(cells: np.ndarray) -> tuple[int, int]:
     inside = np.flatnonzero(cells >= 0)
     return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
-
-
-def _weight(opacity: float) -> np.uint16:
-    return np.uint16(round(min(max(opacity, 0.0), 1.0) * 256))
-
-
-def _words(colors: np.ndarray) -> np.ndarray:
-    """(..., 3) of 0..255 -> one 32-bit word that is R, G, B, 0 in memory."""
-    pixels = np.zeros((*colors.shape[:-1], 4), dtype=np.uint8)
-    pixels[..., :3] = colors
-    words: np.ndarray = pixels.view(np.uint32)[..., 0]
-    return words
-
-
-def _shares(words: np.ndarray, weight: int) -> np.ndarray:
-    """Every byte of words of 32 bits times weight / 256, rounded; two bytes of each at a time."""
-    even = ((words & _EVEN) * np.uint32(weight) + _HALVES) >> np.uint32(8) & _EVEN
-    odd = ((words >> np.uint32(8) & _EVEN) * np.uint32(weight) + _HALVES) & ~_EVEN
-    shares: np.ndarray = even | odd
-    return shares
-
-
-def _bicubic(at: np.ndarray, count: int) -> np.ndarray:
-    """Catmull-Rom weights (points, count) of samples 0..count-1 at fractional positions; edges repeat."""
-    base = np.floor(at).astype(np.int64)
-    t = (at - base).astype(np.float32)
-    taps = (
-        ((-0.5 * t + 1.0) * t - 0.5) * t,
-        ((1.5 * t - 2.5) * t) * t + 1.0,
-        ((-1.5 * t + 2.0) * t + 0.5) * t,
-        ((0.5 * t - 0.5) * t) * t,
-    )
-    weights = np.zeros((len(at), count), dtype=np.float32)
-    rows = np.arange(len(at))
-    for offset, tap in zip((-1, 0, 1, 2), taps, strict=True):
-        np.add.at(weights, (rows, np.clip(base + offset, 0, count - 1)), tap)
-    return weights
