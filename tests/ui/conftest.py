@@ -15,7 +15,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPointF, Qt, QTimer
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from vitviz.ui.jobs import THREAD_NAME
+from vitviz.ui.jobs import THREAD_NAME, Worker
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +67,14 @@ def no_leaks(config_dir, monkeypatch):
     left = leaks()
     if left:
         pytest.fail("left behind: " + "; ".join(left))
+
+
+@pytest.fixture
+def worker(qapp):
+    """A worker that has ended when the test has."""
+    made = Worker()
+    yield made
+    assert made.close(5)
 
 
 @pytest.fixture(scope="session")

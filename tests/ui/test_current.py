@@ -5,18 +5,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QApplication
 
 from vitviz.ui.current import CurrentPane, CurrentStore
-from vitviz.ui.jobs import Worker
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State, Store
 
 SIGNALS = ("traced", "maps_changed", "map_changed", "restyled")
-
-
-@pytest.fixture
-def worker(qapp):
-    made = Worker()
-    yield made
-    assert made.close(5)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from vitviz.errors import ModelError
 from vitviz.models import loading
 from vitviz.models.wish import ModelWish
 from vitviz.ui.fallback import is_out_of_memory
-from vitviz.ui.jobs import Worker
 from vitviz.ui.loaded import Loaded
 from vitviz.ui.opening import Opener
 
@@ -83,13 +82,6 @@ def test_other_network_is_another_model(fields):
     one, other = model(1), model(1)
     loaded.get(wish("a"), lambda: one)
     assert loaded.get(wish("a", **fields), lambda: other) is other
-
-
-@pytest.fixture
-def worker(qapp):
-    made = Worker()
-    yield made
-    assert made.close(5)
 
 
 @pytest.fixture

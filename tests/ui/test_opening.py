@@ -14,7 +14,7 @@ from vitviz.images import Image
 from vitviz.models import loading
 from vitviz.models.wish import ModelWish
 from vitviz.ui import opening
-from vitviz.ui.jobs import THREAD_NAME, Worker
+from vitviz.ui.jobs import THREAD_NAME
 from vitviz.ui.opening import Opener, Wish
 
 
@@ -72,13 +72,6 @@ def stage(monkeypatch):
     yield made
     for gate in made.gates.values():
         gate.set()
-
-
-@pytest.fixture
-def worker(qapp):
-    made = Worker()
-    yield made
-    assert made.close(5)
 
 
 @pytest.fixture

@@ -9,18 +9,10 @@ from PySide6.QtWidgets import QApplication
 import vitviz
 from vitviz.attention.values import Place
 from vitviz.ui import pane as panes
-from vitviz.ui.jobs import Worker
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State, Store
 
 CENTRE = Place(62.0, 42.0)
-
-
-@pytest.fixture
-def worker(qapp):
-    made = Worker()
-    yield made
-    assert made.close(5)
 
 
 @pytest.fixture
