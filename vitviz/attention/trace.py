@@ -83,12 +83,12 @@ class Trace:
         parts: list[str] = []
         for layer in self.layers:
             off = self.ablation.of(layer.index)
-            whole = len(off) == layer.num_heads
-            parts += [f"L{layer.index}"] if whole else [head_name(layer.index, head) for head in off]
+            named = [head_name(layer.index, head) for head in off]
+            parts += [f"L{layer.index}"] if len(off) == layer.num_heads else named
         if not parts:
             return ""
-        named = ", ".join(parts[:8]) + (f", … ({len(self.ablation.heads)} heads)" if len(parts) > 8 else "")
-        return f"without {named}" + (" (set to their mean)" if self.ablation.to == "mean" else "")
+        first = ", ".join(parts[:8]) + (f", … ({len(self.ablation.heads)} heads)" if len(parts) > 8 else "")
+        return f"without {first}" + (" (set to their mean)" if self.ablation.to == "mean" else "")
 
     @property
     def error(self) -> float | None:
