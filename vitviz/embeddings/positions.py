@@ -17,7 +17,6 @@ from vitviz.embeddings.rotary import rotary_vectors
 from vitviz.embeddings.tables import Table, absolute_table
 from vitviz.errors import ModelError
 from vitviz.models.model import Model
-from vitviz.models.resampled import RESAMPLED_PLACES
 
 Kind = Literal["learned", "sin-cos", "separate", "rotary"]
 _LAID_OUT = 32  # rows and columns over which it is tested whether similarity follows the offset alone
@@ -174,11 +173,9 @@ def _added(table: Table, model: Model) -> Positions:
 
 def _resampled_once(table: Table, model: Model) -> str:
     """Says what the table was in the file, where opening the model resampled it; "" where it did not."""
-    said = " ".join(each.text for each in model.report.findings if each.topic == "resampled")
-    found = re.search(RESAMPLED_PLACES, said)
-    if found is None:
+    if model.resampled_places is None:
         return ""
-    given, now = map(int, found.groups())
+    given, now = model.resampled_places
     count = given - (now - table.grid[0] * table.grid[1])
     side = math.isqrt(max(count, 0))
     kept = f"{side} x {side}" if side * side == count else f"{count} places"

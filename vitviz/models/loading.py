@@ -22,7 +22,7 @@ from vitviz.models.preprocessing import assume_crop, imagenet_labels, preprocess
 from vitviz.models.reading.containers import read_checkpoint
 from vitviz.models.recognising import plain, recognise, said
 from vitviz.models.report import Report
-from vitviz.models.resampled import resampled_in, trained_patch_of
+from vitviz.models.resampled import resampled_in, resampled_places, trained_patch_of
 from vitviz.models.source import Source, of_folder, resolve
 
 Step = Callable[[float | None, str], None]
@@ -126,6 +126,7 @@ def load_model(
         precision=precision,
         patch_size=patch_size_of(module),
         trained_patch_size=loaded.patch_size,
+        resampled_places=loaded.places,
         random=not pretrained,
         sha256=loaded.sha256,
         networks=loaded.networks,
@@ -175,7 +176,8 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Loaded:
-    """A module with what is known about it; `args` are those that built it, `patch_size` is that of the file."""
+    """A module with what is known about it; `args` are those that built it, `patch_size` is that of the file,
+    `places` the rows of its position embedding and of the module's, where they were resampled."""
 
     module: Any
     source: Source
@@ -185,6 +187,7 @@ class _Loaded:
     networks: tuple[str, ...] = ()
     norm_eps: float | dict[str, float] | None = None
     patch_size: tuple[int, int] | None = None
+    places: tuple[int, int] | None = None
 
 
 def _random(found: Source, report: Report, sizes: dict[str, Any], step: Step) -> _Loaded:
@@ -226,6 +229,7 @@ def _with_weights(
         networks,
         found.norm_eps if found.norm_eps is not None else recognised.norm_eps,
         trained_patch_of(module, recognised.tensors),
+        resampled_places(module, recognised.tensors),
     )
 
 

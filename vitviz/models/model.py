@@ -33,6 +33,7 @@ class Model:
         default_query: the token that the model's output is made from: "cls", or "mean" for pooled models.
         patch_size: (height, width) of a patch, None where there is not one size.
         trained_patch_size: that of the weights as the file has them, None where it can't be told.
+        resampled_places: rows of the position embedding in the file and now, None where they were not resampled.
         random: True where the weights are random.
         sha256: of the weights file, None for random weights.
         networks: names of the networks in the file, the one that is used first; one or none mostly.
@@ -54,6 +55,7 @@ class Model:
     precision: str = "float32"
     patch_size: tuple[int, int] | None = None
     trained_patch_size: tuple[int, int] | None = None
+    resampled_places: tuple[int, int] | None = None
     random: bool = False
     sha256: str | None = None
     networks: tuple[str, ...] = ()

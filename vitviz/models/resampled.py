@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from torch import Size, Tensor, nn
 
-RESAMPLED_PLACES = r"position embedding of (\d+) places to (\d+)"  # how `resampled_in` says it
 _TABLES = "relative_position_bias_table"
 # A position embedding may lose places of prefix tokens on its way, which is no resampling.
 _MOST_PREFIX = 8
@@ -40,11 +39,23 @@ def trained_patch_of(module: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[
     return (int(weight.shape[2]), int(weight.shape[3])) if weight is not None and weight.dim() == 4 else None
 
 
+def resampled_places(module: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[int, int] | None:
+    """The rows of a file's position embedding and of the network's, where one was resampled to the other."""
+    for name, parameter in module.named_parameters():
+        if (given := tensors.get(name)) is not None and _is_resampled_positions(name, given.shape, parameter.shape):
+            return int(given.shape[1]), int(parameter.shape[1])
+    return None
+
+
+def _is_resampled_positions(name: str, given: Size, now: Size) -> bool:
+    if not name.endswith("pos_embed") or not len(given) == len(now) == 3:
+        return False
+    return not 0 <= given[1] - now[1] <= _MOST_PREFIX
+
+
 def _change(name: str, given: Size, now: Size) -> str:
-    if name.endswith("pos_embed") and len(given) == len(now) == 3:
-        lost = given[1] - now[1]
-        same = 0 <= lost <= _MOST_PREFIX
-        return "" if same else f"position embedding of {given[1]} places to {now[1]} (bicubic with antialias)"
+    if _is_resampled_positions(name, given, now):
+        return f"position embedding of {given[1]} places to {now[1]} (bicubic with antialias)"
     if name.endswith(_TABLES) and len(given) == len(now):
         return f"position biases of {_offsets(given)} to {_offsets(now)}"
     if name.endswith(("rel_pos_h", "rel_pos_w")):
