@@ -49,3 +49,8 @@ class RenderError(VitvizError, ValueError):
 
 class FileError(VitvizError):
     """A file can't be written."""
+
+
+def in_one_line(error: BaseException, most: int = 300) -> str:
+    """What an error of someone else says, without its line breaks and at most `most` letters; its type if nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

@@ -13,7 +13,6 @@ from vitviz.attention.bias import Bias
 from vitviz.attention.calls import Call, Captured
 from vitviz.attention.capture import capture
 from vitviz.attention.trace import Trace, trace, trace_of
-from vitviz.errors import Cancelled
 from vitviz.images import Image
 from vitviz.models.model import Model
 
@@ -41,15 +40,12 @@ def traces(
         return [trace(model, images[0], features=features, cancel=cancel)]
     given = [model.preprocess(image) for image in images] if views is None else list(views)
     try:
-        dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
         start = time.perf_counter()
-        batch = torch.cat(given).to(device=model.device.name, dtype=dtype)
+        batch = model.on_device(torch.cat(given))
         captured = capture(model.module, batch, features=features, prove=False, cancel=cancel)
         seconds = (time.perf_counter() - start) / len(images)
         parts = [_part(captured, i, len(images)) for i in range(len(images))]
         return [trace_of(model, image, part, seconds) for image, part in zip(images, parts, strict=True)]
-    except Cancelled:
-        raise
     except (RuntimeError, ValueError, TypeError, AssertionError):
         # No memory for so many at once, or a network that knows one picture only. What is wrong with the
         # model itself is said by a pass of its own.

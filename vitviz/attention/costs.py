@@ -224,9 +224,7 @@ def measure(
 
 def _pass_of(model: Model, image: Image) -> tuple[torch.nn.Module, torch.Tensor]:
     """The network and its input (1, C, H, W), where and in what precision it runs."""
-    device = torch.device(model.device.name)
-    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
-    return model.module, model.preprocess(image).to(device=device, dtype=dtype)
+    return model.module, model.on_device(model.preprocess(image))
 
 
 def _timed(module: torch.nn.Module, view: torch.Tensor) -> float:

@@ -27,6 +27,7 @@ from vitviz.checks import short, whole
 from vitviz.errors import AttentionError
 from vitviz.images import Image
 from vitviz.models.layout import Grid
+from vitviz.models.logits import probabilities_of
 from vitviz.models.model import Model
 
 
@@ -202,9 +203,7 @@ def _without(view: Tensor, removal: Removal) -> Tensor:
 def _score(logits: np.ndarray, target: int, score: Score) -> np.ndarray:
     if score == "logit":
         return logits[:, target]
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    shares: np.ndarray = powers[:, target] / powers.sum(1)
-    return shares
+    return probabilities_of(logits)[:, target]
 
 
 def _target(model: Model, logits: np.ndarray, target: int | str | None, score: Score) -> int:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from vitviz.attention.layer import Layer
 from vitviz.attention.sequence import Layout, layout_of, tokens_of_layer
 from vitviz.attention.trace import Trace
-from vitviz.errors import AttentionError, Cancelled
+from vitviz.errors import AttentionError, Cancelled, in_one_line
 from vitviz.models.layout import Grid
+from vitviz.models.logits import label_of, probabilities_of
 from vitviz.models.model import Model
 
 _CHUNK_BYTES = 64 * 2**20
@@ -63,7 +64,7 @@ class LogitLens:
 
     def label(self, index: int) -> str:
         """The name of a class, "class 17" where none is known."""
-        return self.labels[index] if index < len(self.labels) else f"class {index}"
+        return label_of(self.labels, index)
 
 
 @torch.inference_mode()
@@ -107,7 +108,7 @@ def logit_lens(
             found.append(None)
             reasons.append(str(refusal))
     nothing = np.full(trace.logits.size, np.nan, dtype=np.float32)
-    shares = [nothing if each is None else _softmax(each.logits) for each in found]
+    shares = [nothing if each is None else probabilities_of(each.logits) for each in found]
     return LogitLens(tuple(found), tuple(reasons), np.stack(shares), trace.labels, error)
 
 
@@ -142,7 +143,9 @@ def _proven(readout: Readout, tokens: Tensor, layout: Layout, trace: Trace) -> t
         try:
             logits = way(tokens)[0].float().cpu().numpy()
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            reason = f"The head of {trace.model_name} can't be put on the tokens of its last layer: {_line(error)}"
+            reason = (
+                f"The head of {trace.model_name} can't be put on the tokens of its last layer: {in_one_line(error)}"
+            )
             continue
         if logits.shape == trace.logits.shape and (off := float(np.abs(logits - trace.logits).max())) <= most:
             return way, off
@@ -162,7 +165,7 @@ def _read(readout: Readout, layer: Layer, last: Layer, layout: Layout) -> LayerL
         classes, probabilities = _patches(readout, layer, sequence[layer.num_prefix_tokens :], layout, whole.size)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise AttentionError(
-            f"The head can't be put on single tokens of layer {layer.index}: {_line(error)}"
+            f"The head can't be put on single tokens of layer {layer.index}: {in_one_line(error)}"
         ) from error
     shape = layer.query_grid.shape
     return LayerLens(
@@ -192,15 +195,5 @@ def _patches(
     return np.concatenate(classes), np.concatenate(shares)
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max())
-    shares: np.ndarray = (powers / powers.sum()).astype(np.float32)
-    return shares
-
-
 def _tensor(output: Any) -> Tensor:
     return output if isinstance(output, Tensor) else output[0]
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vitviz.attention.failures import failure
 from vitviz.attention.layer import Layer
-from vitviz.attention.trace import view_text
 from vitviz.attention.watching import watched
-from vitviz.errors import ModelError
 from vitviz.images import Image
 from vitviz.models.model import Model, check_inputs
 
@@ -52,28 +51,18 @@ class Passes:
                 found.append(logits_of(part))
             except RuntimeError as error:
                 if len(part) == 1:
-                    raise ModelError(self._failure(error)) from error
+                    raise failure(self._model, error) from error
                 # A network written by hand may take one picture at a time, and then fails in any way.
                 self._size = len(part) // 2 if isinstance(error, torch.OutOfMemoryError) else 1
                 continue
             start = part.stop
         return np.concatenate(found)
 
-    def _failure(self, error: RuntimeError) -> str:
-        model = self._model
-        if isinstance(error, torch.OutOfMemoryError):
-            return (
-                f"{model.device.title} has not enough memory for {model.name} on a view of {view_text(model)}: choose "
-                "a smaller view, half precision or the CPU."
-            )
-        return f"{model.name} failed on a view of {view_text(model)}: {' '.join(str(error).split())[:300]}"
-
 
 def view_tensor(model: Model, image: Image) -> Tensor:
     """The view (1, C, h, w) on the model's device and in its precision."""
     check_inputs(model, image)
-    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
-    return model.preprocess(image).to(device=model.device.name, dtype=dtype)
+    return model.on_device(model.preprocess(image))
 
 
 def batch_size(layers: Sequence[Layer], budget: int = _BUDGET) -> int:

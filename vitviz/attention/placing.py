@@ -13,6 +13,7 @@ from torch import nn
 from vitviz.attention.calls import Call, Captured
 from vitviz.attention.layer import Kind, Layer
 from vitviz.models.layout import Grid, Windows
+from vitviz.models.model import Model, patch_size_of
 
 
 def place(
@@ -50,16 +51,21 @@ def place(
     return layers, gaps
 
 
+def place_of(model: Model, captured: Captured) -> tuple[list[Layer], list[str]]:
+    """`place` for one pass of a model over its own view."""
+    known = isinstance(getattr(model.module, "num_prefix_tokens", None), int)
+    size, patch = model.preprocessing.input_size, patch_size_of(model.module)
+    return place(captured, size, model.prefix_tokens, known, patch)
+
+
 def _note_convolutions(layers: list[Layer]) -> None:
     """Mark the layers beside which convolutions carry tokens over to their neighbours, as in MaxViT and CoAtNet.
 
     Those of the patch embedding come before all attention; they lie in modules that all layers share.
     """
-    shared = (
-        set.intersection(*({id(frame.module) for frame in layer.call.frames} for layer in layers or []))
-        if layers
-        else set()
-    )
+    if not layers:
+        return
+    shared = set.intersection(*({id(frame.module) for frame in layer.call.frames} for layer in layers))
     for layer in layers:
         around = [frame.module for frame in layer.call.frames if id(frame.module) not in shared]
         layer.is_convolved = any(

@@ -22,13 +22,13 @@ from vitviz.attention.features import token_grad_cam
 from vitviz.attention.graded import Graph, frozen, graded_pass
 from vitviz.attention.layer import Layer
 from vitviz.attention.memory import check_room
-from vitviz.attention.placing import place
+from vitviz.attention.placing import place_of
 from vitviz.attention.rollout import left_out
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Ablation, Map, Method, Selection
-from vitviz.errors import AttentionError, Cancelled, ModelError
+from vitviz.errors import AttentionError, Cancelled, ModelError, in_one_line
 from vitviz.images import Image
-from vitviz.models.model import Model, check_inputs, patch_size_of
+from vitviz.models.model import Model, check_inputs
 
 GRADIENT_METHODS: tuple[Method, ...] = ("relevance", "gradient rollout", "attention grad-cam", "token grad-cam")
 
@@ -66,9 +66,8 @@ def relevance(
     check_inputs(model, image)
     room = check_room(model)
     progress(0.0, f"Gradients of {model.name}: {room}")
-    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
     without = seen.without if seen is not None else ""
-    view = model.preprocess(image).to(device=model.device.name, dtype=dtype)
+    view = model.on_device(model.preprocess(image))
     ablation = seen.ablation if seen is not None else Ablation()
     walks: list[Walk | LastLayer] = []
 
@@ -124,7 +123,7 @@ def _said(model: Model) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise ModelError(f"The gradients of {model.name} failed: {' '.join(str(error).split())[:300]}") from error
+        raise ModelError(f"The gradients of {model.name} failed: {in_one_line(error)}") from error
 
 
 def zero_words(shown: Map, ablation: Ablation, layers: Sequence[Layer]) -> str:
@@ -152,9 +151,7 @@ def _target(model: Model, output: Any, target: int | str | None) -> tuple[int, T
 
 def _layers(model: Model, graph: Graph, method: Method) -> list[Layer]:
     """The layers of the pass; for a product of layers they must be all of its calls, or some would be left out."""
-    known = isinstance(getattr(model.module, "num_prefix_tokens", None), int)
-    size, patch = model.preprocessing.input_size, patch_size_of(model.module)
-    layers, gaps = place(graph.captured, size, model.prefix_tokens, known, patch)
+    layers, gaps = place_of(model, graph.captured)
     if (gaps and method in PER_LAYER) or not any(layer.kind != "pool" for layer in layers):
         reason = "; ".join(gaps[:2]) or "a pool only"
         raise AttentionError(

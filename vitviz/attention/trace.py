@@ -1,151 +1,24 @@
-"""Model + Image -> Trace: one forward pass, and any row of any head on demand."""
+"""Model + Image -> Trace: one forward pass."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
-import torch
+from collections.abc import Callable
+from dataclasses import replace
 
 from vitviz.attention.altering import ablated, check
 from vitviz.attention.calls import Captured
 from vitviz.attention.capture import capture
-from vitviz.attention.layer import Layer
-from vitviz.attention.placing import place
-from vitviz.attention.sequence import tokens_of_layer
-from vitviz.attention.values import Ablation, head_name
-from vitviz.checks import whole
-from vitviz.errors import AttentionError, Cancelled, ModelError
-from vitviz.images import Image, View
-from vitviz.models.model import Model, check_inputs, patch_size_of
+from vitviz.attention.failures import failure
+from vitviz.attention.placing import place_of
+from vitviz.attention.traced import Trace
+from vitviz.attention.values import Ablation
+from vitviz.errors import AttentionError
+from vitviz.images import Image
+from vitviz.models.logits import logits_of
+from vitviz.models.model import Model, check_inputs
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trace:
-    """What one forward pass left.
-
-    Attributes:
-        layers: the attention layers, 0 nearest the image.
-        logits: (K,) float32, empty where the model has no classes.
-        labels: names of the classes.
-        view: where the model's view lies in the picture.
-        prefix_tokens: names of the tokens before the patches.
-        default_query: "cls" or "mean".
-        gaps: a sentence on each attention call that can't be shown.
-        seconds: wall time of the pass.
-        ablation: the heads that were switched off during the pass.
-        plain_logits: what the model gives with all heads on; None where none was off.
-        model, image: what was traced.
-    """
-
-    layers: tuple[Layer, ...]
-    logits: np.ndarray = field(repr=False)
-    labels: tuple[str, ...] = field(repr=False)
-    view: View
-    image_name: str
-    model_name: str
-    prefix_tokens: tuple[str, ...]
-    default_query: str
-    gaps: tuple[str, ...]
-    seconds: float
-    device: str
-    ablation: Ablation = field(default_factory=Ablation)
-    plain_logits: np.ndarray | None = field(default=None, repr=False)
-    model: Model | None = field(default=None, repr=False)
-    image: Image | None = field(default=None, repr=False)
-
-    def __repr__(self) -> str:
-        of = f"{self.model_name} {self.without}".strip()
-        return f"<Trace of {self.image_name} through {of}: {len(self.layers)} layers on {self.device}>"
-
-    @property
-    def bytes(self) -> int:
-        """Memory that the trace keeps on its device."""
-        # Several layers of one block have its tokens in common.
-        tokens = {id(layer.call.tokens): layer.call.tokens for layer in self.layers}
-        kept = sum(t.numel() * t.element_size() for t in tokens.values() if t is not None)
-        return sum(layer.bytes for layer in self.layers) + kept
-
-    def features(self, layer: int) -> np.ndarray:
-        """What the block around attention layer `layer` gave on: (N, D) float32, tokens in the order of the sequence.
-
-        Raises AttentionError where the model has no such block around the layer, or the trace was made without.
-        """
-        found: np.ndarray = tokens_of_layer(self.layer(layer)).float().cpu().numpy()
-        return found
-
-    @property
-    def without(self) -> str:
-        """ "without L3 H0, L5": the heads that are off, a layer alone where all of its heads are; or ""."""
-        parts: list[str] = []
-        for layer in self.layers:
-            off = self.ablation.of(layer.index)
-            named = [head_name(layer.index, head) for head in off]
-            parts += [f"L{layer.index}"] if len(off) == layer.num_heads else named
-        if not parts:
-            return ""
-        first = ", ".join(parts[:8]) + (f", … ({len(self.ablation.heads)} heads)" if len(parts) > 8 else "")
-        return f"without {first}" + (" (set to their mean)" if self.ablation.to == "mean" else "")
-
-    @property
-    def error(self) -> float | None:
-        """The largest max |A v - output| of all layers; None where no layer's values were seen."""
-        return max((layer.error for layer in self.layers if layer.error is not None), default=None)
-
-    def layer(self, index: int) -> Layer:
-        """Layer `index`, -1 the last one; AttentionError where there is none."""
-        index = whole(index, "The layer", AttentionError)
-        if not -len(self.layers) <= index < len(self.layers):
-            raise AttentionError(
-                f"There is no layer {index}: {self.model_name} has layers 0 to {len(self.layers) - 1}."
-            )
-        return self.layers[index]
-
-    def weights(
-        self, layer: int, heads: int | Sequence[int] | None = None, queries: int | Sequence[int] | None = None
-    ) -> np.ndarray:
-        """Attention weights (heads, queries, N) float32; rows sum to 1.
-
-        Args:
-            layer: index of the layer; -1 is the last one.
-            heads, queries: indices from 0 (token indices in the order of the sequence), all of them where None.
-        In windowed layers tokens are in grid order, with 0 outside the window of the query.
-        """
-        found = self.layer(layer)
-        device = found.device
-        chosen = None if heads is None else torch.tensor(_indices(heads, found.num_heads, "head"), device=device)
-        rows = range(found.num_queries) if queries is None else _indices(queries, found.num_queries, "query")
-        result: np.ndarray = found.rows(chosen, torch.tensor(list(rows), device=device)).cpu().numpy()
-        return result
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """(K,) float32 that sum to 1; empty where the model has fewer than two classes."""
-        return _shares(self.logits)
-
-    def top_k(self, k: int = 5) -> list[tuple[str, float]]:
-        """The k most probable classes as (label, probability), empty where the model has no classes."""
-        shares = self.probabilities
-        k = _count(k)
-        return [(self.label(int(i)), float(shares[i])) for i in np.argsort(-shares)[:k]]
-
-    def top_changes(self, k: int = 5) -> list[tuple[str, float, float]]:
-        """(label, probability with all heads on, probability) of the k most probable classes, the first from before
-        among them; empty where no head is off or the model has no classes."""
-        if self.plain_logits is None:
-            return []
-        before, after = _shares(self.plain_logits), self.probabilities
-        best = [int(i) for i in np.argsort(-after)[: _count(k)]]
-        if best and (first := int(np.argmax(before))) not in best:
-            best[-1] = first
-        return [(self.label(i), float(before[i]), float(after[i])) for i in best]
-
-    def label(self, index: int) -> str:
-        """The name of class `index`, "class 17" where none is known."""
-        return self.labels[index] if index < len(self.labels) else f"class {index}"
+__all__ = ["Trace", "trace", "trace_of"]
 
 
 def trace(
@@ -197,42 +70,30 @@ def _trace(
     cancel: Callable[[], bool],
 ) -> Trace:
     progress(0.0, f"Preparing {image.name}")
-    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
     start = time.perf_counter()
     try:
-        view = model.preprocess(image).to(device=model.device.name, dtype=dtype)
         captured = capture(
             model.module,
-            view,
+            model.on_device(model.preprocess(image)),
             features=features,
             progress=lambda f, number: progress(f, f"Computing layer {number}"),
             cancel=cancel,
         )
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            f"{model.device.title} has not enough memory for {model.name} on a view of "
-            f"{view_text(model)}: choose a smaller view, half precision or the CPU."
-        ) from error
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-        if isinstance(error, Cancelled):
-            raise
-        raise ModelError(f"{model.name} failed on a view of {view_text(model)}: {_line(error)}") from error
+        raise failure(model, error) from error
     return trace_of(model, image, captured, time.perf_counter() - start)
 
 
 def trace_of(model: Model, image: Image, captured: Captured, seconds: float) -> Trace:
     """What a pass left as a Trace; AttentionError where there is no attention in it that can be shown."""
-    logits = _logits(captured.output, getattr(model.module, "num_classes", None))
-    known = isinstance(getattr(model.module, "num_prefix_tokens", None), int)
-    size, patch = model.preprocessing.input_size, patch_size_of(model.module)
-    layers, gaps = place(captured, size, model.prefix_tokens, known, patch)
+    layers, gaps = place_of(model, captured)
     for layer in layers:
         layer.error = None if layer.call.error is None else float(layer.call.error)
     if not any(layer.kind != "pool" for layer in layers):
         raise AttentionError(_nothing(model, gaps, bool(captured.calls)))
     return Trace(
         layers=tuple(layers),
-        logits=logits,
+        logits=logits_of(captured.output, model.module),
         labels=model.labels,
         view=model.view(image),
         image_name=image.name,
@@ -247,12 +108,6 @@ def trace_of(model: Model, image: Image, captured: Captured, seconds: float) -> 
     )
 
 
-def view_text(model: Model) -> str:
-    """The size of the model's view in words, "224 x 320 px"."""
-    height, width = model.preprocessing.input_size
-    return f"{height} x {width} px"
-
-
 def _nothing(model: Model, gaps: list[str], called: bool) -> str:
     if not gaps and not called:
         return (
@@ -260,42 +115,3 @@ def _nothing(model: Model, gaps: list[str], called: bool) -> str:
             "Open a ViT or Swin."
         )
     return f"{model.name} has no attention between tokens that can be shown ({'; '.join(gaps[:2]) or 'a pool only'})."
-
-
-def _logits(output: object, num_classes: object) -> np.ndarray:
-    # Without a classifier timm's models return their features, which are no logits.
-    if num_classes == 0 or not isinstance(output, torch.Tensor) or output.dim() != 2:
-        return np.empty(0, dtype=np.float32)
-    logits: np.ndarray = output[0].float().cpu().numpy()
-    return logits
-
-
-def _shares(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits (K,); of a single logit none."""
-    if logits.size < 2:
-        return np.empty(0, dtype=np.float32)
-    powers = np.exp(logits - logits.max())
-    shares: np.ndarray = powers / powers.sum()
-    return shares
-
-
-def _indices(chosen: int | Sequence[int], count: int, what: str) -> list[int]:
-    found = [
-        whole(i, f"A {what}", AttentionError, "numbers from 0") for i in np.atleast_1d(np.asarray(chosen, dtype=object))
-    ]
-    for index in found:
-        if not 0 <= index < count:
-            raise AttentionError(f"There is no {what} {index}: this layer has {count}, numbered from 0.")
-    return found
-
-
-def _count(k: Any) -> int:
-    count = whole(k, "The number of classes", AttentionError)
-    if count < 0:
-        raise AttentionError(f"{count} classes were asked for: give 0 or more.")
-    return count
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text[:300] or type(error).__name__

@@ -64,11 +64,10 @@ def patch_tokens(model: Model, image: Image) -> PatchTokens:
         seen["tokens"] = inputs[0]
         raise _Enough
 
-    dtype = next((p.dtype for p in model.module.parameters()), torch.float32)
     hooks = [embed.register_forward_hook(embedded), before.register_forward_pre_hook(entered)]
     try:
         with torch.no_grad():
-            model.module(model.preprocess(image).to(device=model.device.name, dtype=dtype))
+            model.module(model.on_device(model.preprocess(image)))
     except _Enough:
         pass
     finally:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from vitviz.embeddings.tables import Table, absolute_table
-from vitviz.errors import Cancelled, ModelError
+from vitviz.errors import Cancelled, ModelError, in_one_line
 from vitviz.images import Image, model_input
+from vitviz.models.logits import logits_of, probabilities_of
 from vitviz.models.model import Model
 
 Way = Literal["bicubic", "bilinear", "naive"]
@@ -86,7 +87,7 @@ def transfers(
     grid = size[0] // patch[0], size[1] // patch[1]
     progress(0.0, f"Predicting at {model.preprocessing.input_size[1]} px")
     first = _run(model, model.module, image, model.preprocessing.input_size)
-    best = int(first.argmax()) if first is not None else None
+    best = int(first.argmax()) if first.size else None
     found = [Transfer(None, model.preprocessing.input_size, table.patches, *_said(model, first, best))]
     for i, way in enumerate(WAYS):
         if cancel():
@@ -121,28 +122,20 @@ def _with_positions(model: Model, table: Table, patches: np.ndarray, size: tuple
     return other.eval()  # type: ignore[no-any-return]
 
 
-def _run(model: Model, module: nn.Module, image: Image, size: tuple[int, int]) -> np.ndarray | None:
-    """Logits (K,) of the picture, None where the network has no classes."""
+def _run(model: Model, module: nn.Module, image: Image, size: tuple[int, int]) -> np.ndarray:
+    """Logits (K,) of the picture, empty where the network has no classes."""
     view = torch.from_numpy(model_input(image, replace(model.preprocessing, input_size=size)))
-    dtype = next((p.dtype for p in module.parameters()), torch.float32)
     try:
         with torch.no_grad():
-            output = module(view.to(device=model.device.name, dtype=dtype))
+            output = module(model.on_device(view))
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-        text = " ".join(str(error).split())[:200]
-        raise ModelError(f"{model.name} failed on a view of {size[0]} x {size[1]} px: {text}") from error
-    if getattr(module, "num_classes", None) == 0 or not isinstance(output, Tensor) or output.dim() != 2:
-        return None
-    logits: np.ndarray = output[0].float().cpu().numpy()
-    return logits
+        raise ModelError(f"{model.name} failed on a view of {size[0]} x {size[1]} px: {in_one_line(error)}") from error
+    return logits_of(output, module)
 
 
-def _said(
-    model: Model, logits: np.ndarray | None, target: int | None
-) -> tuple[tuple[tuple[str, float], ...], float | None]:
-    if logits is None or target is None or logits.size < 2:
+def _said(model: Model, logits: np.ndarray, target: int | None) -> tuple[tuple[tuple[str, float], ...], float | None]:
+    if target is None or logits.size < 2:
         return (), None
-    powers = np.exp(logits - logits.max())
-    shares = powers / powers.sum()
+    shares = probabilities_of(logits)
     best = np.argsort(-shares)[:3]
     return tuple((model.label(int(i)), float(shares[i])) for i in best), float(shares[target])

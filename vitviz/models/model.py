@@ -13,6 +13,7 @@ from vitviz.checks import short
 from vitviz.errors import ModelError
 from vitviz.images import Image, Preprocessing, View, check_image, model_input, view_of
 from vitviz.models.devices import Device
+from vitviz.models.logits import label_of
 from vitviz.models.names import amount
 from vitviz.models.report import Report
 
@@ -77,6 +78,11 @@ class Model:
         """The view as a (1, C, h, w) float32 tensor on the CPU, as timm's own evaluation transform makes it."""
         return torch.from_numpy(model_input(image, self.preprocessing))
 
+    def on_device(self, views: torch.Tensor) -> torch.Tensor:
+        """Preprocessed views (B, C, h, w) as the network takes them: on its device, in its parameters' precision."""
+        dtype = next((p.dtype for p in self.module.parameters()), torch.float32)
+        return views.to(device=self.device.name, dtype=dtype)
+
     @property
     def parameters(self) -> int:
         """Number of parameters."""
@@ -96,7 +102,7 @@ class Model:
 
     def label(self, index: int) -> str:
         """The name of class `index`, "class 17" where none is known."""
-        return self.labels[index] if index < len(self.labels) else f"class {index}"
+        return label_of(self.labels, index)
 
 
 def check_inputs(model: Any, image: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from vitviz.errors import ModelError
+from vitviz.errors import ModelError, in_one_line
 
 if TYPE_CHECKING:
     from vitviz.models.wish import ModelWish
@@ -51,7 +51,7 @@ def attempt(made: list[Step], work: Callable[[Step], T]) -> tuple[T, Step]:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            said = " ".join(str(error).split())[:200]
+            said = in_one_line(error, 200)
         # Outside the except block: until its end the traceback holds every tensor of the failed attempt.
         _release()
     tried = "; ".join(step.words for step in made if step.words)

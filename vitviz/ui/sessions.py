@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vitviz.atomic import write_bytes
-from vitviz.errors import FileError
+from vitviz.errors import FileError, in_one_line
 from vitviz.models.wish import ModelWish
 from vitviz.ordinary import NotOrdinaryError, open_ordinary
 from vitviz.render.codec import from_json, to_json
@@ -102,5 +102,5 @@ def decode(data: bytes, name: str) -> Session:
         for pane in session.panes:
             color_table(pane.state.style.colormap)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise FileError(f"{name} is no session of vitviz ({' '.join(str(error).split())[:200]}).") from error
+        raise FileError(f"{name} is no session of vitviz ({in_one_line(error, 200)}).") from error
     return session

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vitviz.errors import ModelError
+from vitviz.errors import ModelError, in_one_line
 from vitviz.models.checkpoint import Checkpoint, Network, Recognition
 from vitviz.models.foreign import (
     google,
@@ -84,8 +84,7 @@ def recognise_foreign(checkpoint: Checkpoint, network: Network) -> Recognition |
             except ModelError as error:
                 raise ModelError(f"This looks like {known.name}, but can't be converted. {error}") from error
             except (RuntimeError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError) as error:
-                text = " ".join(str(error).split())[:300]
                 raise ModelError(
-                    f"This looks like {known.name}, but its tensors don't fit together: {text}."
+                    f"This looks like {known.name}, but its tensors don't fit together: {in_one_line(error)}."
                 ) from error
     return None
