@@ -196,3 +196,19 @@ def costed(qtbot, window, measured, ragged):
     window.opener.opened.emit(ragged)
     settled(qtbot, window)
     return window
+
+
+@pytest.fixture
+def demo(qtbot, bare_window):
+    """The window with a demo picture and the demo that is asked for."""
+
+    from vitviz.ui.opening import ModelWish
+    from vitviz.ui.samples import pictures
+
+    def opened(name):
+        with qtbot.waitSignal(bare_window.opened, timeout=60_000):
+            bare_window.panes.open(picture=pictures()[0], model=ModelWish(name, device="cpu"))
+        QApplication.processEvents()
+        return bare_window
+
+    return opened

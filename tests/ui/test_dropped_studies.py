@@ -2,28 +2,11 @@
 
 import json
 
-import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QApplication
+from drop_cases import drop_and_wait
+from PySide6.QtCore import Qt
 
 from vitviz.attention.values import Place
-from vitviz.ui.messages import ErrorBox
-from vitviz.ui.opening import ModelWish
 from vitviz.ui.samples import pictures
-
-
-@pytest.fixture
-def demo(qtbot, bare_window):
-    """The window with a demo picture and the demo that is asked for."""
-
-    def opened(name):
-        with qtbot.waitSignal(bare_window.opened, timeout=60_000):
-            bare_window.panes.open(picture=pictures()[0], model=ModelWish(name, device="cpu"))
-        QApplication.processEvents()
-        return bare_window
-
-    return opened
 
 
 def front(qtbot, window, title, panel, ready):
@@ -37,20 +20,6 @@ def export(qtbot, panel, path):
     return path
 
 
-def drop(qtbot, window, path):
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path))])
-    with qtbot.waitSignal(window.restorer.restored, timeout=60_000):
-        window.dropEvent(
-            QDropEvent(
-                QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
-                Qt.KeyboardModifier.NoModifier,
-            )
-        )  # fmt: skip
-    QApplication.processEvents()
-    assert not [box.text() for box in window.findChildren(ErrorBox) if box.isVisible()]
-
-
 def test_relative_bias_comes_back_with_its_model_and_layer(qtbot, demo, tmp_path):
     window = demo("demo-swin")
     panel = window.analysis.bias
@@ -61,7 +30,7 @@ def test_relative_bias_comes_back_with_its_model_and_layer(qtbot, demo, tmp_path
     window.docks.show("Heads")
     demo("demo")
     window.store.update(layer=0)
-    drop(qtbot, window, path)
+    drop_and_wait(qtbot, window, path)
     qtbot.waitUntil(lambda: panel.is_seen() and panel.table is not None, timeout=60_000)
     assert window.pane.opened.model.name == "demo-swin" and panel.table.layer_name == named
     assert window.store.state.layer == 2
@@ -75,7 +44,7 @@ def test_filters_come_back_as_they_were(qtbot, demo, tmp_path):
     path = export(qtbot, panel, tmp_path / "filters.png")
     panel.choice.setCurrentIndex(0)
     window.docks.show("Heads")
-    drop(qtbot, window, path)
+    drop_and_wait(qtbot, window, path)
     qtbot.waitUntil(panel.is_seen, timeout=60_000)
     assert panel.choice.currentData() == "filters"
 
@@ -91,7 +60,7 @@ def test_positions_come_back_with_scale_and_colours(qtbot, demo, tmp_path):
     panel.choices.scales.setCurrentIndex(panel.choices.scales.findData("whole"))
     window.store.update(colormap="viridis")
     demo("demo-swin")
-    drop(qtbot, window, first)
+    drop_and_wait(qtbot, window, first)
     qtbot.waitUntil(lambda: panel.is_seen() and panel.mosaic.made is not None, timeout=60_000)
     assert not panel.choices.whole and window.store.state.style.colormap == "magma"
     export(qtbot, panel, tmp_path / "second.png")
@@ -110,7 +79,7 @@ def test_another_size_is_compared_again(qtbot, demo, tmp_path):
     path, size = export(qtbot, panel, tmp_path / "size.png"), panel.found[1].size
     demo("demo-swin")
     window.weights.tabs.setCurrentIndex(0)
-    drop(qtbot, window, path)
+    drop_and_wait(qtbot, window, path)
     qtbot.waitUntil(lambda: panel.is_seen() and bool(panel.found), timeout=60_000)
     assert panel.found[1].size == size
     export(qtbot, panel, tmp_path / "second.png")
@@ -125,7 +94,7 @@ def test_tokens_from_pixels_bring_their_picture_back(qtbot, demo, tmp_path):
     with qtbot.waitSignal(window.opened, timeout=60_000):
         window.panes.open(picture=pictures()[1])
     window.docks.show("Heads")
-    drop(qtbot, window, path)
+    drop_and_wait(qtbot, window, path)
     qtbot.waitUntil(panel.is_seen, timeout=60_000)
     assert window.pane.opened.image.name == pictures()[0].name
 
@@ -142,7 +111,7 @@ def test_receptive_field_comes_back_at_its_place_way_and_step(qtbot, demo, tmp_p
     panel.ways.setCurrentIndex(0)
     demo("demo")
     window.store.update(query=None)
-    drop(qtbot, window, path)
+    drop_and_wait(qtbot, window, path)
     qtbot.waitUntil(lambda: panel.is_seen() and panel.found.counts == counts, timeout=60_000)
     assert panel.found.way == "up" and panel.slider.value() == 3 and not panel.all_steps.isChecked()
     assert window.store.state.query == Place(70.0, 60.0)

@@ -12,10 +12,11 @@ import PIL.Image
 import pytest
 import shiboken6
 from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+from drop_cases import drop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 import vitviz
@@ -50,15 +51,6 @@ def real(qtbot, bare_window, files):
 
 def chosen(window):
     return replace(window.store.state, hover=None)
-
-
-def drop(window, path):
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path))])
-    event = QDropEvent(
-        QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
-    window.dropEvent(event)
 
 
 def export(qtbot, window, path):

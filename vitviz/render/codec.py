@@ -15,17 +15,24 @@ from vitviz.errors import VitvizError
 LONGEST_TEXT = 4096
 MOST_ITEMS = 10_000
 
+# Metadata of a field that older files lack: as long as it has its default it is not written, so that they come again
+# byte for byte.
+LATER = {"later": True}
+
 T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
     """A frozen dataclass, or anything that its fields may hold, as JSON values: tuples become lists.
 
-    A whole number in a field of floats becomes a float, as it will be once it is read back.
+    A whole number in a field of floats becomes a float, as it will be once it is read back. Fields that are LATER are
+    left out where they say nothing.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         hints = _hints(type(value))
-        return {f.name: _widened(hints[f.name], to_json(getattr(value, f.name))) for f in dataclasses.fields(value)}
+        held = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+        told = {f.name: each for f, each in held if "later" not in f.metadata or each != f.default}
+        return {name: _widened(hints[name], to_json(each)) for name, each in told.items()}
     if isinstance(value, list | tuple):
         return [to_json(each) for each in value]
     if isinstance(value, frozenset):

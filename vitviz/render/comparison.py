@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from vitviz.attention.comparison import difference
 from vitviz.attention.costs import Cost
-from vitviz.attention.values import Map
+from vitviz.attention.values import Map, Query
 from vitviz.errors import AttentionError
 from vitviz.models.resizing import is_approximation, kinships, variant_text
 from vitviz.render.compose import Bar, Tile, page_of, units_of
@@ -31,6 +31,7 @@ class Compared:
 
     Attributes:
         style: how its map is drawn; None as the others.
+        pinned: the query that was held by hand in a window; None where none was, or nobody knows.
     """
 
     seen: Seen
@@ -38,6 +39,7 @@ class Compared:
     limits: tuple[float, float]
     cost: Cost | None = field(default=None, repr=False)
     style: Style | None = None
+    pinned: Query | None = None
 
     @property
     def name(self) -> str:

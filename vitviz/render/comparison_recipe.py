@@ -6,19 +6,19 @@ Times and memory are kept as they were measured, not measured again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from vitviz.atomic import slug
 from vitviz.attention.costs import Cost
 from vitviz.attention.trace import trace
-from vitviz.attention.values import Ablation, Selection
+from vitviz.attention.values import Ablation, Query, Selection
 from vitviz.errors import VitvizError
 from vitviz.images import Image
 from vitviz.models.model import Model
 from vitviz.models.resizing import is_approximation
-from vitviz.render.codec import canonical, from_json, to_json
+from vitviz.render.codec import LATER, canonical, from_json, to_json
 from vitviz.render.comparison import Compared, csv_of, page_for_models
 from vitviz.render.figure import Figure
 from vitviz.render.making import map_for
@@ -39,13 +39,14 @@ _MOST = 16  # models
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What one model of a comparison shows, and what it costs."""
+    """What one model of a comparison shows, what was pinned there, and what it costs."""
 
     selection: Selection
     limits: tuple[float, float]
     cost: Cost
     ablation: Ablation = Ablation()  # noqa: RUF009  frozen
     style: Style | None = None
+    pinned: Query | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +69,7 @@ def _compared(image: Image, model: Model, shown: Shown) -> Compared:
     if shown.ablation:
         found = trace(model, image, ablation=shown.ablation, plain=found)
     seen = Seen(image, model, found)
-    return Compared(seen, map_for(seen, shown.selection), shown.limits, shown.cost, shown.style)
+    return Compared(seen, map_for(seen, shown.selection), shown.limits, shown.cost, shown.style, shown.pinned)
 
 
 def product_of(models: Sequence[Compared], style: Style, figure: Figure, kind: Kind) -> Product:
@@ -123,7 +124,8 @@ def _shown(model: Compared) -> Shown:
     if model.cost is None:
         raise VitvizError(f"{model.name} was not measured yet: wait for the table, and write it then.")
     cost = replace(model.cost, scaling=None)  # of the curves, which are no part of the figure
-    return canonical(Shown(model.shown.selection, model.limits, cost, model.seen.trace.ablation, model.style))
+    altered = model.seen.trace.ablation
+    return canonical(Shown(model.shown.selection, model.limits, cost, altered, model.style, model.pinned))
 
 
 def _read(entry: dict[str, Any]) -> Shown:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from vitviz.attention.values import Map, Selection
+from vitviz.attention.values import Map, Query, Selection
 from vitviz.checks import is_number, one_of, short, within
 from vitviz.errors import RenderError
 from vitviz.images import Image
+from vitviz.render.codec import LATER
 from vitviz.render.figure import Figure
 from vitviz.render.style import Style
 
@@ -50,6 +51,7 @@ class Plan:
         scale: what the limits were shared over when they were words.
         seconds: for each frame of an animation.
         mass: of a mask: the smallest set of patches that holds this share of the map's sum is white.
+        pinned: the query that was held by hand when this was shown in a window; None where none was, or nobody knows.
     """
 
     selection: Selection = field(default_factory=lambda: Selection(layer=-1))
@@ -60,6 +62,7 @@ class Plan:
     scale: Scale = "map"
     seconds: float = 0.5
     mass: float = 0.6
+    pinned: Query | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         one_of(self.format, FORMATS, "The format", RenderError)

@@ -149,7 +149,8 @@ def _of_figure(path: Path, content: dict[str, Any]) -> FigureRecipe:
 
 def _of_maps(content: dict[str, Any]) -> Plan:
     whole = {key: of(content[key], dict) for key in ("selection", "style", "figure")}
-    plan = from_json(Plan, {**of(content["file"], dict), **whole})
+    pinned = {"pinned": content["pinned"]} if "pinned" in content else {}
+    plan = from_json(Plan, {**of(content["file"], dict), **whole, **pinned})
     color_table(plan.style.colormap)
     return plan
 

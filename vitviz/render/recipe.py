@@ -73,8 +73,10 @@ def produce(
 def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, Any]:
     """Picture, model, selection, style, figure, file, values and versions, as JSON values."""
     parts = to_json(plan)
+    pinned = {"pinned": parts.pop("pinned")} if "pinned" in parts else {}
     what = {
         "selection": parts.pop("selection"),
+        **pinned,
         "style": parts.pop("style"),
         "figure": parts.pop("figure"),
         "file": parts,

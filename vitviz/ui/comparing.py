@@ -228,7 +228,7 @@ class Comparing(QObject):
         style = self._panes.current.store.state.style
         styles = [c.store.state.style for c in self._panes]
         shown = [
-            (c.pane.opened, c.pane.map, c.pane.limits(), cost, None if own == style else own)
+            (c.pane.opened, c.pane.map, c.pane.limits(), cost, None if own == style else own, c.store.state.query)
             for c, cost, own in zip(self._panes, self._window.costing.costs(), styles, strict=True)
             if c.pane.opened is not None and c.pane.map is not None and c.opener.awaited is None
         ]
@@ -242,13 +242,13 @@ class Comparing(QObject):
             from vitviz.render.plan import Seen
 
             every = {key_of(opened): (opened.model, opened.image, opened.trace) for opened, *_ in shown}
-            known = {key_of(opened): cost for opened, _, _, cost, _ in shown}
+            known = {key_of(opened): cost for opened, _, _, cost, *_ in shown}
             if None in known.values():
                 costs = measure_in_turns(list(every.values()), progress=progress, cancel=progress.cancelled)
                 known = dict(zip(every, costs, strict=True))
             models = [
-                Compared(Seen(opened.image, opened.model, opened.trace), found, limits, known[key_of(opened)], own)
-                for opened, found, limits, _, own in shown
+                Compared(Seen(opened.image, opened.model, opened.trace), found, limits, known[key_of(opened)], own, pin)
+                for opened, found, limits, _, own, pin in shown
             ]
             return write_comparison(path, models, style, FIGURE)[0]
 

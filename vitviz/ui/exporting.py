@@ -108,10 +108,10 @@ class Exporter(QObject):
         """The bare overlay of what is shown now, with the limits of its colours in numbers."""
         from vitviz.render.plan import Plan, scale_of
 
-        style = self._pane.store.state.style
-        shown = self._pane.map
-        selection = self._pane.store.state.selection if shown is None else shown.selection
-        return Plan(selection, replace(style, limits=self._pane.limits()), scale=scale_of(style.limits))
+        state, shown = self._pane.store.state, self._pane.map
+        selection = state.selection if shown is None else shown.selection
+        style = replace(state.style, limits=self._pane.limits())
+        return Plan(selection, style, scale=scale_of(state.style.limits), pinned=state.query)
 
     def _words(self, plan: Plan) -> Plan:
         """For several maps the limits of one are none: what they are shared over is worked out anew."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitviz.attention.values import Ablation, Selection
-from vitviz.errors import FileError, ImageError
+from vitviz.attention.methods import METHODS
+from vitviz.attention.values import Ablation, Query, Selection
+from vitviz.errors import AttentionError, FileError, ImageError
 from vitviz.images import Image, read_image
 from vitviz.models.names import DEMOS
 from vitviz.models.wish import ModelWish
@@ -18,37 +19,72 @@ from vitviz.ui.files import CHECKPOINT_SUFFIXES
 from vitviz.ui.store import State
 
 if TYPE_CHECKING:
+    from vitviz.attention.trace import Trace
     from vitviz.render.reading import AnyRecipe
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one pane is to show: a model, what replaces fields of the pane's state, the sha256 of the weights."""
+    """What one pane is to show.
+
+    Attributes:
+        fields: what replaces fields of the pane's state.
+        sha256: of the weights.
+        chosen: what the figure shows; None for one that is no map.
+        pinned: the query that was held by hand then, as far as that is known.
+    """
 
     model: ModelWish
     fields: dict[str, Any]
     sha256: str | None
+    chosen: Selection | None = None
+    pinned: Query | None = None
 
     def state(self, before: State) -> State:
         """A pane's state with this view; what the recipe says nothing of stays."""
         return replace(before, **self.fields, hover=None)
+
+    def query(self, trace: Trace) -> Query | None:
+        """What has to be pinned in a trace so that the pane shows what the figure of this view does.
+
+        A token that is shown with nothing pinned is pinned only where it is known to have been; a patch always.
+        """
+        from vitviz.attention.maps import place_of
+
+        chosen = self.chosen
+        if chosen is None or chosen.query is None or not METHODS[chosen.method].of_query:
+            return self.pinned
+        try:
+            layer = trace.layer(chosen.layer)
+            if isinstance(chosen.query, tuple):
+                # Counted on the grid of its own layer, and a pane holds what it pins in all of them.
+                return place_of(trace, layer, chosen.query)
+        except AttentionError:  # other weights than those of then, which is said
+            return None
+        unpinned = trace.default_query if trace.default_query in layer.prefix_tokens else "mean"
+        return chosen.query if chosen.query == self.pinned or chosen.query != unpinned else None
 
 
 def views_of(recipe: AnyRecipe, device: str) -> list[View]:
     """A view for each pane that a recipe fills."""
     from vitviz.render.comparison_recipe import ComparisonRecipe
 
+    found: list[tuple[dict[str, Any], Selection | None, Query | None]]
     if isinstance(recipe, ComparisonRecipe):
-        scale = scale_of(recipe.style.limits)
-        found = [_fields(each.selection, recipe.style, scale, each.ablation) for each in recipe.shown]
+        styles = [each.style or recipe.style for each in recipe.shown]
+        found = [
+            (_fields(each.selection, style, scale_of(style.limits), each.ablation), each.selection, each.pinned)
+            for each, style in zip(recipe.shown, styles, strict=True)
+        ]
     elif isinstance(recipe.plan, StudyPlan):
-        found = [{"ablation": recipe.ablation} if recipe.plan.study.needs == "trace" else {}]
+        found = [({"ablation": recipe.ablation} if recipe.plan.study.needs == "trace" else {}, None, None)]
     else:
         plan = recipe.plan
-        found = [_fields(plan.selection, plan.style, plan.scale, recipe.ablation)]
-    wishes = [replace(each.wish, device=device) for each in recipe.models]
-    hashes = [each.sha256 for each in recipe.models]
-    return [View(*each) for each in zip(wishes, found, hashes, strict=True)]
+        found = [(_fields(plan.selection, plan.style, plan.scale, recipe.ablation), plan.selection, plan.pinned)]
+    return [
+        View(replace(each.wish, device=device), named, each.sha256, chosen, pinned)
+        for each, (named, chosen, pinned) in zip(recipe.models, found, strict=True)
+    ]
 
 
 def _fields(chosen: Selection, style: Style, scale: Scale, ablation: Ablation) -> dict[str, Any]:

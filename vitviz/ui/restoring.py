@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 KIND = "restore"
 
 
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """What a pane shows once its model is there; `picture` is the sha256 of the picture then."""
+
+    pane: PaneView
+    picture: str | None
+    figure: View | None = None
+
+
 class Restorer(QObject):
     """Takes the window's session, and puts one back.
 
@@ -46,7 +55,7 @@ class Restorer(QObject):
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
-        self._waiting: dict[PaneColumn, tuple[PaneView, str | None]] = {}
+        self._waiting: dict[PaneColumn, _Awaited] = {}
         self._links: dict[str, Any] = {}
         self._notes: list[str] = []
         self._left: list[str] = []
@@ -163,13 +172,13 @@ class Restorer(QObject):
                 columns = panes.columns
             else:
                 columns = [panes.current_column]
-            filled = [
-                (column, PaneView(wish, view.state(column.store.state), view.sha256))
+            filled = {
+                column: _Awaited(PaneView(wish, view.state(column.store.state), view.sha256), sha256, view)
                 for column, wish, view in zip(columns, wishes, views, strict=False)
-            ]
+            }
             # Panes of a comparison need not agree in what is linked.
             links = {f.name: getattr(self._window.linking.links, f.name) for f in fields(Links)}
-            self._begin(filled, picture, sha256, links if len(views) > 1 else None, left, study)
+            self._begin(filled, picture, links if len(views) > 1 else None, left, study)
 
         self._ask_fetch(wishes, begin)
 
@@ -195,7 +204,8 @@ class Restorer(QObject):
     def apply(self, session: Session) -> None:
         """Show a session: as many panes, each with its model and its state."""
         if session.picture is not None and not session.picture.is_file():
-            show_error(self._window, FileError(_gone(session.picture)))
+            gone = f"The picture of this session is no longer at {session.picture}"
+            show_error(self._window, FileError(f"{gone}: put it back, then open the session again."))
             return
         self._ask_fetch([pane.model for pane in session.panes], lambda: self._apply(session))
 
@@ -210,29 +220,29 @@ class Restorer(QObject):
         self._make_room(len(session.panes))
         links = {f.name: getattr(session.links, f.name) for f in fields(session.links)}
         panes.set_current(panes.columns[session.current])
-        picture: Path | None = session.picture
-        self._begin(list(zip(panes.columns, session.panes, strict=True)), picture, session.sha256, links)
+        awaited = [_Awaited(pane, session.sha256) for pane in session.panes]
+        self._begin(dict(zip(panes.columns, awaited, strict=True)), session.picture, links)
 
     def _begin(
         self,
-        views: list[tuple[PaneColumn, PaneView]],
+        awaited: dict[PaneColumn, _Awaited],
         picture: Path | Image | None,
-        sha256: str | None,
         links: dict[str, Any] | None = None,
         left: Sequence[str] = (),
         study: Study[Any] | None = None,
     ) -> None:
         self._study = study
-        self._waiting = {column: (view, sha256) for column, view in views}
+        self._waiting = dict(awaited)
         self._links, self._notes, self._left = links or {}, [], list(left)
         # Until all panes have their own state none is copied from another.
         self._window.linking.update(cursor=False, layer="own", head=False, colours=False) if links else None
-        for column, view in views:
-            column.opener.open(picture=picture, model=view.model)
+        for column, each in awaited.items():
+            column.opener.open(picture=picture, model=each.pane.model)
 
     @Slot(object)
     def _opened(self, opened: Opened) -> None:
-        for column, (view, sha256) in list(self._waiting.items()):
+        for column, awaited in list(self._waiting.items()):
+            view, sha256 = awaited.pane, awaited.picture
             if column.pane.opened is not opened or opened.wish.model != view.model:
                 continue
             del self._waiting[column]
@@ -241,6 +251,8 @@ class Restorer(QObject):
             if view.sha256 != opened.model.sha256:
                 self._notes.append(f"The weights of {view.model.source} are other ones now than when this was saved.")
             named = {f.name: getattr(view.state, f.name) for f in fields(State) if f.name not in ("hover", "style")}
+            if awaited.figure is not None and awaited.figure.chosen is not None:
+                named["query"] = awaited.figure.query(opened.trace)
             column.store.update(**named, hover=None)
             column.store.update(**{f.name: getattr(view.state.style, f.name) for f in fields(view.state.style)})
             if not self._waiting:
@@ -284,7 +296,3 @@ class Restorer(QObject):
         box.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No)
         box.accepted.connect(then)
         box.open()
-
-
-def _gone(path: Path) -> str:
-    return f"The picture of this session is no longer at {path}: put it back, then open the session again."
