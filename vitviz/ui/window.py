@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from PySide6.QtCore import QByteArray, QEvent, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QMainWindow, QToolBar
+from PySide6.QtWidgets import QMainWindow
 
 from vitviz.attention.values import Place
 from vitviz.render.studies.study import Study
@@ -19,10 +19,10 @@ from vitviz.ui.altering import KIND as ABLATION
 from vitviz.ui.analysis_panels import AnalysisPanels
 from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.autosave import Autosave
+from vitviz.ui.bars import Bars
 from vitviz.ui.browsing import Browsing
 from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
-from vitviz.ui.controls import ViewControls
 from vitviz.ui.costing import Costing
 from vitviz.ui.docks import Docks
 from vitviz.ui.export_folder import FolderExporter
@@ -31,9 +31,7 @@ from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Worker
 from vitviz.ui.linking import Linking
 from vitviz.ui.map_view import MapView
-from vitviz.ui.menus import Menus
 from vitviz.ui.messages import show_error
-from vitviz.ui.method_controls import MethodControls
 from vitviz.ui.model_panel import ModelPanel
 from vitviz.ui.opening import Opened, Opener, Wish
 from vitviz.ui.palette import CommandPalette
@@ -47,7 +45,6 @@ from vitviz.ui.saving import Saver
 from vitviz.ui.settings import Settings
 from vitviz.ui.shortcuts import ShortcutSheet
 from vitviz.ui.sources import Sources
-from vitviz.ui.status import Status
 from vitviz.ui.store import State, Store
 from vitviz.ui.theme import Theme
 from vitviz.ui.token_docks import TokenDocks
@@ -90,7 +87,9 @@ class MainWindow(QMainWindow):
         self.folder_exporter = FolderExporter(self, self.exporter, self.pane, self.worker, settings)
         self.restorer = Restorer(self)
         self.autosave = Autosave(self, settings.path.parent)
-        self._make_bars()
+        bars = Bars(self)
+        self.menus, self.status = bars.menus, bars.status
+        self.controls, self.method_controls = bars.controls, bars.method_controls
         self._connect()
         self._recolor()
         self.tokens = TokenDocks(self)
@@ -137,37 +136,12 @@ class MainWindow(QMainWindow):
         self.resizeDocks(upright, [430, 400], Qt.Orientation.Vertical)
         self.docks.share_out()
 
-    def _make_bars(self) -> None:
-        self.menus = Menus(self)
-        bar = QToolBar("Files", self)
-        bar.setObjectName("files")
-        bar.addAction(self.menus.open_picture)
-        bar.addWidget(self.menus.model_button())
-        bar.addAction(self.menus.export)
-        bar.addWidget(self.comparing.button())
-        bar.addWidget(self.docks.button(self.menus.panels))
-        self.controls = ViewControls(self.store, self)
-        self.method_controls = MethodControls(self.store, self.pane, self)
-        self.addToolBar(bar)
-        self.addToolBar(self.method_controls)
-        self.addToolBarBreak()
-        self.addToolBar(self.controls)
-        self.status = Status(self.pane, self)
-        self.setStatusBar(self.status)
-
     def _connect(self) -> None:
         self.panes.opened.connect(self._opened)
         self.panes.current_changed.connect(self._current_changed)
         self.panes.added.connect(self._give_room)
         self.panes.removed.connect(self._give_room)
         self.worker.failed.connect(self._maps_failed)
-        self.worker.progressed.connect(self._progressed)
-        self.worker.busy.connect(lambda busy: None if busy else self.status.idle())
-        self.status.cancel_asked.connect(self.panes.cancel)
-        self.status.cancel_asked.connect(self.costing.cancel)
-        self.status.cancel_asked.connect(self.folder_exporter.cancel)
-        self.status.cancel_asked.connect(self.analysis.cancel)
-        self.status.cancel_asked.connect(lambda: self.pane.methods.cancel())
         self.store.changed.connect(self._chosen)
         self.pane.traced.connect(lambda _: self._entitle())
         self.theme.changed.connect(self._recolor)
@@ -176,19 +150,6 @@ class MainWindow(QMainWindow):
         self.atlas.pointed.connect(self.browsing.point_at)
         self.exporter.asking.connect(self.browsing.hold)
         self.patches.reach_asked.connect(self.show_reach)
-        for teller in (
-            self.panes,
-            self.browsing,
-            self.comparing,
-            self.exporter,
-            self.saver,
-            self.restorer,
-            self.folder_exporter,
-            self.weights,
-            self.analysis,
-            self.method_controls.target,
-        ):
-            teller.told.connect(lambda text: self.status.showMessage(text, 8000))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -226,11 +187,6 @@ class MainWindow(QMainWindow):
         if shown is not None:
             off = f" · {shown.trace.ablation.words}" if shown.trace.ablation else ""
             self.setWindowTitle(f"{shown.image.name} · {shown.model.name}{off} · vitviz")
-
-    @Slot(int, str, float, str)
-    def _progressed(self, number: int, kind: str, fraction: float, text: str) -> None:
-        self.status.busy(fraction, text)
-        self.panes.announce(text)
 
     @Slot(int, str, object)
     def _maps_failed(self, number: int, kind: str, error: Exception) -> None:

@@ -1,0 +1,89 @@
+"""The bars around the panels: menus and tools above, the status below, and what they say of all that runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QToolBar
+
+from vitviz.ui.controls import ViewControls
+from vitviz.ui.menus import Menus
+from vitviz.ui.method_controls import MethodControls
+from vitviz.ui.status import Status
+
+if TYPE_CHECKING:
+    from vitviz.ui.window import MainWindow
+
+_TOLD = 8000  # milliseconds that a word stays in the status bar
+
+
+class Bars(QObject):
+    """Made once the window has its panels and commands; the status bar's Cancel gives up whatever runs."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self.menus = Menus(window)
+        self.controls = ViewControls(window.store, window)
+        self.method_controls = MethodControls(window.store, window.pane, window)
+        self.status = Status(window.pane, window)
+        window.addToolBar(self._files())
+        window.addToolBar(self.method_controls)
+        window.addToolBarBreak()
+        window.addToolBar(self.controls)
+        window.setStatusBar(self.status)
+        self._follow_work()
+        self._listen()
+
+    def _files(self) -> QToolBar:
+        bar = QToolBar("Files", self._window)
+        bar.setObjectName("files")
+        bar.addAction(self.menus.open_picture)
+        bar.addWidget(self.menus.model_button())
+        bar.addAction(self.menus.export)
+        bar.addWidget(self._window.comparing.button())
+        bar.addWidget(self._window.docks.button(self.menus.panels))
+        return bar
+
+    def _follow_work(self) -> None:
+        window = self._window
+        window.worker.progressed.connect(self._progressed)
+        window.worker.busy.connect(self._busy)
+        self.status.cancel_asked.connect(self._cancel)
+
+    def _listen(self) -> None:
+        window = self._window
+        for teller in (
+            window.panes,
+            window.browsing,
+            window.comparing,
+            window.exporter,
+            window.saver,
+            window.restorer,
+            window.folder_exporter,
+            window.weights,
+            window.analysis,
+            self.method_controls.target,
+        ):
+            teller.told.connect(self._say)
+
+    @Slot()
+    def _cancel(self) -> None:
+        window = self._window
+        for runner in (window.panes, window.costing, window.folder_exporter, window.analysis, window.pane.methods):
+            runner.cancel()
+
+    @Slot(str)
+    def _say(self, text: str) -> None:
+        self.status.showMessage(text, _TOLD)
+
+    @Slot(int, str, float, str)
+    def _progressed(self, number: int, kind: str, fraction: float, text: str) -> None:
+        self.status.busy(fraction, text)
+        self._window.panes.announce(text)
+
+    @Slot(bool)
+    def _busy(self, busy: bool) -> None:
+        if not busy:
+            self.status.idle()
