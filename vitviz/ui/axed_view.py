@@ -49,6 +49,11 @@ class AxedView(PictureView):
         self._axes, self._size = (rows, cols), size
         self._number()
 
+    def set_cells(self, shape: tuple[int, int]) -> None:
+        """Another picture of (rows, columns) of cells of one by one, each with its number."""
+        rows, cols = ([(i + 0.5, str(i)) for i in range(count)] for count in shape)
+        self.set_axes(shape, rows, cols)
+
     def show_indices(self, indices: np.ndarray, colormap: str) -> None:
         """Draw (H, W) uint8 indices of `mosaic.table` over the whole."""
         color = self._background

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.models.layout import Grid
 from vitviz.render.studies.positions import PositionStudy, make_grid, quantity
 from vitviz.render.studies.study import Subject
-from vitviz.ui.axed_view import AxedView
-from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
@@ -23,7 +21,8 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
 from vitviz.ui.position_choices import PositionChoices
-from vitviz.ui.position_grid import GridOfGrids, reading
+from vitviz.ui.position_grid import reading
+from vitviz.ui.position_pictures import PositionPictures
 from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
@@ -57,9 +56,8 @@ class PositionsPanel(LazyPanel):
         self.caption = plain_label()
         self.choices = PositionChoices(self)
         self.kinds, self.scales, self.chips = self.choices.kinds, self.choices.scales, self.choices.chips
-        self.single = AxedView("Similarity of the query's position with every patch", parent=self)
-        self.mosaic = GridOfGrids(self)
-        self.bar = ColorBar(self)
+        self.pictures = PositionPictures(self)
+        self.single, self.mosaic, self.bar = self.pictures.single, self.pictures.mosaic, self.pictures.bar
         self.bias_button = QPushButton("Show the relative bias")
         self.bias_button.setToolTip("What every head adds to its attention for the offset between two patches")
         self.bias_button.clicked.connect(self.bias_asked)
@@ -69,10 +67,9 @@ class PositionsPanel(LazyPanel):
         self._lay_out()
         self.choices.kind_chosen.connect(self._chosen_kind)
         self.choices.scale_chosen.connect(self._redraw)
-        for view in (self.single, self.mosaic):
-            view.hovered.connect(lambda place, view=view: self._hovered(view, place))
-            view.left.connect(self._link.leave)
-            view.clicked.connect(lambda place, view=view: self._clicked(view, place))
+        self.pictures.hovered.connect(self._hovered)
+        self.pictures.left.connect(self._link.leave)
+        self.pictures.clicked.connect(self._clicked)
         self.chips.chosen.connect(self._chip_clicked)
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._redraw)
@@ -81,15 +78,6 @@ class PositionsPanel(LazyPanel):
         self.set_colors(QColor("#1b1b1b"), QColor("#e4e4e4"))
 
     def _lay_out(self) -> None:
-        self.split = QSplitter(Qt.Orientation.Vertical)
-        self.split.addWidget(self.single)
-        self.split.addWidget(self.mosaic)
-        self.split.setSizes([240, 420])
-        self.pictures = QWidget()
-        row = QHBoxLayout(self.pictures)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.split, 1)
-        row.addWidget(self.bar)  # for both
         below = QHBoxLayout()
         below.addWidget(self.caption, 1)
         below.addWidget(self.buttons)
@@ -104,8 +92,7 @@ class PositionsPanel(LazyPanel):
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours around the pictures and of their numbers."""
-        for view in (self.single, self.mosaic):
-            view.set_canvas(background, foreground)
+        self.pictures.set_canvas(background, foreground)
         self._redraw()
 
     @property
@@ -174,9 +161,7 @@ class PositionsPanel(LazyPanel):
         self.text.setText(shown.text)
         rows, cols = shown.grid
         self._grid = self._link.over(shown.grid)
-        self.single.set_axes(
-            shown.grid, [(i + 0.5, str(i)) for i in range(rows)], [(i + 0.5, str(i)) for i in range(cols)]
-        )
+        self.pictures.set_shape(shown.grid)
         self._position = rows // 2, cols // 2
         self._follow()
 
@@ -250,19 +235,12 @@ class PositionsPanel(LazyPanel):
         shown, position = self.shown, self._position
         if shown is None or position is None or self.values is None:
             return
-        from vitviz.render.weights import map_indices
-
         limits = self.limits()
-        self.single.show_indices(map_indices(self.values, limits), self._colormap)
+        self.pictures.draw_single(self.values, limits, self._colormap)
         note = "fixed scale" if self.choices.whole else "smallest to largest of the grid"
         self.bar.show_scale(self._colormap, limits, note, quantity(shown.kind))
-        self._mark(position)
+        self.pictures.mark(position)
         self.caption.setText(self._words(position))
-
-    def _mark(self, position: tuple[int, int] | str) -> None:
-        cell = None if isinstance(position, str) else position
-        self.single.mark(None if cell is None else QRectF(cell[1], cell[0], 1, 1))
-        self.mosaic.frame(cell)
 
     def _words(self, position: tuple[int, int] | str, other: tuple[int, int] | None = None) -> str:
         shown = self.shown
@@ -270,28 +248,17 @@ class PositionsPanel(LazyPanel):
         value = None if other is None else (other, float(self.values[other]))
         return reading(shown, *self._layer_and_head(shown), self.mosaic.made, position, value)
 
-    def _cell_at(self, view: AxedView, place: Place) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-        """The position that a place of one of the pictures stands for, and the patch that it compares with."""
-        shown = self.shown
-        if shown is None:
-            return None, None
-        rows, cols = shown.grid
-        if view is self.single:
-            inside = 0 <= place.x < cols and 0 <= place.y < rows
-            return ((int(place.y), int(place.x)) if inside else None), None
-        return self.mosaic.cell_at(place) or (None, None)
-
-    def _hovered(self, view: AxedView, place: Place) -> None:
-        cell, other = self._cell_at(view, place)
-        if cell is None or self._grid is None:
+    @Slot(object, object)
+    def _hovered(self, cell: tuple[int, int], other: tuple[int, int] | None) -> None:
+        if self._grid is None:
             return
         self._link.hover(cell, self._grid)
         if self.values is not None and self._position is not None:
             self.caption.setText(self._words(self._position, other or cell))
 
-    def _clicked(self, view: AxedView, place: Place) -> None:
-        cell, _ = self._cell_at(view, place)
-        if cell is not None and self._grid is not None:
+    @Slot(object)
+    def _clicked(self, cell: tuple[int, int]) -> None:
+        if self._grid is not None:
             self._link.click(cell, self._grid)
 
     def _shown_study(self) -> ShownStudy | None:

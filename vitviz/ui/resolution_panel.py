@@ -200,11 +200,8 @@ class ResolutionPanel(LazyPanel):
         self._filler.hide()
         self.text.hide()  # has been read, and the maps need its room
         for each, view, title in zip(self.found, self.views, self.titles, strict=True):
-            rows, cols = each.patches.shape[:2]
             title.setText(title_of(each))
-            view.set_axes(
-                (rows, cols), [(i + 0.5, str(i)) for i in range(rows)], [(i + 0.5, str(i)) for i in range(cols)]
-            )
+            view.set_cells(each.patches.shape[:2])
         self.table.show_transfers(self.found)
         self._follow()
 
