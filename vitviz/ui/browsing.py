@@ -11,7 +11,8 @@ from vitviz.attention.values import AblateTo, Place
 from vitviz.ui.linking import Linking
 from vitviz.ui.marks import cell_rect
 from vitviz.ui.pane import Pane
-from vitviz.ui.panes import PaneColumn, Panes
+from vitviz.ui.pane_column import PaneColumn
+from vitviz.ui.panes import Panes
 from vitviz.ui.picture_view import PictureView
 
 _PLAY_MS = 500

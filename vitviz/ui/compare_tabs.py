@@ -11,8 +11,9 @@ from vitviz.ui.cost_table import CostTable
 from vitviz.ui.costing import Costing
 from vitviz.ui.difference_view import DifferenceView
 from vitviz.ui.jobs import Worker
+from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.pane_title import model_text, wish_text
-from vitviz.ui.panes import PaneColumn, Panes
+from vitviz.ui.panes import Panes
 
 
 class CompareTabs(QTabWidget):

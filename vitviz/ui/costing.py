@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.opening import Opened
-from vitviz.ui.panes import PaneColumn, Panes
+from vitviz.ui.pane_column import PaneColumn
+from vitviz.ui.panes import Panes
 
 if TYPE_CHECKING:
     from vitviz.attention.costs import Cost

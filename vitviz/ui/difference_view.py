@@ -14,8 +14,9 @@ from vitviz.render.difference import DIVERGING, blended
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.head_pairs_view import HeadPairsView, plain_box
 from vitviz.ui.jobs import Worker
+from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.pane_title import model_text
-from vitviz.ui.panes import PaneColumn, Panes
+from vitviz.ui.panes import Panes
 from vitviz.ui.picture_view import PictureView
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from vitviz.render.titles import layer_text, query_text
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.pair_map import PairMap
-from vitviz.ui.panes import PaneColumn
+from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.words import weight_text
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal
 
 from vitviz.attention.values import Place, Query
-from vitviz.ui.panes import PaneColumn, Panes
+from vitviz.ui.pane_column import PaneColumn
+from vitviz.ui.panes import Panes
 from vitviz.ui.store import State
 
 LayerLink = Literal["depth", "number", "own"]

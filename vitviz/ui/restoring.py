@@ -28,7 +28,7 @@ from vitviz.ui.store import State
 
 if TYPE_CHECKING:
     from vitviz.render.reading import AnyRecipe
-    from vitviz.ui.panes import PaneColumn
+    from vitviz.ui.pane_column import PaneColumn
     from vitviz.ui.window import MainWindow
 
 KIND = "restore"

@@ -20,7 +20,8 @@ from vitviz.ui.messages import show_error
 from vitviz.ui.name_dialog import NameDialog
 from vitviz.ui.network_dialog import NetworkDialog
 from vitviz.ui.opening import NetworkWantedError, Opened, Wish
-from vitviz.ui.panes import PaneColumn, Panes
+from vitviz.ui.pane_column import PaneColumn
+from vitviz.ui.panes import Panes
 from vitviz.ui.settings import Settings
 from vitviz.ui.view_dialog import ViewDialog
 

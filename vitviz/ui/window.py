@@ -37,7 +37,8 @@ from vitviz.ui.opening import Opened, Opener, Wish
 from vitviz.ui.palette import CommandPalette
 from vitviz.ui.pane import KIND as MAPS
 from vitviz.ui.pane import Pane
-from vitviz.ui.panes import PaneColumn, Panes
+from vitviz.ui.pane_column import PaneColumn
+from vitviz.ui.panes import Panes
 from vitviz.ui.patches import PatchesPanel
 from vitviz.ui.recipes import figure_text, may_be_restored
 from vitviz.ui.restoring import Restorer
