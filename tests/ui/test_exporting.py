@@ -16,8 +16,8 @@ from vitviz.render.reading import read_recipe
 from vitviz.ui.export_choices import recalled
 from vitviz.ui.export_dialog import ExportDialog
 from vitviz.ui.exporting import PREVIEW
-from vitviz.ui.files import image_to_array
 from vitviz.ui.messages import ErrorBox
+from vitviz.ui.qimages import pixels_of
 
 
 def export(qtbot, window, path):
@@ -129,7 +129,7 @@ def test_copied_figure_is_what_is_shown(window):
     window.store.update(query=Place(62.0, 42.0))
     settle()
     window.exporter.copy()
-    copied = image_to_array(QGuiApplication.clipboard().image().convertToFormat(QImage.Format.Format_RGB888))
+    copied = pixels_of(QGuiApplication.clipboard().image().convertToFormat(QImage.Format.Format_RGB888))
     assert np.array_equal(copied, window.map_view.view.image.image[..., :3])
 
 
@@ -166,9 +166,9 @@ def written(qtbot, window, dialog, path):
 
 
 def test_preview_is_the_file(qtbot, window, dialog, tmp_path):
-    dialog.extent.setCurrentIndex(dialog.extent.findData("one column"))
-    dialog.bar.setChecked(True)
-    dialog.title.setText("A title")
+    dialog.form.extent.setCurrentIndex(dialog.form.extent.findData("one column"))
+    dialog.form.bar.setChecked(True)
+    dialog.form.title.setText("A title")
     previewed(qtbot, window)
     path, suggested = written(qtbot, window, dialog, tmp_path / "figure.png")
     assert np.array_equal(np.asarray(PIL.Image.open(path)), dialog._pixels)
@@ -185,7 +185,7 @@ def test_dialog_says_what_it_has_written(qtbot, window, dialog, tmp_path):
 
 def test_figure_is_that_of_when_the_dialog_was_opened(qtbot, window, dialog, tmp_path):
     before = window.map_view.view.image.image[..., :3].copy()
-    choose(dialog.extent, "alone")
+    choose(dialog.form.extent, "alone")
     window.store.update(layer=1, query=Place(20.0, 20.0))
     settle()
     path, _ = written(qtbot, window, dialog, tmp_path / "figure.png")
@@ -198,10 +198,10 @@ def test_figure_is_that_of_when_the_dialog_was_opened(qtbot, window, dialog, tmp
      ("mask", "map", ".mask.png"), ("apng", "heads", ".apng.png"), ("safetensors", "map", ".safetensors")],
 )  # fmt: skip
 def test_every_format_is_written_from_the_dialog_and_read_back(qtbot, window, dialog, tmp_path, kind, over, suffix):
-    dialog.format.setCurrentIndex(dialog.format.findData(kind))
-    dialog.over.setCurrentIndex(dialog.over.findData(over))
-    dialog.extent.setCurrentIndex(dialog.extent.findData("one column"))
-    dialog.dpi.setValue(90)
+    dialog.form.format.setCurrentIndex(dialog.form.format.findData(kind))
+    dialog.form.over.setCurrentIndex(dialog.form.over.findData(over))
+    dialog.form.extent.setCurrentIndex(dialog.form.extent.findData("one column"))
+    dialog.form.dpi.setValue(90)
     previewed(qtbot, window)
     path, suggested = written(qtbot, window, dialog, tmp_path / "figure")
     assert suggested.endswith(suffix) and path.name == f"figure{suffix}"
@@ -210,12 +210,12 @@ def test_every_format_is_written_from_the_dialog_and_read_back(qtbot, window, di
 
 
 def test_content_that_a_format_has_not_can_not_be_chosen(qtbot, window, dialog):
-    dialog.over.setCurrentIndex(dialog.over.findData("heads"))
-    dialog.format.setCurrentIndex(dialog.format.findData("mask"))
-    assert dialog.over.currentData() == "map"
-    assert not dialog.over.model().item(dialog.over.findData("heads")).isEnabled()
-    dialog.format.setCurrentIndex(dialog.format.findData("gif"))
-    assert dialog.over.currentData() == "layers"
+    dialog.form.over.setCurrentIndex(dialog.form.over.findData("heads"))
+    dialog.form.format.setCurrentIndex(dialog.form.format.findData("mask"))
+    assert dialog.form.over.currentData() == "map"
+    assert not dialog.form.over.model().item(dialog.form.over.findData("heads")).isEnabled()
+    dialog.form.format.setCurrentIndex(dialog.form.format.findData("gif"))
+    assert dialog.form.over.currentData() == "layers"
     previewed(qtbot, window)
 
 
@@ -242,7 +242,7 @@ def test_map_under_the_mouse_is_named_exported_and_kept_on_the_screen(qtbot, win
     settle()
     assert not window.browsing._timer.isActive()
     assert np.array_equal(view.image.image[..., :3], before) and window.pane.map.query_cell == cell
-    choose(dialog.extent, "alone")
+    choose(dialog.form.extent, "alone")
     path, _ = written(qtbot, window, dialog, tmp_path / "figure.png")
     assert np.array_equal(np.asarray(PIL.Image.open(path)), before)
     dialog.close()
@@ -259,8 +259,8 @@ def test_map_under_the_mouse_is_named_exported_and_kept_on_the_screen(qtbot, win
      ("npz", "queries", "Layer 3 · head 1 · attention from every patch")],
 )  # fmt: skip
 def test_subject_says_what_the_file_is_of(qtbot, window, dialog, kind, over, words):
-    choose(dialog.format, kind)
-    choose(dialog.over, over)
+    choose(dialog.form.format, kind)
+    choose(dialog.form.over, over)
     previewed(qtbot, window)
     assert dialog.subject.text().startswith(words)
 
@@ -272,33 +272,34 @@ def test_first_figure_has_a_colour_bar_and_says_that_a_recipe_will_be_written(wi
 
 
 def test_what_changes_nothing_can_not_be_set(qtbot, window, dialog):
-    around = (dialog.title, dialog.bar, dialog.grid, dialog.label, dialog.letters, dialog.theme, dialog.dpi)
+    form = dialog.form
+    around = (form.title, form.bar, form.grid, form.label, form.letters, form.theme, form.dpi)
     assert all(widget.isEnabled() for widget in around)
-    dialog.title.setText("A title")
-    choose(dialog.extent, "alone")
-    assert not any(widget.isEnabled() for widget in around) and dialog.scale.isEnabled()
+    form.title.setText("A title")
+    choose(form.extent, "alone")
+    assert not any(widget.isEnabled() for widget in around) and form.scale.isEnabled()
     assert dialog.plan().figure.bare
-    choose(dialog.format, "svg")
-    assert dialog.dpi.isEnabled()
-    choose(dialog.format, "png")
-    choose(dialog.extent, "one column")
+    choose(form.format, "svg")
+    assert form.dpi.isEnabled()
+    choose(form.format, "png")
+    choose(form.extent, "one column")
     assert dialog.plan().figure.title == "A title" and dialog.plan().figure.color_bar
-    dialog.bar.setChecked(False)
-    assert not dialog.label.isEnabled() and dialog.letters.isEnabled()
-    dialog.title.clear()
-    assert not dialog.letters.isEnabled()
-    choose(dialog.extent, "own")
-    choose(dialog.over, "heads")
-    assert dialog.extent.currentData() == "two columns"
-    assert not dialog.extent.model().item(dialog.extent.findData("alone")).isEnabled()
+    form.bar.setChecked(False)
+    assert not form.label.isEnabled() and form.letters.isEnabled()
+    form.title.clear()
+    assert not form.letters.isEnabled()
+    choose(form.extent, "own")
+    choose(form.over, "heads")
+    assert form.extent.currentData() == "two columns"
+    assert not form.extent.model().item(form.extent.findData("alone")).isEnabled()
     previewed(qtbot, window)
 
 
 def test_choices_come_back_and_words_do_not(qtbot, window, dialog):
-    dialog.format.setCurrentIndex(dialog.format.findData("pdf"))
-    dialog.letters.setValue(10)
-    dialog.theme.setCurrentIndex(dialog.theme.findData("dark"))
-    dialog.title.setText("Only once")
+    dialog.form.format.setCurrentIndex(dialog.form.format.findData("pdf"))
+    dialog.form.letters.setValue(10)
+    dialog.form.theme.setCurrentIndex(dialog.form.theme.findData("dark"))
+    dialog.form.title.setText("Only once")
     dialog.close()
     settle()
     window.menus.export.trigger()
@@ -316,21 +317,21 @@ def test_choices_that_can_not_be_read_are_passed_over(window, kept):
 
 
 def test_figure_that_is_too_large_is_said_in_the_dialog(qtbot, window, dialog):
-    dialog.extent.setCurrentIndex(dialog.extent.findData("other"))
-    dialog.width_box.setValue(1000)
+    dialog.form.extent.setCurrentIndex(dialog.form.extent.findData("other"))
+    dialog.form.width_box.setValue(1000)
     with qtbot.waitSignal(window.worker.failed, check_params_cb=lambda n, kind, e: kind == PREVIEW):
-        dialog.dpi.setValue(1200)
+        dialog.form.dpi.setValue(1200)
     assert "megapixels" in dialog.note.text()
     assert not [box for box in window.findChildren(ErrorBox) if box.isVisible()]
 
 
 def test_copy_of_the_dialog_has_the_pixels_of_the_file(qtbot, window, dialog):
-    choose(dialog.extent, "own")
+    choose(dialog.form.extent, "own")
     previewed(qtbot, window)
     with qtbot.waitSignal(window.exporter.told):
         dialog.copy.click()
     image = QGuiApplication.clipboard().image().convertToFormat(QImage.Format.Format_RGB888)
-    assert np.array_equal(image_to_array(image), dialog._pixels)
+    assert np.array_equal(pixels_of(image), dialog._pixels)
 
 
 def test_nothing_shown_nothing_written(qtbot, bare_window, tmp_path):

@@ -1,19 +1,14 @@
-"""Files are told apart without harm, and pasted pixels arrive as they were."""
+"""Files are told apart without harm, and dialogs give what was chosen."""
 
 import os
 
-import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QUrl
-from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from vitviz.errors import ImageError
 from vitviz.ui import files
-from vitviz.ui.files import ask_open, ask_save, dropped_paths, image_from_clipboard, image_to_array, kind_of
-
-FORMATS = [each for each in QImage.Format if each not in (QImage.Format.Format_Invalid, QImage.Format.NImageFormats)]
+from vitviz.ui.files import ask_open, ask_save, dropped_paths, kind_of
 
 
 @pytest.mark.parametrize(
@@ -79,53 +74,6 @@ def test_drop_gives_local_files_only(qapp, tmp_path):
     )
     assert dropped_paths(mime) == [tmp_path / "a b#1.png", tmp_path / "猫.pt"]
     assert dropped_paths(QMimeData()) == []
-
-
-@pytest.mark.parametrize("width", [1, 2, 3, 5, 8])
-@pytest.mark.parametrize("alpha", [False, True])
-def test_clipboard_gives_the_pixels_whatever_the_row_padding(qapp, width, alpha):
-    channels = 4 if alpha else 3
-    pixels = np.random.default_rng(0).integers(0, 256, (4, width, channels), dtype=np.uint8)
-    layout = QImage.Format.Format_RGBA8888 if alpha else QImage.Format.Format_RGB888
-    image = QImage(pixels.tobytes(), width, 4, width * channels, layout)
-    QGuiApplication.clipboard().setImage(image)
-    pasted = image_from_clipboard()
-    assert pasted.dtype == np.uint8
-    np.testing.assert_array_equal(pasted, pixels)
-    QGuiApplication.clipboard().clear()
-
-
-@pytest.mark.parametrize("layout", FORMATS, ids=lambda each: each.name)
-def test_image_of_any_format_becomes_an_array_of_its_own(qapp, layout):
-    image = QImage(3, 2, layout)
-    image.fill(0xFFFFFFFF)
-    array = image_to_array(image)
-    assert array.shape in ((2, 3, 3), (2, 3, 4))
-    assert array.flags.owndata
-    assert array.flags.writeable
-
-
-def test_transparency_is_straight_not_premultiplied(qapp):
-    image = QImage(1, 1, QImage.Format.Format_ARGB32)
-    image.setPixel(0, 0, 0x80FF8040)
-    premultiplied = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
-    np.testing.assert_allclose(image_to_array(premultiplied)[0, 0], [255, 128, 64, 128], atol=2)
-
-
-@pytest.mark.parametrize("text", [None, "words"])
-def test_clipboard_without_picture_gives_none(qapp, text):
-    clipboard = QGuiApplication.clipboard()
-    clipboard.clear()
-    if text:
-        clipboard.setText(text)
-    assert image_from_clipboard() is None
-    clipboard.clear()
-
-
-def test_endless_picture_is_refused(qapp, monkeypatch):
-    monkeypatch.setattr(files, "MOST_PIXELS", 10)
-    with pytest.raises(ImageError, match="4 x 3 pixels"):
-        image_to_array(QImage(4, 3, QImage.Format.Format_RGB32))
 
 
 @pytest.fixture

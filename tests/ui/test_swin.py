@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from vitviz.attention.values import Ablation, Place
-from vitviz.ui.files import image_to_array
+from vitviz.ui.qimages import pixels_of
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def swin_window(swin):
 
 def pixels(window):
     """What is on the screen."""
-    return image_to_array(window.map_view.view.grab().toImage())
+    return pixels_of(window.map_view.view.grab().toImage())
 
 
 def test_layers_are_named_in_title_box_atlas_and_status(swin_window):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from vitviz.render.scale import TICKS, exponent_of, labels_of
 from vitviz.render.style import color_table
+from vitviz.ui.qimages import image_of
 
 _THICK = 16  # pixels of the bar itself
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -77,16 +78,16 @@ class ColorBar(QWidget):
         if self.limits[0] == self.limits[1]:
             colors = colors[-1:].repeat(256, axis=0)
         if self.lying:
-            self._paint_lying(painter, np.ascontiguousarray(colors))
+            self._paint_lying(painter, colors)
         else:
-            self._paint_standing(painter, np.ascontiguousarray(colors[::-1]))
+            self._paint_standing(painter, colors[::-1])
 
     def _paint_lying(self, painter: QPainter, table: np.ndarray) -> None:
         """Its ends and what they are; the power of ten stands with each."""
         metrics = QFontMetricsF(self.font())
         space = metrics.height()
         bar = QRectF(1, 1, self.width() - 2, _THICK)
-        painter.drawImage(bar, QImage(table.data, 256, 1, 768, QImage.Format.Format_RGB888))
+        painter.drawImage(bar, image_of(table[None]))
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawRect(bar)
         labels, below = self.labels(), QRectF(1, bar.bottom() + 2, bar.width(), space)
@@ -109,7 +110,7 @@ class ColorBar(QWidget):
         # a line more for the power of ten, which is never shortened.
         over = space if self.exponent else 0.0
         bar = QRectF(2, over + space / 2 + 1, _THICK, self.height() - over - space - 2)
-        painter.drawImage(bar, QImage(table.data, 1, 256, 3, QImage.Format.Format_RGB888))
+        painter.drawImage(bar, image_of(table[:, None]))
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawRect(bar)
         painter.drawText(QRectF(2, 0, self.width() - 2, space), Qt.AlignmentFlag.AlignLeft, self.unit())

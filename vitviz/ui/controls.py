@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Slot
-from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap, QWheelEvent
+from PySide6.QtGui import QIcon, QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QSlider, QSpinBox, QToolBar, QWidget
 
 from vitviz.attention.methods import METHODS
 from vitviz.render.style import COLORMAPS, color_table
 from vitviz.render.titles import layer_text
 from vitviz.ui.labels import plain_label
+from vitviz.ui.qimages import pixmap_of
 from vitviz.ui.store import State, Store
 from vitviz.ui.words import title_text
 
@@ -260,9 +261,7 @@ class ViewControls(QToolBar):
 
 def colormap_icon(name: str) -> QIcon:
     """A strip of the colormap."""
-    strip = color_table(name)[None].repeat(12, axis=0).copy()
-    image = QImage(strip.data, 256, 12, 3 * 256, QImage.Format.Format_RGB888)
-    return QIcon(QPixmap.fromImage(image).scaled(48, 12))
+    return QIcon(pixmap_of(color_table(name)[None].repeat(12, axis=0)).scaled(48, 12))
 
 
 def _span(count: int) -> str:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
-from vitviz.ui import files
+from vitviz.ui import files, qimages
 from vitviz.ui.export_choices import remembered
 from vitviz.ui.export_dialog import ExportDialog
 from vitviz.ui.jobs import Progress, Worker
@@ -179,7 +179,7 @@ class Exporter(QObject):
         self.told.emit("The lines of Python are on the clipboard.")
 
     def _take(self, pixels: np.ndarray) -> None:
-        files.put_on_clipboard(pixels)
+        qimages.to_clipboard(pixels)
         self._say("The figure is on the clipboard.")
 
     def _say(self, sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Files on their way in and out of the window: dialogs, drops and the clipboard."""
+"""Files on their way in and out of the window: dialogs and drops."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from vitviz.errors import ImageError
 from vitviz.ordinary import open_ordinary
 from vitviz.picture_files import PICTURE_SUFFIXES
 
@@ -24,7 +20,6 @@ CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npz", ".ckpt")
 PICTURE_FILTER = f"Pictures ({' '.join('*' + each for each in PICTURE_SUFFIXES)})"
 CHECKPOINT_FILTER = f"Checkpoints ({' '.join('*' + each for each in CHECKPOINT_SUFFIXES)})"
 ALL_FILTER = "All files (*)"
-MOST_PIXELS = 64_000_000  # of a pasted picture, as for one from a file
 
 _PICTURE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
 _CHECKPOINT_MAGIC = (b"PK\x03\x04", *(bytes((0x80, protocol)) for protocol in range(2, 6)))
@@ -51,39 +46,6 @@ def dropped_paths(mime: QMimeData) -> list[Path]:
     # A host makes it a network share, which nothing but the user's own word may open.
     local = [url for url in mime.urls() if url.isLocalFile() and not url.host()]
     return [Path(url.toLocalFile()) for url in local]
-
-
-def image_from_clipboard() -> NDArray[np.uint8] | None:
-    """The picture on the clipboard as (H, W, 3), or (H, W, 4) with straight alpha; None where there is none.
-
-    Raises ImageError for more than MOST_PIXELS.
-    """
-    image = QGuiApplication.clipboard().image()
-    return None if image.isNull() else image_to_array(image)
-
-
-def put_on_clipboard(pixels: NDArray[np.uint8]) -> None:
-    """Put pixels (H, W, 3) uint8 on the clipboard as a picture."""
-    pixels = np.ascontiguousarray(pixels)
-    height, width = pixels.shape[:2]
-    image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    QGuiApplication.clipboard().setImage(image.copy())  # the memory is numpy's
-
-
-def image_to_array(image: QImage) -> NDArray[np.uint8]:
-    """The pixels of a QImage of any format as (H, W, 3) or, with alpha, (H, W, 4); a copy."""
-    height, width = image.height(), image.width()
-    if height * width > MOST_PIXELS:
-        raise ImageError(
-            f"The picture on the clipboard has {width} x {height} pixels; "
-            f"at most {MOST_PIXELS // 1_000_000} megapixels are read: scale it down first."
-        )
-    channels = 4 if image.hasAlphaChannel() else 3
-    wanted = QImage.Format.Format_RGBA8888 if channels == 4 else QImage.Format.Format_RGB888
-    image = image.convertToFormat(wanted)
-    # Rows are padded to four bytes, and the memory is Qt's: hence the slice and the copy.
-    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(height, image.bytesPerLine())
-    return rows[:, : width * channels].reshape(height, width, channels).copy()
 
 
 def ask_open(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QColor, QImage, QPixmap
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
@@ -22,6 +22,7 @@ from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
+from vitviz.ui.qimages import pixmap_of
 from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
 from vitviz.ui.strip import Strip
@@ -206,11 +207,9 @@ class SequencePanel(LazyPanel):
         from vitviz.render.cut import patch_pixels
 
         assert self.view.tiles is not None
-        pixels = np.ascontiguousarray(patch_pixels(self._view_pixels, cell, self.view.tiles.tile))
-        height, width = pixels.shape[:2]
-        image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+        patch = pixmap_of(patch_pixels(self._view_pixels, cell, self.view.tiles.tile))
         fast, keep = Qt.TransformationMode.FastTransformation, Qt.AspectRatioMode.KeepAspectRatio
-        self.patch.setPixmap(QPixmap.fromImage(image).scaled(_ENLARGED, _ENLARGED, keep, fast))
+        self.patch.setPixmap(patch.scaled(_ENLARGED, _ENLARGED, keep, fast))
 
     def _show_vectors(self, token: Token, index: int) -> None:
         found = self.found

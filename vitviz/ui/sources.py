@@ -14,7 +14,7 @@ from vitviz.errors import UnknownArchitectureError, ViewWantedError, VitvizError
 from vitviz.images import Image
 from vitviz.models.names import architectures, demos, pretrained
 from vitviz.models.wish import ModelWish
-from vitviz.ui import files, samples
+from vitviz.ui import files, qimages, samples
 from vitviz.ui.corrections import CorrectionDialog, Corrections, Known
 from vitviz.ui.messages import show_error
 from vitviz.ui.name_dialog import NameDialog
@@ -95,7 +95,7 @@ class Sources(QObject):
         if held is not None and self.drop(held):
             return
         try:
-            pixels = files.image_from_clipboard()
+            pixels = qimages.from_clipboard()
             if pixels is None:
                 raise VitvizError("There is no picture on the clipboard: copy one and paste again.")
             self.open_picture(Image.from_array(pixels, name="pasted picture"))

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from vitviz.render.plan import suffix_of
 from vitviz.render.studies.study import Study, StudyFormat, Subject, plan_of
-from vitviz.ui import files
+from vitviz.ui import files, qimages
 from vitviz.ui.export_choices import FORMATS
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.messages import show_error
@@ -123,7 +123,7 @@ class StudyButtons(QWidget):
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: Any) -> None:
         if kind == f"{self._kind} copy":
-            files.put_on_clipboard(result)
+            qimages.to_clipboard(result)
             self.told.emit("The figure is on the clipboard.")
         elif kind.startswith(f"{self._kind} "):
             self.told.emit(f"Written: {result}, and its recipe {result.name}.json")
