@@ -90,9 +90,9 @@ def test_export_asks_where_and_writes_each_form(asked, run, opened, monkeypatch,
         action.trigger()
     assert len(asked_for) == len(panel.save.menu().actions()) > 0
     for suggestion, filters, then in asked_for:
-        suffix = suggestion[suggestion.rindex(".") :]
-        assert opened.trace.model_name.replace("_", "-") in suggestion.replace("_", "-") and suffix in filters[0]
-        then([tmp_path / f"written{suffix}"])
+        suffix = suggestion.suffix
+        assert opened.trace.model_name.replace("_", "-") in suggestion.name.replace("_", "-") and suffix in filters[0]
+        then(tmp_path / f"written{suffix}")
         assert (tmp_path / f"written{suffix}").stat().st_size > 100
     assert len(told) == len(asked_for) and all(text.startswith("Written: ") for text in told)
     panel.export(tmp_path / "no folder" / "written.csv")

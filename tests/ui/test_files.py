@@ -105,7 +105,7 @@ def test_dialogs_offer_the_known_formats_then_all(parent):
 
 
 def test_save_dialog_starts_with_the_suggestion(parent, tmp_path):
-    dialog = ask_save(parent, str(tmp_path / "map.svg"), ["SVG (*.svg)"], then=print)
+    dialog = ask_save(parent, tmp_path / "map.svg", ["SVG (*.svg)"], then=print)
     assert dialog.acceptMode() == QFileDialog.AcceptMode.AcceptSave
     assert dialog.directory().path() == str(tmp_path)
     assert dialog.defaultSuffix() == "svg"

@@ -159,10 +159,8 @@ class AskedPanel(QWidget, Generic[R]):
         if result is None:
             return
         stem = slug(f"{Path(result.trace.image_name).stem} {result.trace.model_name} {self.stem(result)}")
-        files.ask_save(
-            self, str(Path.home() / f"{stem}{form.suffix}"), [f"{form.kind} (*{form.suffix})"],
-            title="Export", then=lambda paths: self.export(paths[0]),
-        )  # fmt: skip
+        path = Path.home() / f"{stem}{form.suffix}"
+        files.ask_save(self, path, [f"{form.kind} (*{form.suffix})"], title="Export", then=self.export)
 
     def export(self, path: Path) -> None:
         """Write the result in the form that the path's suffix names, else in the last one."""

@@ -214,14 +214,9 @@ class Comparing(QObject):
         opened = self._panes.current.opened
         if opened is None:
             return
-        folder = Path(self._window.settings.value.export_folder or Path.home())
-        files.ask_save(
-            self._window,
-            str(folder / f"{slug(f'{Path(opened.image.name).stem} comparison')}.png"),
-            ["Figures (*.png *.svg *.pdf)"],
-            title="Export comparison",
-            then=lambda paths: self.export_to(paths[0]),
-        )
+        name = f"{slug(f'{Path(opened.image.name).stem} comparison')}.png"
+        folder, filters = self._window.settings.export_folder, ["Figures (*.png *.svg *.pdf)"]
+        files.ask_save(self._window, folder / name, filters, title="Export comparison", then=self.export_to)
 
     def export_to(self, path: Path) -> None:
         """Write what the panes show now, whatever the mouse does until the worker comes to it."""

@@ -211,7 +211,7 @@ class CorrectionDialog(QDialog):
                 line.setText(text)
 
     def _browse(self) -> None:
-        files.ask_labels(self, lambda paths: self.labels_line.setText(str(paths[0])))
+        files.ask_labels(self, lambda path: self.labels_line.setText(str(path)))
 
     def corrections(self) -> Corrections:
         """What was changed; ValueError with a sentence for what can't be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,13 +87,12 @@ class Exporter(QObject):
         self._settings.update(export_plan=remembered(plan))
         shown = self._pane.map
         named = shown if shown is not None and shown.selection == plan.selection else map_for(seen, plan.selection)
-        folder = Path(self._settings.value.export_folder or Path.home())
         files.ask_save(
             self._dialog or self._window,
-            str(folder / name_of(named, plan, seen)),
+            self._settings.export_folder / name_of(named, plan, seen),
             [f"{plan.format.upper()} files (*{plan.suffix})"],
             title="Export figure",
-            then=lambda paths: self.export(paths[0], plan, seen),
+            then=partial(self.export, plan=plan, seen=seen),
         )
 
     def seen(self) -> Seen | None:

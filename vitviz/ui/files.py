@@ -68,32 +68,31 @@ def ask_open(
     return _open(dialog, then)
 
 
-def ask_labels(parent: QWidget, then: Callable[[list[Path]], object]) -> QFileDialog:
+def ask_labels(parent: QWidget, then: Callable[[Path], object]) -> QFileDialog:
     """Ask for a file with the names of classes."""
     dialog = QFileDialog(parent, "Names of the classes")
     dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
     dialog.setNameFilters(["Names (*.txt *.json)", ALL_FILTER])
-    return _open(dialog, then)
+    return _open(dialog, lambda paths: then(paths[0]))
 
 
 def ask_save(
     parent: QWidget,
-    suggestion: str,
+    suggestion: Path,
     filters: list[str],
     *,
     title: str = "Export",
-    then: Callable[[list[Path]], object],
+    then: Callable[[Path], object],
 ) -> QFileDialog:
-    """Ask for one file to write without blocking; `suggestion` is a path, overwriting is confirmed by the dialog."""
-    dialog = QFileDialog(parent, title, str(Path(suggestion).parent))
+    """Ask for one file to write without blocking; overwriting is confirmed by the dialog."""
+    dialog = QFileDialog(parent, title, str(suggestion.parent))
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setFileMode(QFileDialog.FileMode.AnyFile)
     dialog.setNameFilters(filters)
-    dialog.selectFile(Path(suggestion).name)
-    suffix = Path(suggestion).suffix.lstrip(".")
-    if suffix:
+    dialog.selectFile(suggestion.name)
+    if suffix := suggestion.suffix.lstrip("."):
         dialog.setDefaultSuffix(suffix)
-    return _open(dialog, then)
+    return _open(dialog, lambda paths: then(paths[0]))
 
 
 def _open(dialog: QFileDialog, then: Callable[[list[Path]], object]) -> QFileDialog:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,14 +93,9 @@ class Restorer(QObject):
         session = self.session()
         if session is None:
             return
-        folder = Path(self._window.settings.value.export_folder or Path.home())
-        files.ask_save(
-            self._window,
-            str(folder / f"session{SUFFIX}"),
-            [f"Sessions (*{SUFFIX})"],
-            title="Save session",
-            then=lambda paths: self.save(paths[0], session),
-        )
+        path, filters = self._window.settings.export_folder / f"session{SUFFIX}", [f"Sessions (*{SUFFIX})"]
+        then = partial(self.save, session=session)
+        files.ask_save(self._window, path, filters, title="Save session", then=then)
 
     def save(self, path: Path, session: Session | None = None) -> None:
         """Write the session, in the worker."""

@@ -38,10 +38,10 @@ class Saver(QObject):
         folder = Path(self._settings.value.model_folder or Path.home())
         files.ask_save(
             self._window,
-            str(folder / slug(Path(opened.model.name).stem)),
+            folder / slug(Path(opened.model.name).stem),
             ["Folders (*)"],
             title="Save model into a new folder",
-            then=lambda paths: self.save(paths[0]),
+            then=self.save,
         )
 
     def save(self, folder: Path) -> None:

@@ -166,6 +166,11 @@ class Settings(QObject):
         self._timer.timeout.connect(self.flush)
         self._saved = self.value
 
+    @property
+    def export_folder(self) -> Path:
+        """Where the last figure went; the home folder before there was one."""
+        return Path(self.value.export_folder or Path.home())
+
     def update(self, **fields: object) -> None:
         """Change fields of `value`; ValueError for a value that could not be read back."""
         new = dataclasses.replace(self.value, **{key: _READERS[key](value) for key, value in fields.items()})

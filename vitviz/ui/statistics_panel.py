@@ -243,11 +243,8 @@ class StatisticsPanel(LazyPanel):
             return
         from vitviz.atomic import slug
 
-        name = f"{slug(found.model_name)}-head-statistics.csv"
-        files.ask_save(
-            self, str(Path.home() / name), ["CSV tables (*.csv)"], title="Export head statistics",
-            then=lambda paths: self.write(paths[0]),
-        )  # fmt: skip
+        path = Path.home() / f"{slug(found.model_name)}-head-statistics.csv"
+        files.ask_save(self, path, ["CSV tables (*.csv)"], title="Export head statistics", then=self.write)
 
     def write(self, path: Path) -> None:
         """Write the table."""

@@ -90,14 +90,13 @@ class StudyButtons(QWidget):
         """Choose where the figure goes, and as what."""
         if (what := self._what()) is None:
             return
-        folder = Path(self._settings.value.export_folder or Path.home())
         formats = what.study.formats()
         files.ask_save(
             self.window(),
-            str(folder / f"{what.study.stem(what.subject)}.png"),
+            self._settings.export_folder / f"{what.study.stem(what.subject)}.png",
             [f"{title} (*{suffix_of(kind)})" for title, kind in FORMATS if kind in formats],
             title=f"Export {what.study.name}",
-            then=lambda paths: self.export(paths[0]),
+            then=self.export,
         )
 
     def export(self, path: Path) -> None:
