@@ -130,15 +130,15 @@ def query(text: str) -> Any:
 
 
 def limits(text: str) -> Any:
-    """ "map", "layer", "all", or LOW,HIGH as two numbers."""
-    if text in ("map", "layer", "all"):
+    """ "map", "figure", "layer", "all", or LOW,HIGH as two numbers."""
+    if text in ("map", "figure", "layer", "all"):
         return text
     try:
         low, high = (float(part) for part in text.split(","))
         if not low < high:
             raise ValueError("no room between them")
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: give map, layer, all or LOW,HIGH") from None
+        raise argparse.ArgumentTypeError(f"{text!r}: give map, figure, layer, all or LOW,HIGH") from None
     return low, high
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vitviz.cli.arguments import SOURCE_HELP, model_arguments, model_options, size
-from vitviz.cli.figures import idle_options, selection_arguments
+from vitviz.cli.figures import idle_options, limits_and_scale, selection_arguments
 from vitviz.errors import VitvizError
 
 _MOST = 8
@@ -74,11 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise VitvizError(str(error)) from error
     image = read_image(arguments.picture)
+    limits, scale = limits_and_scale(arguments)
     style = Style(
-        arguments.colormap, arguments.opacity, arguments.limits, "smooth" if arguments.smooth else "nearest",
+        arguments.colormap, arguments.opacity, limits, "smooth" if arguments.smooth else "nearest",
         not arguments.no_outline, not arguments.no_window, arguments.partition,
     )  # fmt: skip
     models = [_compared(image, source, options, arguments, style) for source, options in wishes]
+    if scale == "figure":
+        limits = min(each.limits[0] for each in models), max(each.limits[1] for each in models)
+        style, models = replace(style, limits=limits), [replace(each, limits=limits) for each in models]
     costs = measure_in_turns(
         [(each.seen.model, image, each.seen.trace) for each in models], runs=arguments.runs, progress=_Told()
     )

@@ -13,7 +13,8 @@ from vitviz.errors import VitvizError
 
 if TYPE_CHECKING:
     from vitviz.attention.values import Selection
-    from vitviz.render.plan import Plan, Seen
+    from vitviz.render.plan import Plan, Scale, Seen
+    from vitviz.render.style import Limits
 
 # Words of render.plan, which imports the figure's floor; --help must not wait for it.
 _FORMATS = ("png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask")
@@ -42,7 +43,9 @@ def selection_arguments(parser: argparse.ArgumentParser) -> None:
     rollout.add_argument("--variant", choices=("abnar", "vit-paper", "vit-explain"), help="default: abnar")
     add("--colormap", type=colormap, default="viridis", help="viridis, inferno, magma, cividis, gray…")
     add("--opacity", type=fraction, default=0.6, metavar="0..1")
-    add("--limits", type=limits, default="map", metavar="map|layer|all|LOW,HIGH", help="ends of the colours")
+    add("--limits", type=limits, metavar="map|figure|layer|all|LOW,HIGH",
+        help="ends of the colours: each map's own, or shared by all that are shown, by the layer, by all layers "
+        "(default: map; of an animation: figure)")  # fmt: skip
     add("--threshold", type=fraction, default=0.0, metavar="0..1", help="mark the patches that hold this share (DINO)")
     add("--marked", choices=("contour", "mask"), default="contour", help="how they are marked")
     add("--smooth", action="store_true", help="interpolate between the patches")
@@ -79,9 +82,10 @@ def figure_arguments(parser: argparse.ArgumentParser) -> None:
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """The plan that the options ask for; "all" layers and heads are left to `spread`."""
     from vitviz.render.figure import Figure
-    from vitviz.render.plan import Plan, scale_of
+    from vitviz.render.plan import Plan
     from vitviz.render.style import Style
 
+    limits, scale = limits_and_scale(arguments)
     try:
         figure = Figure.for_paper(arguments.columns) if arguments.columns else Figure()
         given = {"width": arguments.width, "scale": arguments.scale, "dpi": arguments.dpi}
@@ -103,7 +107,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             Style(
                 arguments.colormap,
                 arguments.opacity,
-                arguments.limits,
+                limits,
                 "smooth" if arguments.smooth else "nearest",
                 not arguments.no_outline,
                 not arguments.no_window,
@@ -114,12 +118,23 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             figure,
             arguments.format,
             arguments.over,
-            scale_of(arguments.limits),
+            scale,
             arguments.seconds,
             arguments.mass,
         )
     except ValueError as error:
         raise VitvizError(str(error)) from error
+
+
+def limits_and_scale(arguments: argparse.Namespace) -> tuple[Limits, Scale]:
+    """The limits of the style, and what they are shared over."""
+    from vitviz.render.plan import scale_of
+
+    if arguments.limits == "figure":
+        return "map", "figure"
+    if arguments.limits is None:
+        return "map", scale_of("map", getattr(arguments, "format", "png"))
+    return arguments.limits, scale_of(arguments.limits)
 
 
 def idle_options(arguments: argparse.Namespace) -> str:

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from vitviz.errors import FileError
 from vitviz.render.png import info
 
+_BITS = 5  # of a channel: colours nearer to each other count as one
 MOST_PIXELS = 600_000_000  # of all frames together: 1.8 GB while the file is made
 
 
@@ -24,18 +25,17 @@ def checked(frames: int, size: tuple[int, int]) -> None:
 
 
 def gif(frames: Iterable[np.ndarray], seconds: float) -> bytes:
-    """(H, W, 3) uint8 frames of one size -> a GIF that repeats for ever, 256 colours for each frame."""
-    pictures = [
-        Pillow.fromarray(frame).quantize(256, Pillow.Quantize.MEDIANCUT, dither=Pillow.Dither.FLOYDSTEINBERG)
-        for frame in frames
-    ]
+    """(H, W, 3) uint8 frames of one size -> a GIF that repeats for ever; all frames have the same 256 colours."""
+    pictures = list(frames)
+    palette = _palette(pictures)
+    drawn = [Pillow.fromarray(each).quantize(palette=palette, dither=Pillow.Dither.FLOYDSTEINBERG) for each in pictures]
     data = io.BytesIO()
     # GIF counts in hundredths of a second.
-    pictures[0].save(
+    drawn[0].save(
         data,
         format="GIF",
         save_all=True,
-        append_images=pictures[1:],
+        append_images=drawn[1:],
         duration=max(20, round(seconds * 100) * 10),
         loop=0,
         disposal=1,
@@ -58,3 +58,23 @@ def apng(frames: Iterable[np.ndarray], seconds: float, text: str | None) -> byte
         pnginfo=info(text),
     )
     return data.getvalue()
+
+
+def _palette(frames: list[np.ndarray]) -> Pillow.Image:
+    """256 colours for all frames together, so that a value has the same colour in each.
+
+    Colours that are rare, such as the ends of a colour bar, count by the root of their number: by the number itself the
+    largest weights would lose theirs to the picture. The colour of the corner, around a figure, is kept as it is.
+    """
+    pixels = np.concatenate([frame.reshape(-1, 3) for frame in frames])
+    cells = pixels >> (8 - _BITS)
+    keys = (cells[:, 0].astype(np.int32) << 2 * _BITS) | (cells[:, 1].astype(np.int32) << _BITS) | cells[:, 2]
+    counts = np.bincount(keys, minlength=1 << 3 * _BITS)
+    used = counts > 0
+    sums = np.stack([np.bincount(keys, weights=pixels[:, c], minlength=len(counts)) for c in range(3)], axis=1)
+    colors = (sums[used] / counts[used, None]).round().astype(np.uint8)
+    sample = colors.repeat(np.ceil(np.sqrt(counts[used])).astype(np.int64), axis=0)
+    found = Pillow.fromarray(sample[None]).quantize(255, Pillow.Quantize.MEDIANCUT, kmeans=1).getpalette() or []
+    palette = Pillow.new("P", (1, 1))
+    palette.putpalette([*frames[0][0, 0].tolist(), *found[: 255 * 3]])
+    return palette

@@ -19,6 +19,7 @@ from vitviz.render.scale import exponent_of, labels_of, note_of
 from vitviz.render.style import Style, color_indices, color_table
 
 _SMALLEST = 0.7  # of the font size: letters beside a bar that is too low for its label
+_SHEET_NOTES = {"map": "each", "figure": "tiles"}
 _GRID_WIDTH, _GRID_OPACITY, _FRAME_WIDTH = 0.4, 0.35, 0.5
 
 
@@ -33,22 +34,38 @@ class Tile:
     col: int = 0
 
 
-def page_of(image: Image, tile: Tile, style: Style, figure: Figure, scale: str) -> Page:
-    """One map over its picture as a page; its picture has the pixels that `overlay` gives at that size."""
+def page_of(
+    image: Image,
+    tile: Tile,
+    style: Style,
+    figure: Figure,
+    scale: str,
+    *,
+    among: Sequence[tuple[str, tuple[float, float]]] = (),
+) -> Page:
+    """One map over its picture as a page; its picture has the pixels that `overlay` gives at that size.
+
+    Args:
+        scale: what the limits of the tile are shared over, as `scale.NOTES` has it.
+        among: titles and limits of pages that are to have their pictures at the same place, this one among them.
+    """
     bar = Bar(tile.limits, figure, _label(figure, tile.shown, scale, tile.limits)) if figure.color_bar else None
+    bars = [bar, *(Bar(limits, figure, "") for _, limits in among)] if bar else []
+    beside = max((each.width for each in bars), default=0.0)
     edge = 0.0 if figure.bare else figure.font_size / 4
     if figure.width is None:
         times = figure.scale
     else:
-        left = figure.width * POINTS_PER_MM - 2 * edge - (bar.width if bar else 0.0)
+        left = figure.width * POINTS_PER_MM - 2 * edge - beside
         times = max(left, figure.font_size) * figure.dpi / 72 / image.size[1]
     refuse_large(image.size[1] * times, image.size[0] * times)
     canvas = Canvas(image, tile.shown.view, times)
     points = 72 / figure.dpi
     height, width = canvas.size[0] * points, canvas.size[1] * points
-    whole = width + 2 * edge + (bar.width if bar else 0.0)
+    whole = width + 2 * edge + beside
     marks, top = _title(figure, figure.title, edge, whole - 2 * edge)
-    top += bar.above if bar else 0.0
+    top = max([top, *(_title(figure, title, edge, whole - 2 * edge)[1] for title, _ in among)])
+    top += max((each.above for each in bars), default=0.0)
     pixels = canvas.draw(tile.shown, style, tile.limits)[..., :3]
     marks.append(Picture(edge, top, width, height, pixels, style.interpolation == "smooth"))
     if figure.grid:
@@ -89,7 +106,7 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
     shared = len({t.limits for t in tiles}) == 1
     bar = None
     if figure.color_bar:
-        text = _label(figure, tiles[0].shown, "each" if scale == "map" else scale, tiles[0].limits)
+        text = _label(figure, tiles[0].shown, _SHEET_NOTES.get(scale, scale), tiles[0].limits)
         if len({t.shown.selection.method for t in tiles}) > 1 and not figure.label:
             text = "each in its own unit and on its own scale"
         bar = Bar(tiles[0].limits, figure, text, None if shared else ("smallest", "largest"))
@@ -133,6 +150,8 @@ def _lines(label: str, size: float, width: float) -> list[str]:
 
 
 def _label(figure: Figure, shown: Map, scale: str, limits: tuple[float, float]) -> str:
+    # Methods that go through all layers have nothing to share a scale with.
+    scale = "zero" if scale in ("layer", "all") and not about(shown).of_head else scale
     return figure.label or f"{units_of(shown)}, {note_of(scale, limits)}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from vitviz.errors import AttentionError
 from vitviz.render import animation, numbers
 from vitviz.render.compose import Tile, page_of, sheet_of
 from vitviz.render.figure import Figure
+from vitviz.render.frames import frames_of
 from vitviz.render.overlay import Canvas
 from vitviz.render.page import Page
 from vitviz.render.pdf import pdf_of
@@ -46,6 +46,16 @@ def limits_for(seen: Seen, shown: Map, limits: Limits, maps: HeadMaps | None = N
 
 def tiles_of(plan: Plan, seen: Seen) -> list[Tile]:
     """The maps of a plan, each with its label, its limits and its place on a sheet."""
+    tiles = _tiles(plan, seen)
+    # Methods have units of their own.
+    if plan.scale != "figure" or plan.over == "methods" or isinstance(plan.style.limits, tuple):
+        return tiles
+    values = np.concatenate([tile.shown.values.ravel() for tile in tiles])
+    shared = limits_of(values, "map", values, [values])
+    return [replace(tile, limits=shared) for tile in tiles]
+
+
+def _tiles(plan: Plan, seen: Seen) -> list[Tile]:
     chosen, limits = plan.selection, plan.style.limits
     if plan.over == "map":
         shown = map_for(seen, chosen)
@@ -133,7 +143,7 @@ def _queries(plan: Plan, seen: Seen) -> list[Tile]:
 def _ends(limits: Limits, shown: Map, top: float) -> tuple[float, float]:
     if isinstance(limits, tuple):
         return limits
-    return (float(shown.values.min()), float(shown.values.max())) if limits == "map" else (0.0, top)
+    return limits_of(shown.values, "map", shown.values, [shown.values]) if limits == "map" else (0.0, top)
 
 
 def mask_pixels(seen: Seen, shown: Map, share: float) -> np.ndarray:
@@ -156,9 +166,9 @@ def make(plan: Plan, seen: Seen, tiles: list[Tile], recipe: dict[str, Any], text
     if plan.format == "mask":
         return png(mask_pixels(seen, tiles[0].shown, plan.mass), text)
     if plan.format == "gif":
-        return animation.gif(_frames(plan, seen, tiles), plan.seconds)
+        return animation.gif(frames_of(plan, seen, tiles), plan.seconds)
     if plan.format == "apng":
-        return animation.apng(_frames(plan, seen, tiles), plan.seconds, text)
+        return animation.apng(frames_of(plan, seen, tiles), plan.seconds, text)
     if plan.format == "svg":
         return svg_of(page_for(plan, seen, tiles), _description(plan, tiles))
     if plan.format == "pdf":
@@ -190,33 +200,6 @@ def bare_pixels(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
     refuse_large(seen.image.size[1] * scale, seen.image.size[0] * scale)
     canvas = Canvas(seen.image, tile.shown.view, scale)
     return np.ascontiguousarray(canvas.draw(tile.shown, plan.style, tile.limits)[..., :3])
-
-
-def _frames(plan: Plan, seen: Seen, tiles: list[Tile]) -> Iterator[np.ndarray]:
-    """The pixels of each frame."""
-    for i, tile in enumerate(tiles):
-        pixels = frame_of(plan, seen, tile)
-        if i == 0:
-            animation.checked(len(tiles), pixels.shape[:2])
-            first = pixels.shape
-        # Numbers of other widths may make the bar of another frame wider.
-        yield pixels if pixels.shape == first else _fitted(pixels, first, plan.figure.background)
-
-
-def frame_of(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
-    """One frame, with what it is as the last words of its title."""
-    figure = plan.figure
-    off = tile.shown.without if figure.title or figure.labels or not figure.bare else ""
-    words = " · ".join(part for part in (figure.title, off, tile.label if figure.labels else "") if part)
-    return pixels_of(page_of(seen.image, tile, plan.style, replace(figure, title=words), plan.scale))
-
-
-def _fitted(pixels: np.ndarray, shape: tuple[int, ...], background: tuple[int, int, int]) -> np.ndarray:
-    whole = np.empty(shape, dtype=np.uint8)
-    whole[:] = background
-    height, width = min(shape[0], pixels.shape[0]), min(shape[1], pixels.shape[1])
-    whole[:height, :width] = pixels[:height, :width]
-    return whole
 
 
 def _description(plan: Plan, tiles: list[Tile]) -> str:

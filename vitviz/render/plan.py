@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Map, Query, Selection
 from vitviz.checks import is_number, one_of, short, within
 from vitviz.errors import RenderError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Format = Literal["png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask"]
 Over = Literal["map", "heads", "layers", "queries", "methods"]
-Scale = Literal["map", "layer", "all", "fixed"]
+Scale = Literal["map", "figure", "layer", "all", "fixed"]
 FORMATS: tuple[Format, ...] = ("png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask")
 OVERS: tuple[Over, ...] = ("map", "heads", "layers", "queries", "methods")
 MOVING: tuple[Format, ...] = ("gif", "apng")
@@ -48,7 +49,8 @@ class Plan:
         format: of the file. "mask" is a PNG of 0 and 255.
         over: "map" (the one selected), "heads" (a sheet: of every layer; an animation: of the chosen layer), "layers",
             "queries" (every patch as the query), "methods".
-        scale: what the limits were shared over when they were words.
+        scale: what the ends of the colours are shared over: "figure" (all maps of the file, from their least to their
+            largest value), else what the limits of the style were when they were words.
         seconds: for each frame of an animation.
         mass: of a mask: the smallest set of patches that holds this share of the map's sum is white.
         pinned: the query that was held by hand when this was shown in a window; None where none was, or nobody knows.
@@ -73,6 +75,13 @@ class Plan:
             raise RenderError(f"The mass of a mask is {short(self.mass)}: give more than 0 and up to 1.")
         if self.format in MOVING and self.over in ("map", "methods"):
             raise RenderError("An animation goes over layers, heads or queries: choose one of them.")
+        method = METHODS[self.selection.method]
+        if (self.over in ("heads", "layers") and not method.of_head) or (
+            self.over == "queries" and not method.of_query
+        ):
+            raise RenderError(
+                f"{method.title} is one map for all {self.over}: make a figure over something else, or of attention."
+            )
         if self.over == "queries" and self.format not in (*MOVING, *NUMBERS):
             raise RenderError("All queries are too many for one picture: write an animation or numbers.")
         if self.format == "mask" and self.over != "map":
@@ -89,8 +98,10 @@ def suffix_of(kind: str) -> str:
     return _SUFFIXES.get(kind, f".{kind}")
 
 
-def scale_of(limits: object) -> Scale:
-    """What limits are shared over."""
+def scale_of(limits: object, kind: str = "png") -> Scale:
+    """What limits are shared over where nobody says it: in an animation the frames have one scale, not each its own."""
+    if limits == "map" and kind in MOVING:
+        return "figure"
     return limits if limits in ("map", "layer", "all") else "fixed"
 
 
@@ -98,5 +109,6 @@ def settled(plan: Plan, shown: Map, limits: tuple[float, float]) -> Plan:
     """The plan with what its map was found to be: the layer counted from 0, the query by name, limits in numbers."""
     numbers = limits if plan.over == "map" else plan.style.limits
     words = plan.style.limits
-    scale = plan.scale if isinstance(words, tuple) else scale_of(words)
+    kept = isinstance(words, tuple) or (plan.scale == "figure" and plan.over != "map")
+    scale = plan.scale if kept else scale_of(words)
     return replace(plan, selection=shown.selection, style=replace(plan.style, limits=numbers), scale=scale)

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from vitviz.render.figure import POINTS_PER_MM
-from vitviz.render.making import frame_of, page_for
+from vitviz.render.frames import frame_of
+from vitviz.render.making import page_for
 from vitviz.render.numbers import arrays_of
 from vitviz.render.plan import MOVING, NUMBERS
 from vitviz.render.raster import pixels_of
@@ -32,7 +33,7 @@ def preview_of(prepared: Prepared) -> Preview:
         lines = [f"{name}: {' x '.join(map(str, a.shape)) or 'one'} {a.dtype}" for name, a in arrays.items()]
         return Preview(None, "\n".join(lines))
     if plan.format in MOVING:
-        pixels = frame_of(plan, seen, tiles[0])
+        pixels = frame_of(plan, seen, tiles, 0)
         words = f"{len(tiles)} frames, {len(tiles) * plan.seconds:.1f} s"
         return Preview(pixels, f"{pixels.shape[1]} x {pixels.shape[0]} px, {words}")
     if plan.format in ("svg", "pdf"):

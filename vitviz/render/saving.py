@@ -11,7 +11,7 @@ from vitviz.attention.values import Map, Selection
 from vitviz.checks import short
 from vitviz.errors import FileError, RenderError
 from vitviz.render.figure import Figure
-from vitviz.render.plan import FORMATS, Over, Plan, Seen, scale_of
+from vitviz.render.plan import FORMATS, Over, Plan, Scale, Seen, scale_of
 from vitviz.render.recipe import produce
 from vitviz.render.style import Style
 
@@ -25,6 +25,7 @@ def save_figure(
     figure: Figure | None = None,
     over: Over = "map",
     seconds: float = 0.5,
+    scale: Scale | None = None,
 ) -> Path:
     """Write a figure, and its recipe beside it as `NAME.json`.
 
@@ -36,6 +37,8 @@ def save_figure(
         figure: what is around them; the bare overlay at the picture's own size where None.
         over: "map" alone, or a sheet or animation over "heads", "layers" or "queries".
         seconds: for each frame of an animation.
+        scale: of several maps whose style has the limits "map": "figure" gives all of them one scale, from their least
+            to their largest value, "map" each its own; where None an animation has one, a sheet has many.
 
     Returns:
         The path of the recipe.
@@ -56,5 +59,5 @@ def save_figure(
         raise FileError("This trace does not know its picture and model any more: trace the picture again.")
     drawn = style or Style()
     selection = what.selection if isinstance(what, Map) else what
-    plan = Plan(selection, drawn, figure or Figure(), kind, over, scale_of(drawn.limits), seconds)
+    plan = Plan(selection, drawn, figure or Figure(), kind, over, scale or scale_of(drawn.limits, kind), seconds)
     return produce(plan, Seen(trace.image, trace.model, trace)).write(target)[-1]

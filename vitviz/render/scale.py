@@ -7,12 +7,16 @@ import math
 import numpy as np
 
 TICKS = 5
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NOTES = {
     "map": "scale of this map",
     "each": "each on its own scale",
     "layer": "scale of the layer",
     "all": "scale of all layers",
+    "frames": "scale of all frames",
+    "tiles": "scale of all tiles",
     "zero": "from 0 to its largest",
+    "zero frames": "from 0 to the largest of all frames",
 }
 
 
@@ -31,6 +35,13 @@ def labels_of(limits: tuple[float, float]) -> list[str]:
     step = (high - low) / (TICKS - 1) * unit
     digits = 3 if step <= 0 else min(6, max(3, math.ceil(-math.log10(step)) + 1))
     return [f"{value * unit:.{digits}f}" for value in np.linspace(high, low, TICKS)]
+
+
+def ends_text(limits: tuple[float, float]) -> str:
+    """ "0.003 to 0.167", "0.1 to 9.2 ×10⁻³": the ends of a bar with the digits that it would have."""
+    numbers, exponent = labels_of(limits), exponent_of(limits)
+    power = f" ×10{str(exponent).translate(_RAISED)}" if exponent else ""
+    return f"{numbers[-1]} to {numbers[0]}{power}"
 
 
 def note_of(scale: object, limits: tuple[float, float] | None = None) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from vitviz.attention.methods import METHODS
+from vitviz.attention.values import Method
 from vitviz.render.codec import from_json, to_json
 from vitviz.render.figure import Figure
-from vitviz.render.plan import Plan
+from vitviz.render.plan import MOVING, NUMBERS, Over, Plan
 
 FORMATS = (
     ("PNG picture", "png"), ("SVG drawing", "svg"), ("PDF document", "pdf"), ("Mask, black and white PNG", "mask"),
@@ -21,6 +23,22 @@ OVERS = (
 SIZES = (("One column of a paper, 85 mm", "one column"), ("Two columns, 174 mm", "two columns"),
          ("Another width", "other"), ("The picture's own pixels, and what is around them", "own"),
          ("The picture's own pixels alone", "alone"))  # fmt: skip
+
+
+SCALES = (("One for all", "figure"), ("Each its own", "map"), ("From 0, shared in a layer", "layer"),
+          ("From 0, shared by all layers", "all"), ("Fixed, as in the window", "fixed"))  # fmt: skip
+
+
+def legal_overs(kind: str, method: Method) -> list[Over]:
+    """What a file of a kind can be over; a method that is of no layer and head is one map for all of them."""
+    about = METHODS[method]
+    varied: list[Over] = ["heads", "layers"] if about.of_head else []
+    queries: list[Over] = ["queries"] if about.of_query else []
+    if kind in MOVING:
+        return [*reversed(varied), *queries]
+    if kind == "mask":
+        return ["map"]
+    return ["map", *varied, "methods", *(queries if kind in NUMBERS else [])]
 
 
 def remembered(plan: Plan) -> str:
@@ -42,5 +60,11 @@ def recalled(plan: Plan, text: str) -> Plan:
         found = from_json(Plan, fields)
     except (ValueError, AttributeError, RecursionError):
         return plan
-    names = ("figure", "format", "over", "seconds", "mass")
-    return replace(plan, **{name: getattr(found, name) for name in names}) if fields else plan
+    if not fields:
+        return plan
+    names = ["figure", "format", "over", "seconds", "mass"]
+    legal = legal_overs(found.format, plan.selection.method)
+    if found.over not in legal:
+        # It was asked for of another method.
+        found = replace(found, over="map", format=found.format if "map" in legal else "png")
+    return replace(plan, **{name: getattr(found, name) for name in names})

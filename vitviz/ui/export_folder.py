@@ -97,7 +97,7 @@ class FolderExporter(QObject):
             plan,
             selection=selection,
             style=replace(plan.style, limits=state.style.limits),
-            scale=scale_of(state.style.limits),
+            scale=scale_of(state.style.limits, plan.format),
         )
         model, ablation = opened.model, opened.trace.ablation
 

@@ -10,15 +10,15 @@ from PySide6.QtCore import QSignalBlocker, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QLineEdit, QSpinBox, QWidget
 
 from vitviz.render.figure import WIDTHS, Figure
-from vitviz.render.plan import MOVING, NUMBERS, Plan
-from vitviz.ui.export_choices import FORMATS, OVERS, SIZES
+from vitviz.render.plan import MOVING, NUMBERS, Plan, scale_of
+from vitviz.ui.export_choices import FORMATS, OVERS, SCALES, SIZES, legal_overs
 
 
 class ExportForm(QWidget):
     """`changed()` after every change. Only what fits together can be chosen, and what has no effect can't be set.
 
-    What was chosen comes back as `Plan.figure`, `format`, `over`, `seconds` and `mass`; the rest of the plan is that
-    which the form was filled from.
+    What was chosen comes back as `Plan.figure`, `format`, `over`, `scale`, `seconds` and `mass`; the rest of the plan
+    is that which the form was filled from.
     """
 
     changed = Signal()
@@ -26,6 +26,7 @@ class ExportForm(QWidget):
     def __init__(self, plan: Plan, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._plan = plan
+        self._moving: bool | None = None
         self._make()
         self._fill(plan)
         self._connect()
@@ -33,6 +34,7 @@ class ExportForm(QWidget):
 
     def _make(self) -> None:
         self.format, self.over, self.extent = _box(FORMATS), _box(OVERS), _box(SIZES)
+        self.colours = _box([each for each in SCALES if each[1] != "fixed" or self._plan.scale == "fixed"])
         self.width_box = _number(10, 1000, 1, " mm")
         self.scale = _number(0.05, 16, 2, " x")
         self.dpi = QSpinBox()
@@ -51,7 +53,8 @@ class ExportForm(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         self._rows: dict[str, QWidget] = {}
         for name, text, widget in (
-            ("format", "Format", self.format), ("over", "Of", self.over), ("size", "Size", self.extent),
+            ("format", "Format", self.format), ("over", "Of", self.over), ("colours", "Colour scale", self.colours),
+            ("size", "Size", self.extent),
             ("width", "Width", self.width_box), ("scale", "Scale", self.scale), ("dpi", "Resolution", self.dpi),
             ("title", "Title", self.title), ("label", "Label of the bar", self.label),
             ("font", "Font size", self.letters),
@@ -64,7 +67,7 @@ class ExportForm(QWidget):
             form.addRow("", check)
 
     def _connect(self) -> None:
-        for box in (self.format, self.over, self.extent, self.theme):
+        for box in (self.format, self.over, self.colours, self.extent, self.theme):
             box.currentIndexChanged.connect(self._changed)
         for spin in (self.width_box, self.scale, self.dpi, self.letters, self.seconds, self.mass):
             spin.setKeyboardTracking(False)
@@ -117,28 +120,29 @@ class ExportForm(QWidget):
         )
         made: dict[str, Any] = {"format": self.format.currentData(), "over": self.over.currentData()}
         made |= {"seconds": self.seconds.value(), "mass": self.mass.value()}
+        if made["over"] not in ("map", "methods"):
+            made["scale"] = self.colours.currentData()
         return replace(self._plan, figure=figure, **made)
 
     @Slot()
     def _changed(self) -> None:
         """After any change: keep format and content together, show the controls that matter."""
         kind = self.format.currentData()
-        sheets = ["map", "heads", "layers", "methods"]
-        legal = {"mask": ["map"], **{key: ["layers", "heads", "queries"] for key in MOVING}}.get(kind, sheets)
-        if kind in NUMBERS:
-            legal = [*sheets, "queries"]
+        method = self._plan.selection.method
+        legal = legal_overs(kind, method)
         if self.over.currentData() not in legal:
             with QSignalBlocker(self.over):
                 self.over.setCurrentIndex(self.over.findData(legal[0]))
-        model: Any = self.over.model()
-        for i in range(self.over.count()):
-            model.item(i).setEnabled(self.over.itemData(i) in legal)
+        _enable(self.over, legal)
+        _enable(self.format, [name for _, name in FORMATS if legal_overs(name, method)])
         drawn = kind not in (*NUMBERS, "mask")
         many = self.over.currentData() != "map"
         sheet = many and kind not in MOVING
         self._refuse_pixels(sheet)
+        self._suit_scale(kind in MOVING)
         size = self.extent.currentData()
         seen = {
+            "colours": drawn and self.over.currentData() not in ("map", "methods"),
             "size": drawn, "width": drawn and size == "other", "scale": drawn and size in ("own", "alone"),
             "dpi": drawn, "title": drawn, "label": drawn, "font": drawn, "theme": drawn, "seconds": kind in MOVING,
             "mass": kind == "mask",
@@ -157,14 +161,27 @@ class ExportForm(QWidget):
             widget.setEnabled(has_effect)
         self.changed.emit()
 
+    def _suit_scale(self, moving: bool) -> None:
+        """Begin with one scale for all frames of an animation, and for the tiles of a sheet with that of the window."""
+        if moving == self._moving:
+            return
+        self._moving = moving
+        scale = scale_of(self._plan.scale, self.format.currentData())
+        with QSignalBlocker(self.colours):
+            self.colours.setCurrentIndex(self.colours.findData(scale))
+
     def _refuse_pixels(self, sheet: bool) -> None:
         """A sheet of many has a width of its own, whatever the picture's pixels are."""
         if sheet and self.extent.currentData() in ("own", "alone"):
             with QSignalBlocker(self.extent):
                 self.extent.setCurrentIndex(self.extent.findData("two columns"))
-        model: Any = self.extent.model()
-        for size in ("own", "alone"):
-            model.item(self.extent.findData(size)).setEnabled(not sheet)
+        _enable(self.extent, [size for _, size in SIZES if not (sheet and size in ("own", "alone"))])
+
+
+def _enable(box: QComboBox, legal: Sequence[str]) -> None:
+    model: Any = box.model()
+    for i in range(box.count()):
+        model.item(i).setEnabled(box.itemData(i) in legal)
 
 
 def _box(choices: Sequence[tuple[str, str]]) -> QComboBox:

@@ -117,7 +117,7 @@ class Exporter(QObject):
         """For several maps the limits of one are none: what they are shared over is worked out anew."""
         if plan.over == "map" or plan.scale == "fixed":
             return plan
-        return replace(plan, style=replace(plan.style, limits=plan.scale))
+        return replace(plan, style=replace(plan.style, limits="map" if plan.scale == "figure" else plan.scale))
 
     def export(self, path: Path, plan: Plan | None = None, seen: Seen | None = None) -> None:
         """Write a figure, that of what is shown now where none is given, and its recipe beside it."""

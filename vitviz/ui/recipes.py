@@ -91,7 +91,8 @@ def _fields(chosen: Selection, style: Style, scale: Scale, ablation: Ablation) -
     named = {f.name for f in fields(chosen)} & {f.name for f in fields(State)}
     found = {name: getattr(chosen, name) for name in named}
     found = {k: v for k, v in found.items() if not (k == "options" and v is None)}
-    limits = style.limits if scale == "fixed" else scale
+    # A pane shows one map, which shares its scale with no other of the file.
+    limits = style.limits if scale == "fixed" else "map" if scale == "figure" else scale
     return {**found, "style": replace(style, limits=limits), "ablation": ablation}
 
 

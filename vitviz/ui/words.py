@@ -54,7 +54,6 @@ def figure_text(shown: Map, plan: Plan, label: str = "") -> str:
         return map_text(shown, label)
     if plan.over == "methods":
         return f"All methods · from {query}"
-    # A method of its own layers is the same in all of them: then the method's own words say it.
     layer = layer_text(chosen.layer, shown.layer_title)
     if plan.over == "queries":
         if chosen.method != "attention":
@@ -64,8 +63,7 @@ def figure_text(shown: Map, plan: Plan, label: str = "") -> str:
         what = f"All layers · {head_text(chosen.head)}"
     else:
         what = f"All heads of {layer.lower()}" if plan.format in MOVING else "All heads of all layers"
-    how = f"attention {chosen.direction}" if chosen.method == "attention" else f"{about(shown).title} from"
-    return f"{what} · {how} {query}"
+    return f"{what} · attention {chosen.direction} {query}"
 
 
 def heads_text(maps: HeadMaps, state: State) -> str:
