@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from vitviz.attention.values import Ablation
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State
@@ -29,20 +29,18 @@ class Alteration(QObject):
 
     def __init__(self, pane: Pane, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pane, self._worker = pane, worker
-        self._kind = f"{KIND} {pane.number}"
+        self._pane, self._job = pane, Newest(worker, f"{KIND} {pane.number}", self)
         self._plain: Opened | None = None  # what is shown, with all heads on
         self._shown: Opened | None = None
-        self._number = -1
         pane.traced.connect(self._traced)
         pane.store.changed.connect(self._changed)
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
-        worker.cancelled.connect(self._cancelled)
+        self._job.finished.connect(self._finished)
+        self._job.failed.connect(self._failed)
+        self._job.cancelled.connect(self._go_back)
 
     def cancel(self) -> None:
         """Give up the pass that runs; what is shown stays."""
-        self._worker.cancel(self._kind)
+        self._job.cancel()
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
@@ -70,10 +68,10 @@ class Alteration(QObject):
             return
         shown = self._shown.trace.ablation
         if wish == shown or not (wish or shown):
-            self._worker.cancel(self._kind)
+            self._job.cancel()
             return
         if not wish:
-            self._worker.cancel(self._kind)
+            self._job.cancel()
             self._pane.show(plain)
             return
 
@@ -85,24 +83,20 @@ class Alteration(QObject):
             )
             return plain, replace(plain, trace=seen)
 
-        self._number = self._worker.submit(self._kind, work)
+        self._job.submit(work)
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind == self._kind and number == self._number and result[0] is self._plain:
-            self._pane.show(result[1])
+    @Slot(object)
+    def _finished(self, result: tuple[Opened, Opened]) -> None:
+        plain, altered = result
+        if plain is self._plain:
+            self._pane.show(altered)
 
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Any) -> None:
-        if kind == self._kind and number == self._number:
-            self._go_back()
-            self.failed.emit(error)
+    @Slot(object)
+    def _failed(self, error: Exception) -> None:
+        self._go_back()
+        self.failed.emit(error)
 
-    @Slot(int, str)
-    def _cancelled(self, number: int, kind: str) -> None:
-        if kind == self._kind and number == self._number:
-            self._go_back()
-
+    @Slot()
     def _go_back(self) -> None:
         if self._shown is not None:
             self._pane.store.update(ablation=self._shown.trace.ablation)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.jobs import Progress, Work, Worker
+from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.panes import Panes
@@ -35,11 +36,10 @@ class Costing(QObject):
 
     def __init__(self, panes: Panes, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._panes, self._worker = panes, worker
+        self._panes, self._job = panes, Newest(worker, KIND, self)
         self._known: dict[Key, Cost | str] = {}  # a sentence where it could not be measured
         self._timed: frozenset[Key] = frozenset()  # those whose passes took turns
         self._asked: Key | None = None
-        self._number = -1
         self._given_up: frozenset[Key] | None = None
         self._watched = False
         for column in panes:
@@ -47,9 +47,9 @@ class Costing(QObject):
         panes.added.connect(self._add)
         for signal in (panes.added, panes.removed):
             signal.connect(self._look)
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
-        worker.cancelled.connect(self._cancelled)
+        self._job.finished.connect(self._finished)
+        self._job.failed.connect(self._failed)
+        self._job.cancelled.connect(self._cancelled)
 
     @Slot(object)
     def _add(self, column: PaneColumn) -> None:
@@ -63,14 +63,14 @@ class Costing(QObject):
         if on:
             self._look()
         else:
-            self._worker.cancel(KIND)
+            self._job.cancel()
 
     @Slot()
     def cancel(self) -> None:
         """Measure no more until the panes show something else."""
         if self._asked is not None:
             self._given_up = frozenset(self._shown())
-            self._worker.cancel(KIND)
+            self._job.cancel()
 
     def costs(self) -> list[Cost | None]:
         """Per pane what its model costs, None as long as that is not known."""
@@ -113,23 +113,18 @@ class Costing(QObject):
         if asked == self._asked or (new is None and every <= self._timed):
             return
         self._asked = asked
-        work = _counting(new, shown[new]) if new is not None else _timing(costs)
-        self._number = self._worker.submit(KIND, work)
+        self._job.submit(_counting(new, shown[new]) if new is not None else _timing(costs))
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind != KIND or number != self._number:
-            return
+    @Slot(object)
+    def _finished(self, result: dict[Key, Cost]) -> None:
         asked, self._asked = self._asked, None
         self._known |= result
         if isinstance(asked, frozenset):
             self._timed = asked
         self._look()
 
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind != KIND or number != self._number:
-            return
+    @Slot(object)
+    def _failed(self, error: Exception) -> None:
         asked, self._asked = self._asked, None
         if isinstance(asked, frozenset):
             self._timed = asked  # each keeps the time of its own pass
@@ -137,14 +132,13 @@ class Costing(QObject):
             self._known[asked] = str(error) or type(error).__name__
         self._look()
 
-    @Slot(int, str)
-    def _cancelled(self, number: int, kind: str) -> None:
-        if kind == KIND and number == self._number:
-            self._asked = None
-            self.changed.emit()
+    @Slot()
+    def _cancelled(self) -> None:
+        self._asked = None
+        self.changed.emit()
 
 
-def _counting(key: Key, opened: Opened) -> Any:
+def _counting(key: Key, opened: Opened) -> Work:
     def work(progress: Progress) -> dict[Key, Cost]:
         from vitviz.attention.costs import measure
 
@@ -154,7 +148,7 @@ def _counting(key: Key, opened: Opened) -> Any:
     return work
 
 
-def _timing(every: list[tuple[Key, Opened, Cost]]) -> Any:
+def _timing(every: list[tuple[Key, Opened, Cost]]) -> Work:
     def work(progress: Progress) -> dict[Key, Cost]:
         from vitviz.attention.costs import time_in_turns
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from vitviz.errors import VitvizError
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.newest import Newest
 
 if TYPE_CHECKING:
     from vitviz.attention.statistics import HeadStatistics, LayerStatistics
@@ -33,22 +34,21 @@ class HeadNumbers(QObject):
     def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.found: HeadStatistics | None = None
-        self._worker = worker
+        self._job = Newest(worker, KIND, self)
         self._trace: Trace | None = None
         self._layers: list[LayerStatistics] = []
         self._model: Model | None = None
         self._files: list[Path] = []
         self._mean: Mean | None = None
         self._skipped: list[str] = []
-        self._number = -1
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
-        worker.cancelled.connect(self._cancelled)
+        self._job.finished.connect(self._finished)
+        self._job.failed.connect(self._failed)
+        self._job.cancelled.connect(self._cancelled)
 
     @property
     def running(self) -> bool:
         """Whether something is being computed."""
-        return self._number >= 0
+        return self._job.running
 
     @property
     def off(self) -> tuple[tuple[int, int], ...]:
@@ -72,8 +72,7 @@ class HeadNumbers(QObject):
 
     def forget(self) -> None:
         """Nothing is shown any more, or something else."""
-        self.cancel()
-        self._number = -1
+        self._job.drop()
         self._trace, self._layers, self._model, self._files, self._mean = None, [], None, [], None
         if self.found is not None:
             self.found = None
@@ -82,8 +81,7 @@ class HeadNumbers(QObject):
     @Slot()
     def cancel(self) -> None:
         """Give up what is running."""
-        if self.running:
-            self._worker.cancel(KIND)
+        self._job.cancel()
 
     def _next(self) -> None:
         """Submit the next layer or picture, or be done."""
@@ -118,7 +116,7 @@ class HeadNumbers(QObject):
         else:
             self._end_folder()
             return
-        self._number = self._worker.submit(KIND, work)
+        self._job.submit(work)
 
     def _end_folder(self) -> None:
         mean, self._mean, self._model = self._mean, None, None
@@ -128,21 +126,17 @@ class HeadNumbers(QObject):
         if len(mean):
             self._done(mean.result(), skipped)
         else:
-            self._number = -1
             self.told.emit(f"None of the pictures could be read{skipped}")
 
     def _done(self, found: HeadStatistics, skipped: str) -> None:
-        self._number = -1
         self.found = found
         several = len(found.pictures)
         words = f"mean over {several} pictures" if several > 1 else found.pictures[0]
         self.told.emit(f"{found.model_name}, {words}{skipped}")
         self.changed.emit()
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind != KIND or number != self._number:
-            return
+    @Slot(object)
+    def _finished(self, result: Any) -> None:
         if self._mean is not None:
             self._mean.add(result)
             self._files = self._files[1:]
@@ -150,21 +144,18 @@ class HeadNumbers(QObject):
             self._layers.append(result)
         self._next()
 
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind != KIND or number != self._number:
-            return
+    @Slot(object)
+    def _failed(self, error: Exception) -> None:
         if self._mean is not None and isinstance(error, VitvizError):
             # One bad file among many is no reason to lose the others.
             self._skipped.append(self._files[0].name)
             self._files = self._files[1:]
             self._next()
             return
-        self._number, self._mean = -1, None
+        self._mean = None
         self.told.emit(str(error) or type(error).__name__)
 
-    @Slot(int, str)
-    def _cancelled(self, number: int, kind: str) -> None:
-        if kind == KIND and number == self._number:
-            self._number, self._mean, self._files = -1, None, []
-            self.told.emit("Cancelled.")
+    @Slot()
+    def _cancelled(self) -> None:
+        self._mean, self._files = None, []
+        self.told.emit("Cancelled.")

@@ -23,6 +23,7 @@ from vitviz.attention.values import head_name
 from vitviz.render.titles import layer_text, query_text
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.newest import Newest
 from vitviz.ui.pair_map import PairMap
 from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.words import weight_text
@@ -53,11 +54,10 @@ class HeadPairsView(QWidget):
 
     def __init__(self, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._worker = worker
+        self._job = Newest(worker, KIND, self)
         self._panes: tuple[PaneColumn, PaneColumn] | None = None
         self._asked: tuple[Any, ...] = ()
         self._wished = DISTANCE  # where it is possible
-        self._number = -1
         self.found: HeadPairs | None = None
         self._found_way = DISTANCE
         self._by_head: dict[tuple[int, int], HeadPair] = {}
@@ -105,9 +105,9 @@ class HeadPairsView(QWidget):
         self.map.chosen.connect(self._choose_cell)
         self.heads.itemClicked.connect(self._choose_item)
         self.heads.itemActivated.connect(self._choose_item)
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
-        worker.cancelled.connect(self._cancelled)
+        self._job.finished.connect(self._finished)
+        self._job.failed.connect(self._failed)
+        self._job.cancelled.connect(self._cancelled)
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours of the theme."""
@@ -123,7 +123,7 @@ class HeadPairsView(QWidget):
         """Nobody looks any more; what was compared is kept alive no longer."""
         self._panes, self._asked = None, ()
         self._later.stop()
-        self._worker.cancel(KIND)
+        self._job.cancel()
 
     @property
     def is_settled(self) -> bool:
@@ -179,28 +179,26 @@ class HeadPairsView(QWidget):
                 return asked, way, changed_rows(*traces, measure, progress=progress, cancel=progress.cancelled)
             return asked, way, changed_heads(*placed, measure)
 
-        self._number = self._worker.submit(KIND, work)
+        self._job.submit(work)
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind != KIND or result[0] is not self._asked:
-            return
-        _, self._found_way, self.found = result
-        self._show(self.found)
+    @Slot(object)
+    def _finished(self, result: tuple[Any, str, HeadPairs]) -> None:
+        asked, way, found = result
+        if asked is self._asked:
+            self._found_way, self.found = way, found
+            self._show(found)
 
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind == KIND:
-            self.found = None
-            self._by_head = {}
-            self.heads.clear()
-            self.map.show_values((), np.empty((0, 0)), (0.0, 1.0))
-            self.caption.setText(str(error))
+    @Slot(object)
+    def _failed(self, error: Exception) -> None:
+        self.found = None
+        self._by_head = {}
+        self.heads.clear()
+        self.map.show_values((), np.empty((0, 0)), (0.0, 1.0))
+        self.caption.setText(str(error))
 
-    @Slot(int, str)
-    def _cancelled(self, number: int, kind: str) -> None:
-        if kind == KIND and number == self._number:
-            self._asked = ()
+    @Slot()
+    def _cancelled(self) -> None:
+        self._asked = ()
 
     def _show(self, found: HeadPairs) -> None:
         matched = self._found_way == MATCH

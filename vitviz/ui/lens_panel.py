@@ -17,6 +17,7 @@ from vitviz.ui.head_plot import Plot
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
@@ -41,8 +42,9 @@ class LensPanel(LazyPanel):
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane, self._worker = pane, worker
+        self._job = Newest(worker, KIND, self)
         self._canvas: Canvas | None = None
-        self._number = -1
+        self._asked = False
         self.found: LogitLens | None = None
         self.classes: list[int] = []  # those with a colour of their own, in its order
         self.title, self.note, self.reading = plain_label(wrap=True), plain_label(wrap=True), plain_label(wrap=True)
@@ -69,10 +71,10 @@ class LensPanel(LazyPanel):
         layout.addWidget(self.note)
         self.view.hovered.connect(self._read)
         self.view.left.connect(lambda: self._read(None))
-        worker.started.connect(self._started)
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
-        worker.cancelled.connect(self._cancelled)
+        self._job.started.connect(lambda: self.title.setText(_READING))
+        self._job.finished.connect(self._finished)
+        self._job.failed.connect(self._failed)
+        self._job.cancelled.connect(self._cancelled)
         self.plot.hide()
         pane.traced.connect(self._traced)
         pane.store.changed.connect(self._chosen)
@@ -85,13 +87,12 @@ class LensPanel(LazyPanel):
     @Slot()
     def cancel(self) -> None:
         """Give up reading."""
-        if self._number >= 0:
-            self._worker.cancel(KIND)
+        self._job.cancel()
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
-        self.cancel()
-        self._number, self.found, self._canvas, self.classes = -1, None, None, []
+        self._job.drop()
+        self._asked, self.found, self._canvas, self.classes = False, None, None, []
         self._clear("")
         self.touch()
 
@@ -107,7 +108,7 @@ class LensPanel(LazyPanel):
             return
         if self.found is not None:
             self._draw()
-        elif self._number < 0:
+        elif not self._asked:
             model, trace = opened.model, opened.trace
 
             def work(progress: Progress) -> LogitLens:
@@ -116,18 +117,12 @@ class LensPanel(LazyPanel):
                 return logit_lens(model, trace, progress=progress, cancel=progress.cancelled)
 
             before = self._worker.running
-            self._number = self._worker.submit(KIND, work)
+            self._job.submit(work)
+            self._asked = True
             self.title.setText(f"Waiting for {_NAMES.get(before, 'what runs')} to end…" if before else _READING)
 
-    @Slot(int, str)
-    def _started(self, number: int, kind: str) -> None:
-        if kind == KIND and number == self._number:
-            self.title.setText(_READING)
-
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind != KIND or number != self._number:
-            return
+    @Slot(object)
+    def _finished(self, result: LogitLens) -> None:
         self.found = result
         self.classes = classes_of(result)
         names = [result.label(index) for index in self.classes]
@@ -135,16 +130,14 @@ class LensPanel(LazyPanel):
         self._plot()
         self.touch()
 
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind == KIND and number == self._number:
-            self._clear(str(error) or type(error).__name__)
+    @Slot(object)
+    def _failed(self, error: Exception) -> None:
+        self._clear(str(error) or type(error).__name__)
 
-    @Slot(int, str)
-    def _cancelled(self, number: int, kind: str) -> None:
-        if kind == KIND and number == self._number:
-            self._number = -1
-            self._clear("Cancelled; it is read when the layer is changed.")
+    @Slot()
+    def _cancelled(self) -> None:
+        self._asked = False
+        self._clear("Cancelled; it is read when the layer is changed.")
 
     def _clear(self, reason: str) -> None:
         self.title.setText("Nothing to show" if reason else " ")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from vitviz.attention.values import Map, Place, Selection
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 
 AT_ONCE = 1.5e8  # multiplications: about what two cores do between two frames
@@ -19,7 +18,7 @@ class MethodMaps(QObject):
     """Asks for one map at a time; the newest request wins.
 
     `ready(Map)` when the map that was asked for last is there, `gave_up()` when it could not be had or was cancelled:
-    the worker's own signals, under `kind`, say why.
+    the worker's own signals say why.
     """
 
     ready = Signal(object)
@@ -27,20 +26,18 @@ class MethodMaps(QObject):
 
     def __init__(self, worker: Worker, kind: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.kind = kind
-        self._worker = worker
+        self._job = Newest(worker, kind, self)
         self._opened: Opened | None = None
         self._asked: Selection | None = None
-        self._number = 0
         self._known: dict[Selection, Map] = {}
         # A place that the mouse only passes is not worth a job.
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
         self._rest.timeout.connect(self._submit)
-        worker.finished.connect(self._finished)
-        worker.failed.connect(lambda number, kind, error: self._lost(number))
-        worker.cancelled.connect(lambda number, kind: self._lost(number))
+        self._job.finished.connect(self._finished)
+        self._job.failed.connect(self._lost)
+        self._job.cancelled.connect(self._lost)
 
     def ask(self, opened: Opened, selection: Selection, *, hovered: bool = False) -> None:
         """Ask for the map of a selection; `hovered` says that its query is only under the mouse."""
@@ -64,14 +61,14 @@ class MethodMaps(QObject):
     def drop(self) -> None:
         """Nothing is wanted any more."""
         self._rest.stop()
-        self._asked, self._number = None, 0
-        self._worker.cancel(self.kind)
+        self._asked = None
+        self._job.drop()
 
     def cancel(self) -> None:
         """Give up the map that is on its way, and say so."""
         if self._asked is not None and self._asked not in self._known:
             self._rest.stop()
-            self._worker.cancel(self.kind)
+            self._job.cancel()
 
     def _cheap(self, opened: Opened, selection: Selection) -> bool:
         if selection.method != "rollout":
@@ -89,15 +86,17 @@ class MethodMaps(QObject):
         def work(progress: Progress) -> object:
             return opened, selection, _made(opened, selection, progress)
 
-        self._number = self._worker.submit(self.kind, work)
+        self._job.submit(work)
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind == self.kind and result[0] is self._opened and result[1] == self._asked:
-            self._take(result[1], result[2])
+    @Slot(object)
+    def _finished(self, result: tuple[Opened, Selection, Map]) -> None:
+        opened, selection, found = result
+        if opened is self._opened and selection == self._asked:
+            self._take(selection, found)
 
-    def _lost(self, number: int) -> None:
-        if number == self._number and self._asked is not None and self._asked not in self._known:
+    @Slot()
+    def _lost(self, *_: object) -> None:
+        if self._asked is not None and self._asked not in self._known:
             self._asked = None
             self.gave_up.emit()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Slot
@@ -20,6 +19,7 @@ from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.method_side import MethodSide
+from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
@@ -35,10 +35,9 @@ class MethodsPanel(LazyPanel):
 
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.pane, self._store, self._worker = pane, pane.store, worker
+        self.pane, self._store, self._job = pane, pane.store, Newest(worker, KIND, self)
         self._opened: Opened | None = None
         self._canvas: Canvas | None = None
-        self._number = 0
         self.found: dict[Selection, Found] = {}
         self.correlation: float | None = None
         self.tiles = {name: self._tile(name) for name in METHODS}
@@ -75,7 +74,7 @@ class MethodsPanel(LazyPanel):
         pane.traced.connect(self._traced)
         pane.restyled.connect(lambda _: self._draw_all())
         self._store.changed.connect(self._changed)
-        worker.finished.connect(self._finished)
+        self._job.finished.connect(self._finished)
 
     def _tile(self, name: Method) -> QToolButton:
         button = QToolButton()
@@ -131,7 +130,7 @@ class MethodsPanel(LazyPanel):
     def _traced(self, opened: Opened) -> None:
         self._opened = opened
         self.found.clear()
-        self._worker.cancel(KIND)
+        self._job.cancel()
         height, width = opened.image.size
         self._canvas = Canvas.for_screen(opened.image, opened.trace.view, _LARGEST)
         for view in (self.left.view, self.right.view, self.view):
@@ -166,17 +165,18 @@ class MethodsPanel(LazyPanel):
                 progress.check()
                 return opened, missing, str(error)
 
-        self._number = self._worker.submit(KIND, work)
+        self._job.submit(work)
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind == KIND and number == self._number and result[0] is self._opened:
-            self.found[result[1]] = result[2]
+    @Slot(object)
+    def _finished(self, result: tuple[Opened, Selection, Found]) -> None:
+        opened, selection, found = result
+        if opened is self._opened:
+            self.found[selection] = found
             self.touch()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._worker.cancel(KIND)
+        self._job.cancel()
         self._stale = True
 
     def set_colors(self, background: QColor) -> None:

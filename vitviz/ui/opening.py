@@ -17,6 +17,7 @@ from vitviz.ui import engine
 from vitviz.ui.fallback import Step, attempt, steps
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.loaded import Loaded
+from vitviz.ui.newest import Newest
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -74,16 +75,17 @@ class Opener(QObject):
         self, worker: Worker, parent: QObject | None = None, *, number: int = 0, loaded: Loaded | None = None
     ) -> None:
         super().__init__(parent)
-        self._worker, self._kind, self._early = worker, f"{KIND} {number}", f"picture {number}"
+        self._job, self._early = Newest(worker, f"{KIND} {number}", self), Newest(worker, f"picture {number}", self)
         self._wish = Wish()
         self._shown: Wish | None = None
         self.loaded = loaded or Loaded()
         self._tight: dict[ModelWish, int] = {}  # where memory ran out: the step that held
         self._image: tuple[Path | Image, Image] | None = None
-        self._number, self._waiting = -1, False
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
-        worker.cancelled.connect(self._cancelled)
+        self._waiting = False
+        self._job.finished.connect(self._finished)
+        self._job.failed.connect(self._failed)
+        self._job.cancelled.connect(self._cancelled)
+        self._early.finished.connect(self._looked)
 
     @property
     def wish(self) -> Wish:
@@ -114,8 +116,8 @@ class Opener(QObject):
             wish = replace(wish, model=model)
         self._wish = wish
         if self._shown is None and picture is not None:
-            self._worker.submit(self._early, lambda progress: self._look(wish))
-        self._number = self._worker.submit(self._kind, lambda progress: self._work(wish, progress))
+            self._early.submit(lambda progress: self._look(wish))
+        self._job.submit(lambda progress: self._work(wish, progress))
         self._wait(True)
 
     def adopt(self, other: Opener, shown: Opened | None) -> None:
@@ -134,7 +136,7 @@ class Opener(QObject):
     def cancel(self) -> None:
         """Give up the running wish; what is shown stays."""
         self._wish = self._shown or Wish(self._wish.picture)
-        self._worker.cancel(self._kind)
+        self._job.cancel()
         self._wait(False)
 
     def _look(self, wish: Wish) -> tuple[Image, Any]:
@@ -198,28 +200,27 @@ class Opener(QObject):
             ),
         )
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind == self._kind and number == self._number:
-            self._shown, self._waiting = result.wish, False
-            self.opened.emit(result)
-            self._wait(False)
-        elif kind == self._early and self._shown is None:
+    @Slot(object)
+    def _finished(self, result: Opened) -> None:
+        self._shown, self._waiting = result.wish, False
+        self.opened.emit(result)
+        self._wait(False)
+
+    @Slot(object)
+    def _looked(self, result: tuple[Image, Any]) -> None:
+        if self._shown is None:
             self.pictured.emit(*result)
 
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Any) -> None:
-        if kind != self._kind or number != self._number:
-            return
+    @Slot(object)
+    def _failed(self, error: Exception) -> None:
         failed, self._wish = self._wish, self._shown or Wish()
         self._wait(False)
         self.failed.emit(failed, error)
 
-    @Slot(int, str)
-    def _cancelled(self, number: int, kind: str) -> None:
-        if kind == self._kind and number == self._number:
-            self._wish = self._shown or Wish()
-            self._wait(False)
+    @Slot()
+    def _cancelled(self) -> None:
+        self._wish = self._shown or Wish()
+        self._wait(False)
 
 
 def _part(progress: Progress, start: float, end: float) -> Callable[[float | None, str], None]:
