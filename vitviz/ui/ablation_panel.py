@@ -22,6 +22,7 @@ from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -67,17 +68,13 @@ class AblationPanel(AskedPanel[Changes]):
         self.view.setAccessibleName("Change of the logit: rows are layers, columns are heads")
         self._frame = frame_item(self.view.box, (20, 20, 20), 2.5)
         self.bar = ColorBar(self)
-        top, second, middle = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        top.addWidget(self.target, 1)
-        top.addWidget(self.run)
-        second.addWidget(self.instead, 1)
-        second.addWidget(self.save)
+        middle = QHBoxLayout()
         middle.addWidget(self.view, 1)
         middle.addWidget(self.bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(top)
-        layout.addLayout(second)
+        layout.addLayout(Wrapping(self.target, self.run))
+        layout.addLayout(Wrapping(self.instead, self.save))
         layout.addWidget(self.progress)
         layout.addLayout(middle, 1)
         layout.addWidget(self.caption)

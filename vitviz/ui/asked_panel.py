@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QMenu, QSizePolicy, QToolButton, QWidget
 
 from vitviz.atomic import slug, write_bytes
 from vitviz.errors import FileError
@@ -82,7 +82,6 @@ class AskedPanel(QWidget, Generic[R]):
             self._offer(menu, form)
         self.save.setMenu(menu)
         self.caption = SteadyLabel()  # its words change under the mouse
-        self.setMinimumWidth(260)
         pane.traced.connect(self._traced)
         self.run.clicked.connect(self.toggle)
         self.run.done.connect(self._done)
@@ -185,4 +184,5 @@ def choice(choices: tuple[tuple[str, str], ...], tip: str) -> QComboBox:
         box.addItem(title, value)
     box.setToolTip(tip)
     box.setAccessibleName(tip)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return box

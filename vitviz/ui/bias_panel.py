@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
@@ -21,8 +21,10 @@ from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
+from vitviz.ui.wrapping import Wrapping
 
 KIND = "relative bias"
 
@@ -39,7 +41,10 @@ class BiasPanel(LazyPanel):
         self._tables: tuple[Any, dict[str, Any]] | None = None  # the model and its tables
         self._asked: Any = None
         self.table: BiasTable | None = None
-        self.title, self.reading = _label(bold=True), _label()
+        self.title, self.reading = plain_label(wrap=True), SteadyLabel()  # its words change under the mouse
+        bold = self.title.font()
+        bold.setBold(True)
+        self.title.setFont(bold)
         self.view = BiasView(self)
         self.bar = ColorBar(self)
         self.buttons = StudyButtons(worker, settings, self._shown, "relative bias", self)
@@ -48,8 +53,7 @@ class BiasPanel(LazyPanel):
         layout.addWidget(self.title, 0, 0, 1, 2)
         layout.addWidget(self.view, 1, 0)
         layout.addWidget(self.bar, 1, 1)
-        layout.addWidget(self.reading, 2, 0)
-        layout.addWidget(self.buttons, 2, 1)
+        layout.addLayout(Wrapping(self.reading, self.buttons), 2, 0, 1, 2)
         layout.setColumnStretch(0, 1)
         layout.setRowStretch(1, 1)
         self.view.hovered.connect(self._hovered)
@@ -174,11 +178,3 @@ class BiasPanel(LazyPanel):
         layers = () if self._pane.opened is None else self._pane.opened.trace.layers
         if found := [layer.index for layer in layers if layer.name == study.layer_name]:
             self._pane.store.update(layer=found[0])
-
-
-def _label(bold: bool = False) -> QLabel:
-    label = plain_label(wrap=bold)
-    font = label.font()
-    font.setBold(bold)
-    label.setFont(font)
-    return label

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
@@ -21,6 +21,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.settings import Settings
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
+from vitviz.ui.wrapping import Wrapping, narrow
 
 if TYPE_CHECKING:
     from vitviz.embeddings.filters import Components, Filters
@@ -54,15 +55,13 @@ class FiltersPanel(LazyPanel):
         self.view.setAccessibleName("Patch embedding filters")
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.0)
         self.buttons = StudyButtons(worker, settings, self._shown, "filters", self)
-        below = QHBoxLayout()
-        below.addWidget(self.caption, 1)
-        below.addWidget(self.buttons)
+        narrow(self.choice)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.text)
-        layout.addWidget(self.choice, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.choice)
         layout.addWidget(self.view, 1)
-        layout.addLayout(below)
+        layout.addLayout(Wrapping(self.caption, self.buttons))
         self.choice.activated.connect(self._redraw)
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._left)

@@ -11,6 +11,7 @@ from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.targets import TargetBox
+from vitviz.ui.wrapping import narrow
 
 
 class MethodSide(QWidget):
@@ -34,8 +35,8 @@ class MethodSide(QWidget):
         self.note = QLabel()
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         self.note.setWordWrap(True)
-        _narrow(self.box)
-        _narrow(self.targets)
+        narrow(self.box, 7)
+        narrow(self.targets, 7)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(2)
@@ -65,10 +66,3 @@ class MethodSide(QWidget):
         """Show another method here."""
         self.box.setCurrentIndex(list(METHODS).index(method))
         self.chosen.emit()
-
-
-def _narrow(box: QComboBox) -> None:
-    """Let a box be narrower than its longest entry."""
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(7)
-    box.setMinimumWidth(70)

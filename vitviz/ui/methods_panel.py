@@ -24,6 +24,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
+from vitviz.ui.wrapping import Wrapping
 
 KIND = "methods side by side"
 _LARGEST, _ICON = 360, 84
@@ -57,16 +58,14 @@ class MethodsPanel(LazyPanel):
         small.setSpacing(2)
         for i, tile in enumerate(self.tiles.values()):
             small.addWidget(tile, i // 3, i % 3)
-        sides, below = QHBoxLayout(), QHBoxLayout()
-        sides.addWidget(self.left, 1)
-        sides.addWidget(self.right, 1)
+        below = QHBoxLayout()
         below.addWidget(self.view, 1)
         below.addWidget(self.bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.heading)
         layout.addLayout(small)
-        layout.addLayout(sides, 1)
+        layout.addLayout(Wrapping(self.left, self.right), 1)
         layout.addWidget(self.numbers)
         layout.addLayout(below, 1)
         for side in (self.left, self.right):

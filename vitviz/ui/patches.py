@@ -6,10 +6,8 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -26,6 +24,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
 from vitviz.ui.window_marks import WindowItems
+from vitviz.ui.wrapping import Wrapping
 
 _MOST_CHIPS = 16
 
@@ -60,21 +59,10 @@ class PatchesPanel(QWidget):
         self.chips: dict[str, QToolButton] = {}
         self._group = QButtonGroup(self)
         self._group.setExclusive(False)
-        self._row = QHBoxLayout()
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(4)
-        holder = QWidget()
-        holder.setLayout(self._row)
-        scroll = QScrollArea()
-        scroll.setWidget(holder)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setFixedHeight(34)
-        scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._row = Wrapping(spacing=4)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(scroll)
+        layout.addLayout(self._row)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.count)
         layout.addWidget(self.reach_button)
@@ -113,7 +101,6 @@ class PatchesPanel(QWidget):
             chip.clicked.connect(lambda checked, token=token: self._chip_clicked(token, checked))
             self._row.addWidget(chip)
             self.chips[token] = chip
-        self._row.addStretch(1)
 
     def _chip_clicked(self, token: str, checked: bool) -> None:
         self._pane.store.update(query=token if checked else None)

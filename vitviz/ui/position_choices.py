@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from vitviz.ui.token_chips import TokenChips
+from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.embeddings.positions import Positions
@@ -33,12 +34,7 @@ class PositionChoices(QWidget):
             self.scales.addItem(title, value)
         self.chips = TokenChips("The row of the position embedding that {} gets", self)
         self._wished = ""
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.kinds)
-        row.addWidget(self.chips)
-        row.addStretch(1)
-        row.addWidget(self.scales)
+        Wrapping(self.kinds, self.chips, self.scales, parent=self)
         self.kinds.activated.connect(self.kind_chosen)
         self.scales.activated.connect(self.scale_chosen)
 

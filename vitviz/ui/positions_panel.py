@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
@@ -24,8 +24,10 @@ from vitviz.ui.position_choices import PositionChoices
 from vitviz.ui.position_grid import reading
 from vitviz.ui.position_pictures import PositionPictures
 from vitviz.ui.settings import Settings
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
+from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.embeddings.positions import Positions
@@ -53,7 +55,7 @@ class PositionsPanel(LazyPanel):
         self._asked: tuple[object, ...] = ()
         self.values: np.ndarray | None = None
         self.text = plain_label(wrap=True)
-        self.caption = plain_label()
+        self.caption = SteadyLabel()  # its words change under the mouse
         self.choices = PositionChoices(self)
         self.kinds, self.scales, self.chips = self.choices.kinds, self.choices.scales, self.choices.chips
         self.pictures = PositionPictures(self)
@@ -78,9 +80,6 @@ class PositionsPanel(LazyPanel):
         self.set_colors(QColor("#1b1b1b"), QColor("#e4e4e4"))
 
     def _lay_out(self) -> None:
-        below = QHBoxLayout()
-        below.addWidget(self.caption, 1)
-        below.addWidget(self.buttons)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.text)
@@ -88,7 +87,7 @@ class PositionsPanel(LazyPanel):
         layout.addWidget(self.choices)
         layout.addWidget(self.pictures, 1)
         layout.addWidget(self._filler, 1)
-        layout.addLayout(below)
+        layout.addLayout(Wrapping(self.caption, self.buttons))
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours around the pictures and of their numbers."""

@@ -25,6 +25,7 @@ from vitviz.ui.picture_view import PictureView
 from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
+from vitviz.ui.wrapping import Wrapping, narrow
 
 if TYPE_CHECKING:
     from vitviz.attention.reach import Reach
@@ -64,7 +65,7 @@ class ReachPanel(LazyPanel):
         self.view.setAccessibleName("What the token can see")
         self.view.setToolTip(LEGEND)
         self.bars = GrowthBars(self)
-        self.axis = plain_label()
+        self.axis = plain_label(wrap=True)
         self.play = QToolButton()
         self.play.setText("Play")
         self.play.setCheckable(True)
@@ -95,13 +96,13 @@ class ReachPanel(LazyPanel):
         playing = QHBoxLayout()
         playing.addWidget(self.play)
         playing.addWidget(self.slider, 1)
-        below = QHBoxLayout()
-        below.addWidget(self.note, 1)
-        below.addWidget(self.all_steps, 0, Qt.AlignmentFlag.AlignBottom)
-        below.addWidget(self.buttons, 0, Qt.AlignmentFlag.AlignBottom)
+        below = Wrapping(self.note, self.all_steps, self.buttons)
+        for widget in (self.all_steps, self.buttons):
+            below.setAlignment(widget, Qt.AlignmentFlag.AlignBottom)
+        narrow(self.ways)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(self.ways, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.ways)
         layout.addWidget(self.text)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.axis)

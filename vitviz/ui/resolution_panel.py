@@ -9,7 +9,6 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QVBoxLayout,
@@ -32,6 +31,7 @@ from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.transfer_table import TIPS, TransferTable, verdict, without_row
+from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.embeddings.transfer import Transfer
@@ -84,10 +84,6 @@ class ResolutionPanel(LazyPanel):
         worker.failed.connect(self._ended)
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.addWidget(self.sizes)
-        top.addWidget(self.button)
-        top.addStretch(1)
         self.maps = QWidget()
         grid = QGridLayout(self.maps)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -102,13 +98,12 @@ class ResolutionPanel(LazyPanel):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.text)
-        layout.addLayout(top)
+        layout.addLayout(Wrapping(self.sizes, self.button))
         layout.addWidget(self.maps, 1)
         layout.addWidget(self._filler, 1)
         layout.addWidget(self.table)
-        below = QHBoxLayout()
-        below.addWidget(self.verdict, 1)
-        below.addWidget(self.buttons, 0, Qt.AlignmentFlag.AlignBottom)
+        below = Wrapping(self.verdict, self.buttons)
+        below.setAlignment(self.buttons, Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         self._clear()
 

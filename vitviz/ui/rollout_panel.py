@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QHideEvent, QWheelEvent
-from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QSlider,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from vitviz.attention.values import Map
 from vitviz.render.overlay import Canvas
@@ -21,6 +31,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import KIND, Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State, Store
+from vitviz.ui.wrapping import Wrapping, narrow
 
 _LARGEST, _PLAY_MS = 400, 500
 FUSIONS = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
@@ -62,26 +73,7 @@ class RolloutPanel(LazyPanel):
         self.large = _button("Show large", "Make rollout the method of the map")
         self.large.setCheckable(True)
         self._timer = QTimer(self, interval=_PLAY_MS)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(6, 6, 6, 6)
-        grid.setSpacing(4)
-        grid.addWidget(self.title, 0, 0, 1, 2)
-        grid.addWidget(self.view, 1, 0, 1, 2)
-        grid.addWidget(self.bar, 1, 2)
-        grid.addWidget(self.last_text, 2, 0)
-        grid.addWidget(self.last, 2, 1)
-        grid.addWidget(self.play, 2, 2)
-        grid.addWidget(self.first, 3, 0)
-        grid.addWidget(self.fusion, 3, 1, 1, 2)
-        grid.addWidget(self.residual, 4, 0)
-        grid.addWidget(self.variant, 4, 1, 1, 2)
-        grid.addWidget(self.discard, 5, 0)
-        grid.addWidget(self.large, 5, 1, 1, 2)
-        for box in (self.fusion, self.variant):
-            box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(8)
-        grid.setRowStretch(1, 1)
-        grid.setColumnStretch(1, 1)
+        self._lay_out()
         self.last.valueChanged.connect(lambda value: store.update(last_layer=value))
         self.play.toggled.connect(lambda on: self._timer.start() if on else self._timer.stop())
         self.large.clicked.connect(lambda on: store.update(method="rollout" if on else "attention"))
@@ -92,6 +84,24 @@ class RolloutPanel(LazyPanel):
         pane.maps_changed.connect(lambda _: self.touch())
         pane.restyled.connect(lambda _: self.draw())
         self._follow(store.state)
+
+    def _lay_out(self) -> None:
+        for box in (self.fusion, self.variant):
+            narrow(box)
+        spins: tuple[QAbstractSpinBox, ...] = self.first, self.residual, self.discard
+        for spin in spins:  # so that what stands beside them begins at one line
+            spin.setFixedWidth(max(each.sizeHint().width() for each in spins))
+        picture = QHBoxLayout()
+        picture.addWidget(self.view, 1)
+        picture.addWidget(self.bar)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(4)
+        layout.addWidget(self.title)
+        layout.addLayout(picture, 1)
+        layout.addLayout(Wrapping(self.last_text, self.last, self.play))
+        for spin, beside in zip(spins, (self.fusion, self.variant, self.large), strict=True):
+            layout.addLayout(Wrapping(spin, beside, spacing=4))
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:

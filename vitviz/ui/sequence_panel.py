@@ -27,6 +27,7 @@ from vitviz.ui.settings import Settings
 from vitviz.ui.store import State
 from vitviz.ui.strip import Strip
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
+from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.embeddings.pixels import PatchTokens
@@ -81,9 +82,8 @@ class SequencePanel(LazyPanel):
         one = QHBoxLayout()
         one.addWidget(self.patch, 0, Qt.AlignmentFlag.AlignVCenter)
         one.addLayout(strips, 1)
-        below = QHBoxLayout()
-        below.addWidget(self.note, 1)
-        below.addWidget(self.buttons, 0, Qt.AlignmentFlag.AlignBottom)
+        below = Wrapping(self.note, self.buttons)
+        below.setAlignment(self.buttons, Qt.AlignmentFlag.AlignBottom)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.count)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QTabWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.errors import VitvizError
 from vitviz.render.titles import layer_text
@@ -21,6 +21,7 @@ from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State
+from vitviz.ui.wrapping import Wrapping, narrow
 
 _SHORT = {
     "distance_vit_px": "distance (ViT), px",
@@ -47,8 +48,7 @@ class StatisticsPanel(LazyPanel):
         self.quantity.setToolTip("The number of each head that is plotted")
         self.quantity.setAccessibleName("Number of each head")
         self.quantity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.quantity.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.quantity.setMinimumContentsLength(20)
+        narrow(self.quantity)
         self.sort = QCheckBox("Sort the atlas by it")
         self.sort.setToolTip("Order the heads of every row of the atlas by this number, the smallest at the left")
         self.picture = _button("This picture", "The numbers of the picture that is shown")
@@ -62,17 +62,11 @@ class StatisticsPanel(LazyPanel):
         self.tabs.addTab(self.table, "Table")
         self.note = plain_label(wrap=True)
         self.reading = plain_label(wrap=True)
-        # Two rows, so that the docks leave room for panes in a small window.
-        rows = QHBoxLayout(), QHBoxLayout()
-        for row, left, right in ((rows[0], self.picture, self.folder), (rows[1], self.sort, self.export)):
-            row.addWidget(left)
-            row.addStretch(1)
-            row.addWidget(right)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.quantity)
-        for row in rows:
-            layout.addLayout(row)
+        layout.addLayout(Wrapping(self.picture, self.folder))
+        layout.addLayout(Wrapping(self.sort, self.export))
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.reading)
         layout.addWidget(self.note)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from vitviz.render.sequence import token_name
+from vitviz.ui.wrapping import Wrapping
 
 
 class TokenChips(QWidget):
@@ -19,9 +20,7 @@ class TokenChips(QWidget):
         super().__init__(parent)
         self._tip = tip
         self.buttons: dict[str, QToolButton] = {}
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(4)
+        self._row = Wrapping(parent=self, spacing=4)
 
     def show_tokens(self, tokens: Sequence[str]) -> None:
         """Show other tokens."""

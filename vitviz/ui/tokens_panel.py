@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QSlider, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Map, Place
 from vitviz.errors import AttentionError
@@ -23,6 +23,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.store import State
+from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.attention.token_features import Components, Features
@@ -60,10 +61,7 @@ class TokensPanel(LazyPanel):
         self.below = QCheckBox("Other side")
         self.below.setToolTip("The foreground is where the first component lies below: its sign means nothing")
         self._options = QWidget()
-        row = QHBoxLayout(self._options)
-        row.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.foreground, self.threshold, self.below):
-            row.addWidget(widget)
+        Wrapping(self.foreground, self.threshold, self.below, parent=self._options)
         self.view = PictureView(self)
         self.view.setAccessibleName("The tokens over the picture")
         self.bar = ColorBar(self)

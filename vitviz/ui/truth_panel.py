@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QVBoxLayout
 
 from vitviz.ui.asked_panel import AskedPanel, Form, choice
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.truth_sheet import TruthSheet
+from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.attention.curves import Faithfulness
@@ -53,16 +54,10 @@ class TruthPanel(AskedPanel[Judged]):
         self.plots, self.table = self.sheet.plots, self.sheet.table
         self.removal = choice(REMOVALS, "What a patch becomes that is taken away")
         self.score = choice(SCORES, "What the curves are of")
-        first, second = QHBoxLayout(), QHBoxLayout()
-        first.addWidget(self.target, 1)
-        first.addWidget(self.run)
-        second.addWidget(self.removal, 1)
-        second.addWidget(self.score, 1)
-        second.addWidget(self.save)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(first)
-        layout.addLayout(second)
+        layout.addLayout(Wrapping(self.target, self.run))
+        layout.addLayout(Wrapping(self.removal, self.score, self.save))
         layout.addWidget(self.progress)
         layout.addWidget(self.sheet, 1)
         layout.addWidget(self.caption)
