@@ -6,13 +6,16 @@ import json
 import shutil
 
 import pytest
+import torch
 from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitviz import cli
+from vitviz.attention.threads import with_threads
 from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError
+from vitviz.render import reading
 from vitviz.render.reading import MAX_BYTES, read_recipe
 
 
@@ -58,6 +61,23 @@ def test_figure_made_again_from_its_recipe_has_the_same_bytes(tmp_path, made, op
     for content in recipes:
         content["made"] = content["made"]["sha256"]  # the first also says that it was one of several asked for
     assert recipes[0] == recipes[1]
+
+
+def test_figure_is_made_again_with_as_many_threads_as_then(tmp_path, made, monkeypatch):
+    with with_threads(3):
+        assert run(*made[:2], tmp_path / "a", "--format", "npz") == 0
+    (figure,) = (tmp_path / "a").glob("*.npz")
+    recipe = figure.with_name(figure.name + ".json")
+    assert json.loads(recipe.read_text())["run"]["threads"] == 3
+    threads = []
+    real = reading.traces
+    monkeypatch.setattr(reading, "traces", lambda *given: (threads.append(torch.get_num_threads()), real(*given))[1])
+    for now in (1, 2):
+        with with_threads(now):
+            assert again(recipe, tmp_path / "b") == 0
+            assert torch.get_num_threads() == now
+    assert threads == [3, 3]
+    assert (tmp_path / "b" / figure.name).read_bytes() == figure.read_bytes()
 
 
 def test_sidecar_says_picture_model_selection_style_limits_values_and_versions(made):
@@ -191,6 +211,7 @@ WRONG = [
     (("model", "options"), {"architecture": 5}),
     (("model", "options"), {"image_size": 2.5}),
     (("model", "sha256"), 3),
+    *((("run", key), value) for key in ("batch", "threads") for value in (0, -1, 2.0, "many", True, None, 10**6)),
 ]
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vitviz.attention.ablation import head_ablation
+from vitviz.attention.lanes import Lanes, in_order
 from vitviz.attention.statistics import head_statistics
 from vitviz.attention.tables import quantities
 from vitviz.attention.trace import trace
@@ -23,7 +23,6 @@ from vitviz.models.loading import load_model
 from vitviz.models.model import Model
 
 Row = dict[str, Any]
-_AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,14 @@ def rows_of(model: Model, image: Image, *, ablation: bool = False) -> list[Row]:
 
 
 def over(model: Model, pictures: Sequence[Path], *, ablation: bool = False) -> Iterator[Found]:
-    """The rows of each picture in turn; pictures are read while the model runs. A failure never stops the rest."""
-    with ThreadPoolExecutor(2, "vitviz-reader") as readers:
-        reading = deque(readers.submit(read_image, path) for path in pictures[:_AHEAD])
-        for index in range(len(pictures)):
-            image = reading.popleft()
-            if index + _AHEAD < len(pictures):
-                reading.append(readers.submit(read_image, pictures[index + _AHEAD]))
-            yield _found(model, index, image.result, ablation)
+    """The rows of each picture, in order; several are looked at together. A failure never stops the rest."""
+    with Lanes(model, len(pictures)) as lanes:
+
+        def look(item: tuple[int, Path]) -> Future[Found]:
+            index, path = item
+            return lanes.submit(lambda own: _found(own, index, lambda: read_image(path), ablation))
+
+        yield from in_order(look, enumerate(pictures), lanes.count)
 
 
 def _found(model: Model, index: int, image: Callable[[], Image], ablation: bool) -> Found:

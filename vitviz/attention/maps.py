@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from vitviz.attention.layer import Layer
+from vitviz.attention.threads import with_threads
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Direction, Head, HeadMaps, Map, Place, Query, Selection, query_of
 from vitviz.errors import AttentionError
@@ -126,19 +127,10 @@ def cost(trace: Trace, query: Query | None = None, direction: Direction = "from"
     return total
 
 
-@contextmanager
-def quick_threads(work: float) -> Iterator[None]:
+def quick_threads(work: float) -> AbstractContextManager[None]:
     """One thread for work of few multiplications."""
     # Waking the other threads for a row costs more than the row, and tens of milliseconds where the machine is busy.
-    threads = torch.get_num_threads()
-    if work > _QUICK or threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    return with_threads(None if work > _QUICK else 1)
 
 
 def tokens_of(trace: Trace) -> tuple[str, ...]:

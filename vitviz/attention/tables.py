@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from vitviz.attention.lanes import Lanes, in_order
 from vitviz.attention.statistics import HeadStatistics, Progress, head_statistics
 from vitviz.attention.trace import trace
 from vitviz.errors import AttentionError, Cancelled, VitvizError
@@ -142,21 +144,32 @@ def statistics_over(
     Raises ImageError for a file that is no picture, AttentionError for an empty list or where every picture failed.
     """
     mean = Mean()
-    for number, path in enumerate(pictures):
-        if cancel():
-            raise Cancelled("The head statistics were cancelled.")
-        progress(number / len(pictures), f"{path.name} ({number + 1} of {len(pictures)})")
-        try:
-            mean.add(head_statistics(trace(model, read_image(path), cancel=cancel), cancel=cancel))
-        except Cancelled:
-            raise
-        except VitvizError as error:
-            if failed is None:
-                raise
-            failed(path, error)
+    with Lanes(model, len(pictures), cancel=cancel) as lanes:
+
+        def look(path: Path) -> Future[HeadStatistics | VitvizError]:
+            return lanes.submit(lambda own: _looked(own, path, lanes.cancelled))
+
+        looked = in_order(look, pictures, lanes.count)
+        for number, path in enumerate(pictures):
+            progress(number / len(pictures), f"{path.name} ({number + 1} of {len(pictures)})")
+            if isinstance(found := next(looked), HeadStatistics):
+                mean.add(found)
+            elif failed is None:
+                raise found
+            else:
+                failed(path, found)
     if pictures and not len(mean):
         raise AttentionError("No picture could be looked at, so there is no mean.")
     return mean.result()
+
+
+def _looked(model: Model, path: Path, cancel: Callable[[], bool]) -> HeadStatistics | VitvizError:
+    try:
+        return head_statistics(trace(model, read_image(path), cancel=cancel), cancel=cancel)
+    except Cancelled:
+        raise
+    except VitvizError as error:
+        return error
 
 
 def _arrays(found: HeadStatistics) -> dict[str, np.ndarray]:

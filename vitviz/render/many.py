@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from vitviz.attention.batches import traces
+from vitviz.attention.lanes import Lanes, in_order
 from vitviz.errors import Cancelled, FileError, VitvizError
 from vitviz.images import Image, read_image
 from vitviz.render.codec import to_json
 from vitviz.render.compose import empty_words
 from vitviz.render.folders import Item
 from vitviz.render.plan import Plan, Seen
+from vitviz.render.product import Run
 from vitviz.render.recipe import Prepared, prepare
 from vitviz.render.resuming import Made, digest_of, free_path, is_done, key_of, made_in
 
@@ -99,34 +102,25 @@ def export_many(
     with (
         ThreadPoolExecutor(_READERS, "vitviz-reader") as readers,
         ThreadPoolExecutor(_WRITERS, "vitviz-writer") as writers,
+        Lanes(model, len(items), batch=job.batch, cancel=cancel) as lanes,
     ):
-        reading: deque[Future[_Read]] = deque()
-        writing: deque[Future[Outcome]] = deque()
-        coming = iter(items)
-        ready: list[_Read] = []
-        try:
-            while True:
-                while len(reading) < job.batch + _AHEAD and (item := next(coming, None)) is not None:
-                    reading.append(readers.submit(_read, model, item, job, done))
-                if not reading and not ready:
-                    break
-                if reading:
-                    ready.append(reading.popleft().result())
-                if len(ready) >= job.batch or not reading:
-                    seen = _seen(model, ready, job, cancel)
-                    writing += [writers.submit(_write, each, job, owners) for each in seen]
-                    ready = []
-                # Bounded: pictures and maps that wait to be written take memory.
-                while writing and (writing[0].done() or len(writing) > job.batch + _AHEAD):
-                    yield writing.popleft().result()
-                if cancel():
-                    raise Cancelled("The export was cancelled.")
-        except BaseException:
-            for future in reading:
-                future.cancel()
-            raise
-        while writing:
-            yield writing.popleft().result()
+        # Bounded at every step: pictures and maps that wait for the next one take memory.
+        read = in_order(lambda item: readers.submit(_read, model, item, job, done), items, job.batch + _AHEAD)
+        seen = in_order(
+            lambda group: lanes.submit(lambda own: _seen(own, group, job, lanes.cancelled)),
+            _groups(read, job.batch),
+            lanes.count,
+        )
+        each_seen = (ready for group in seen for ready in group)
+        for outcome in in_order(lambda ready: writers.submit(_write, ready, job, owners), each_seen, _AHEAD):
+            yield outcome
+            if cancel():
+                raise Cancelled("The export was cancelled.")
+
+
+def _groups(read: Iterator[_Read], size: int) -> Iterator[list[_Read]]:
+    while group := list(islice(read, size)):
+        yield group
 
 
 def _read(model: Model, item: Item, job: Job, done: dict[str, list[Made]]) -> _Read:
@@ -145,7 +139,7 @@ def _read(model: Model, item: Item, job: Job, done: dict[str, list[Made]]) -> _R
 
 
 def _seen(model: Model, ready: list[_Read], job: Job, cancel: Callable[[], bool]) -> list[_Ready]:
-    """In the caller's thread: the model, and all that needs torch."""
+    """In a lane: the model, and all that is computed."""
     good = [each for each in ready if each.image is not None and each.view is not None]
     found = _traced(model, good, job, cancel) if good else {}
     return [found.get(id(each)) or _Ready(each, problem=each.problem) for each in ready]
@@ -177,7 +171,8 @@ class _Ready:
 def _prepared(read: _Read, seen: Seen, job: Job, batch: int) -> _Ready:
     try:
         seen = job.altered(seen)
-        files = [prepare(plan, seen, batch=batch, stem=read.item.stem) for plan in job.plans(seen)]
+        run = Run(batch, torch.get_num_threads() if seen.model.device.name == "cpu" else None)
+        files = [prepare(plan, seen, run=run, stem=read.item.stem) for plan in job.plans(seen)]
     except Cancelled:
         raise
     except Exception as error:  # noqa: BLE001  whatever a picture does, the others are exported

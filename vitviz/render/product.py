@@ -6,7 +6,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
@@ -84,9 +84,23 @@ def model_of(model: Model) -> dict[str, Any]:
     return {**model.identity, "source": named, "assumptions": [to_json(finding) for finding in assumed]}
 
 
-def run_of(model: Model) -> dict[str, Any]:
-    """Where a model ran, and in what precision."""
-    return {"device": model.device.name, "precision": model.precision}
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What else the last digits of a pass depend on.
+
+    Attributes:
+        batch: how many pictures went through the model together.
+        threads: that torch computed with, None where that is not known.
+    """
+
+    batch: int = 1
+    threads: int | None = None
+
+
+def run_of(model: Model, run: Run | None = None) -> dict[str, Any]:
+    """Where a model ran, in what precision, and how."""
+    where = {"device": model.device.name, "precision": model.precision}
+    return where if run is None else where | {k: v for k, v in asdict(run).items() if v is not None}
 
 
 def versions() -> dict[str, str]:

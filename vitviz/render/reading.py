@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vitviz.attention.batches import traces
+from vitviz.attention.threads import with_threads
 from vitviz.attention.trace import Trace, trace
 from vitviz.attention.values import Ablation
 from vitviz.errors import FileError
@@ -21,7 +22,7 @@ from vitviz.render.comparison_recipe import ComparisonRecipe
 from vitviz.render.figure import Figure
 from vitviz.render.plan import Plan, Seen
 from vitviz.render.png import text_in
-from vitviz.render.product import Product, sidecar_of, text_of
+from vitviz.render.product import Product, Run, sidecar_of, text_of
 from vitviz.render.recipe import FORMAT, VERSION, produce
 from vitviz.render.studies import STUDIES
 from vitviz.render.studies.making import produce_study
@@ -40,27 +41,28 @@ class FigureRecipe(Recipe):
     Attributes:
         plan: what is to be made.
         ablation: the heads that were switched off.
+        run: how the picture went through the model, which is how it does again.
     """
 
     plan: Plan | StudyPlan
     ablation: Ablation
-
-    @property
-    def batch(self) -> int:
-        """How many pictures went through the model together."""
-        return int(self.content.get("run", {}).get("batch", 1))
+    run: Run
 
     def produce(self, image: Image | None, models: Sequence[Model]) -> Product:
-        plan, (model,) = self.plan, models
+        # Another size of batch or number of threads may round otherwise in the last digit.
+        with with_threads(self.run.threads):
+            return self._produce(image, *models)
+
+    def _produce(self, image: Image | None, model: Model) -> Product:
+        plan = self.plan
         if isinstance(plan, Plan):
             assert image is not None
-            return produce(plan, Seen(image, model, self._trace(model, image)), batch=self.batch)
+            return produce(plan, Seen(image, model, self._trace(model, image)), run=self.run)
         traced = self._trace(model, image) if image is not None and plan.study.needs == "trace" else None
         return produce_study(plan, Subject(model, image, traced))
 
     def _trace(self, model: Model, image: Image) -> Trace:
-        # With as many beside it as then: another size of batch may round otherwise in the last digit.
-        plain = traces(model, [image] * self.batch)[0]
+        plain = traces(model, [image] * self.run.batch)[0]
         return trace(model, image, ablation=self.ablation, plain=plain) if self.ablation else plain
 
 
@@ -140,11 +142,15 @@ def _of_figure(path: Path, content: dict[str, Any]) -> FigureRecipe:
     if (content["picture"] is None) != (isinstance(plan, StudyPlan) and plan.study.needs == "model"):
         raise ValueError("it has a picture that it does not need, or needs one that it does not have")
     of(content.get("values", {}), dict)
-    batch = content.get("run", {}).get("batch", 1)
-    if not isinstance(batch, int) or isinstance(batch, bool) or not 1 <= batch <= 4096:
-        raise ValueError("its batch is no number of pictures")
-    models = (model_in(path, content["model"]),)
-    return FigureRecipe(content, path, models, plan, from_json(Ablation, content.get("ablation", {})))
+    models, ablation = (model_in(path, content["model"]),), from_json(Ablation, content.get("ablation", {}))
+    return FigureRecipe(content, path, models, plan, ablation, _run(content.get("run", {})))
+
+
+def _run(given: dict[str, Any]) -> Run:
+    for key, most in (("batch", 4096), ("threads", 256)):
+        if not 1 <= of(given.get(key, 1), int) <= most:
+            raise ValueError(f"its {key} is no number from 1 to {most}")
+    return Run(given.get("batch", 1), given.get("threads"))
 
 
 def _of_maps(content: dict[str, Any]) -> Plan:

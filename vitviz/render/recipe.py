@@ -17,9 +17,10 @@ from vitviz.render.codec import canonical, to_json
 from vitviz.render.compose import Tile
 from vitviz.render.making import limits_for, make, map_for, tiles_of
 from vitviz.render.plan import Plan, Seen, settled
-from vitviz.render.product import Product, model_of, picture_of, published, run_of, text_of, versions
+from vitviz.render.product import Product, Run, model_of, picture_of, published, run_of, text_of, versions
 
 FORMAT, VERSION = "vitviz figure", 2
+_ALONE = Run()
 _LABEL = 40  # bytes of a label in a name of a file
 
 
@@ -46,13 +47,13 @@ class Prepared:
 
 
 def prepare(
-    plan: Plan, seen: Seen, *, shown: Map | None = None, maps: HeadMaps | None = None, batch: int = 1, stem: str = ""
+    plan: Plan, seen: Seen, *, shown: Map | None = None, maps: HeadMaps | None = None, run: Run = _ALONE, stem: str = ""
 ) -> Prepared:
     """Take all maps of a plan from the trace.
 
     Args:
         shown, maps: the map of the plan's selection and all maps of its query, where they are there already.
-        batch: how many pictures went through the model together with this one.
+        run: how the picture went through the model.
         stem: what the file's name begins with; the picture's name where empty.
     """
     shown = map_for(seen, plan.selection, maps) if shown is None else shown
@@ -60,17 +61,17 @@ def prepare(
     assert isinstance(plan.style.limits, tuple) or plan.over != "map"
     single = plan.over == "map" and isinstance(plan.style.limits, tuple)
     tiles = [Tile(shown, "", plan.style.limits)] if single else tiles_of(plan, seen)  # type: ignore[arg-type]
-    return Prepared(plan, seen, tiles, recipe_of(plan, seen, shown, batch), name_of(shown, plan, seen, stem))
+    return Prepared(plan, seen, tiles, recipe_of(plan, seen, shown, run), name_of(shown, plan, seen, stem))
 
 
 def produce(
-    plan: Plan, seen: Seen, *, shown: Map | None = None, maps: HeadMaps | None = None, batch: int = 1
+    plan: Plan, seen: Seen, *, shown: Map | None = None, maps: HeadMaps | None = None, run: Run = _ALONE
 ) -> Product:
     """`prepare`, then finish it: a file and its recipe; nothing is written."""
-    return prepare(plan, seen, shown=shown, maps=maps, batch=batch).finish()
+    return prepare(plan, seen, shown=shown, maps=maps, run=run).finish()
 
 
-def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, Any]:
+def recipe_of(plan: Plan, seen: Seen, shown: Map, run: Run = _ALONE) -> dict[str, Any]:
     """Picture, model, selection, style, figure, file, values and versions, as JSON values."""
     parts = to_json(plan)
     pinned = {"pinned": parts.pop("pinned")} if "pinned" in parts else {}
@@ -90,18 +91,18 @@ def recipe_of(plan: Plan, seen: Seen, shown: Map, batch: int = 1) -> dict[str, A
             "padding": shown.padding_mass,
         },
     }
-    return envelope(what, seen.model, seen.image, shown.ablation, batch)
+    return envelope(what, seen.model, seen.image, shown.ablation, run)
 
 
 def envelope(
-    what: Mapping[str, Any], model: Model, image: Image | None, ablation: Ablation | None = None, batch: int = 1
+    what: Mapping[str, Any], model: Model, image: Image | None, ablation: Ablation | None = None, run: Run = _ALONE
 ) -> dict[str, Any]:
     """The recipe of a file of one model: what it shows, `what`, and what that was made from and made with.
 
     Args:
         image: None where no picture has part in it.
         ablation: the heads that were off.
-        batch: how many pictures went through the model together.
+        run: how the picture went through the model.
     """
     return {
         "format": FORMAT,
@@ -110,7 +111,7 @@ def envelope(
         "model": model_of(model),
         **({"ablation": to_json(ablation)} if ablation else {}),
         **what,
-        "run": {**run_of(model), "batch": batch},
+        "run": run_of(model, run),
         "versions": versions(),
     }
 

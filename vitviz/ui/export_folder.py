@@ -104,7 +104,7 @@ class FolderExporter(QObject):
         def altered(seen: Seen) -> Seen:
             if not ablation:
                 return seen
-            return replace(seen, trace=trace(model, seen.image, ablation=ablation, plain=seen.trace))
+            return replace(seen, trace=trace(seen.model, seen.image, ablation=ablation, plain=seen.trace))
 
         def work(progress: Progress) -> Summary:
             progress(None, f"Looking for pictures in {pictures.name}")
