@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"vitviz: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("vitviz: Interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()

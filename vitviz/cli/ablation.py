@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.attention.ablation import changes_csv, head_ablation
     from vitviz.attention.classes import class_named
     from vitviz.attention.trace import trace
+    from vitviz.cli.progress import Steps
     from vitviz.images import read_image
 
     check_out(arguments.out)
@@ -42,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = load(arguments.model, arguments)
     seen = trace(model, image)
     target = class_named(seen, arguments.target)
-    changes = head_ablation(model, image, target, to=arguments.to, seen=seen)
+    with Steps() as told:
+        changes = head_ablation(model, image, target, to=arguments.to, seen=seen, progress=told)
     write_table(changes_csv(changes, seen, target, arguments.to), arguments.out)
     return 0
 

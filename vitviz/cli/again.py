@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def again(arguments: argparse.Namespace) -> int:
     """Make the file of a recipe again; the exit status is 1 where its bytes are not those of then."""
+    from vitviz.cli.progress import Steps
     from vitviz.models.loading import load_model
     from vitviz.render.product import differences
     from vitviz.render.reading import read_recipe
@@ -31,7 +32,8 @@ def again(arguments: argparse.Namespace) -> int:
             )
         wanted = [replace(wanted[0], source=arguments.model)]
     image = _picture(recipe, arguments)
-    models = [load_model(wish.source, **wish.options) for wish in wanted]
+    with Steps() as told:
+        models = [load_model(wish.source, **wish.options, progress=told) for wish in wanted]
     for each, model in zip(recipe.models, models, strict=True):
         each.check(model)
     product = recipe.produce(image, models)

@@ -71,9 +71,11 @@ def write_table(text: str, path: Path | None) -> None:
 
 def load(source: str, arguments: argparse.Namespace) -> Model:
     """The model that a command names, with its options."""
+    from vitviz.cli.progress import Steps
     from vitviz.models.loading import load_model
 
-    return load_model(source, **model_options(arguments))
+    with Steps() as told:
+        return load_model(source, **model_options(arguments), progress=told)
 
 
 def number_or(*words: str) -> Any:

@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, write the figure; the exit status."""
     from vitviz.attention.costs import measure_in_turns
+    from vitviz.cli.progress import Steps
     from vitviz.images import read_image
     from vitviz.render.comparison import notes_of, table_of
     from vitviz.render.comparison_recipe import KINDS, write_comparison
@@ -79,13 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.colormap, arguments.opacity, limits, "smooth" if arguments.smooth else "nearest",
         not arguments.no_outline, not arguments.no_window, arguments.partition,
     )  # fmt: skip
-    models = [_compared(image, source, options, arguments, style) for source, options in wishes]
-    if scale == "figure":
-        limits = min(each.limits[0] for each in models), max(each.limits[1] for each in models)
-        style, models = replace(style, limits=limits), [replace(each, limits=limits) for each in models]
-    costs = measure_in_turns(
-        [(each.seen.model, image, each.seen.trace) for each in models], runs=arguments.runs, progress=_Told()
-    )
+    with Steps() as told:
+        models = [_compared(image, source, options, arguments, style, told) for source, options in wishes]
+        if scale == "figure":
+            limits = min(each.limits[0] for each in models), max(each.limits[1] for each in models)
+            style, models = replace(style, limits=limits), [replace(each, limits=limits) for each in models]
+        traced = [(each.seen.model, image, each.seen.trace) for each in models]
+        costs = measure_in_turns(traced, runs=arguments.runs, progress=told)
     models = [replace(each, cost=cost) for each, cost in zip(models, costs, strict=True)]
     rows = [["", *(model.name for model in models)]]
     rows += [[row.name, *(cell.words for cell in row.cells)] for row in table_of(models)]
@@ -98,18 +99,6 @@ def run(arguments: argparse.Namespace) -> int:
         for path in write_comparison(arguments.out, models, style, figure):
             print(path)
     return 0
-
-
-class _Told:
-    """Prints what is being done, each step once."""
-
-    def __init__(self) -> None:
-        self._last = ""
-
-    def __call__(self, fraction: float | None, text: str) -> None:
-        if text != self._last:
-            self._last = text
-            print(text, file=sys.stderr)
 
 
 def _variants(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
@@ -126,7 +115,9 @@ def _variants(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]
     return variants
 
 
-def _compared(image: Any, source: str, options: dict[str, Any], arguments: argparse.Namespace, style: Any) -> Any:
+def _compared(
+    image: Any, source: str, options: dict[str, Any], arguments: argparse.Namespace, style: Any, told: Any
+) -> Any:
     from vitviz.attention.classes import class_named
     from vitviz.attention.trace import trace
     from vitviz.cli.figures import selection_of
@@ -135,8 +126,8 @@ def _compared(image: Any, source: str, options: dict[str, Any], arguments: argpa
     from vitviz.render.making import limits_for, map_for
     from vitviz.render.plan import Seen
 
-    model = load_model(source, **options)
-    seen = Seen(image, model, trace(model, image))
+    model = load_model(source, **options, progress=told)
+    seen = Seen(image, model, trace(model, image, progress=told))
     selection = selection_of(arguments, arguments.layer, arguments.head)
     if arguments.target is not None:
         selection = replace(selection, target=class_named(seen.trace, arguments.target))

@@ -9,7 +9,6 @@ from pathlib import Path
 from vitviz import __version__
 from vitviz.cli.arguments import check_out, load, many_arguments, model_options
 from vitviz.cli.failing import say_failed
-from vitviz.cli.progress import bar
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the table; the exit status: 1 if any picture failed."""
     from vitviz.atomic import write_bytes
     from vitviz.attention.dataset import over, over_ray
+    from vitviz.cli.progress import Pictures
     from vitviz.picture_files import picture_files
     from vitviz.render.parquet import parquet
 
@@ -43,10 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         found = over(load(arguments.model, arguments), pictures, ablation=arguments.ablation)
     rows, problems = [], []
-    for each in bar(len(pictures), found):
-        path = str(pictures[each.index])
-        rows += [{"path": path, **row} for row in each.rows]
-        problems += [each.problem] if each.problem else []
+    with Pictures(len(pictures)) as shown:
+        for each in found:
+            path = str(pictures[each.index])
+            rows += [{"path": path, **row} for row in each.rows]
+            problems += [each.problem] if each.problem else []
+            shown.failed = len(problems)
+            shown.update()
     status = say_failed(problems)
     if not rows:
         print("vitviz: No picture could be looked at, so no table was written.", file=sys.stderr)

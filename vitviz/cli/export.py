@@ -14,7 +14,6 @@ from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
 from vitviz.cli.failing import say_failed
 from vitviz.cli.figures import figure_arguments, idle_options, plan_of, selection_arguments, spread
-from vitviz.cli.progress import bar
 from vitviz.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -87,23 +86,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
     """Print the paths as they are written, a bar while that lasts, and what failed or was passed over at the end."""
-    from tqdm import tqdm
+    from vitviz.cli.progress import Pictures
 
     failed: list[Outcome] = []
     notes: list[str] = []
     skipped = done = replaced = 0
-    with bar(count) as shown:
+    with Pictures(count) as shown:
         try:
             for outcome in outcomes:
-                shown.update()
                 skipped += outcome.skipped
                 done += bool(outcome.written) and not outcome.problem
                 replaced += outcome.replaced
                 failed += [outcome] if outcome.problem else []
                 notes += [outcome.note] if outcome.note else []
+                shown.failed = len(failed)
+                (shown.pass_over if outcome.skipped else shown.update)()
                 for path in outcome.written:
-                    with tqdm.external_write_mode(file=sys.stdout):
-                        print(path, flush=True)
+                    shown.print(str(path))
         except (KeyboardInterrupt, Cancelled):
             shown.close()
             seen = done + skipped + len(failed)

@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.attention.contenders import contenders
     from vitviz.attention.faithfulness import faithfulness
     from vitviz.attention.trace import trace
+    from vitviz.cli.progress import Steps
     from vitviz.images import read_image
 
     check_out(arguments.out)
@@ -44,12 +45,15 @@ def run(arguments: argparse.Namespace) -> int:
     model = load(arguments.model, arguments)
     seen = without(trace(model, image), model, image, arguments)
     target = class_named(seen, arguments.target)
-    maps, gaps = contenders(model, image, seen, target)
+    with Steps() as told:
+        maps, gaps = contenders(model, image, seen, target, progress=told)
     for gap in gaps:
         print(f"vitviz: {gap}", file=sys.stderr)
-    found = faithfulness(
-        model, image, maps, target,
-        removal=arguments.removal, score=arguments.score, steps=arguments.steps, seeds=arguments.seeds, seen=seen,
-    )  # fmt: skip
+    with Steps() as told:
+        found = faithfulness(
+            model, image, maps, target,
+            removal=arguments.removal, score=arguments.score, steps=arguments.steps, seeds=arguments.seeds, seen=seen,
+            progress=told,
+        )  # fmt: skip
     write_table(found.csv(), arguments.out)
     return 0

@@ -26,19 +26,22 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Write the table; the exit status: 1 if any picture failed."""
     from vitviz.attention.tables import csv_text, statistics_over
+    from vitviz.cli.progress import Pictures
     from vitviz.picture_files import picture_files
 
     check_out(arguments.out)
     pictures = picture_files(arguments.pictures)
     model = load(arguments.model, arguments)
     problems: list[str] = []
+
+    def failed(path: Path, error: VitvizError) -> None:
+        problems.append(_with_name(path, error))
+        shown.failed = len(problems)
+
     try:
-        found = statistics_over(
-            model,
-            pictures,
-            progress=_say,
-            failed=(lambda path, error: problems.append(_with_name(path, error))) if len(pictures) > 1 else None,
-        )
+        with Pictures(len(pictures)) as shown:
+            found = statistics_over(model, pictures, progress=shown.reach, failed=failed if len(pictures) > 1 else None)
+            shown.reach(1.0, "")
     except AttentionError:
         # What every picture failed by says more than that they all did.
         say_failed(problems)
@@ -53,7 +56,3 @@ def run(arguments: argparse.Namespace) -> int:
 def _with_name(path: Path, error: VitvizError) -> str:
     text = str(error)
     return text if path.name in text else f"{path.name}: {text}"
-
-
-def _say(fraction: float | None, text: str) -> None:
-    print(f"{(fraction or 0.0):4.0%} {text}", file=sys.stderr)
