@@ -22,7 +22,6 @@ from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
 from vitviz.ui.steady_label import SteadyLabel
-from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.wrapping import Wrapping
 
@@ -60,7 +59,7 @@ class BiasPanel(LazyPanel):
         self.view.left.connect(lambda: self._say(None))
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self.touch)
-        pane.store.changed.connect(self._chosen)
+        self.watch(pane.store, "layer", "head")
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
         self._nothing("")
@@ -103,11 +102,6 @@ class BiasPanel(LazyPanel):
         if kind == KIND:
             self._asked = None
             self._nothing(str(error) if isinstance(error, VitvizError) else "The tables could not be read.")
-
-    @Slot(object, object)
-    def _chosen(self, old: State, new: State) -> None:
-        if (old.layer, old.head) != (new.layer, new.head):
-            self.touch()
 
     def _follow(self) -> None:
         """Show the layer and head that are chosen."""

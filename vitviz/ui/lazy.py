@@ -6,14 +6,20 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDockWidget, QWidget
 
+from vitviz.ui.store import State, Store
+
 
 class LazyPanel(QWidget):
-    """Calls `refresh` after `touch`, at once where the panel can be seen, else when it is shown next."""
+    """Calls `refresh` after `touch`, at once where the panel can be seen, else when it is shown next.
+
+    After `watch` it does so, or `follow` where it can be seen, whenever one of the watched fields is another.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._stale = False
         self._holder: QDockWidget | None = None
+        self._watched: tuple[str, ...] = ()
 
     def is_seen(self) -> bool:
         """Whether the panel is on the screen, and not behind the tab of another."""
@@ -33,6 +39,24 @@ class LazyPanel(QWidget):
     def refresh(self) -> None:
         """Show what is true now; for the panels to fill in."""
         raise NotImplementedError
+
+    def watch(self, store: Store, *fields: str) -> None:
+        """Follow these fields of a state; others, as hovering changes many, cost nothing."""
+        self._watched = fields
+        store.changed.connect(self._changed)
+
+    def follow(self) -> None:
+        """A watched field is another, and the panel can be seen; panels that need not refresh all do less."""
+        self.touch()
+
+    @Slot(object, object)
+    def _changed(self, old: State, new: State) -> None:
+        if all(getattr(old, name) == getattr(new, name) for name in self._watched):
+            return
+        if self.is_seen():
+            self.follow()
+        else:
+            self._stale = True
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

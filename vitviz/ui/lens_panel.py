@@ -21,7 +21,6 @@ from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.store import State
 
 if TYPE_CHECKING:
     from vitviz.attention.lens import LayerLens, LogitLens
@@ -77,7 +76,7 @@ class LensPanel(LazyPanel):
         self._job.cancelled.connect(self._cancelled)
         self.plot.hide()
         pane.traced.connect(self._traced)
-        pane.store.changed.connect(self._chosen)
+        self.watch(pane.store, "layer", "style")
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """Around the picture, and of the plot."""
@@ -95,11 +94,6 @@ class LensPanel(LazyPanel):
         self._asked, self.found, self._canvas, self.classes = False, None, None, []
         self._clear("")
         self.touch()
-
-    @Slot(object, object)
-    def _chosen(self, old: State, new: State) -> None:
-        if (old.layer, old.style) != (new.layer, new.style):
-            self.touch()
 
     def refresh(self) -> None:
         """Read what is not read yet, else draw the chosen layer."""

@@ -23,7 +23,6 @@ from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.store import State
 from vitviz.ui.wrapping import Wrapping
 
 KIND = "methods side by side"
@@ -72,7 +71,7 @@ class MethodsPanel(LazyPanel):
             side.chosen.connect(self.touch)
         pane.traced.connect(self._traced)
         pane.restyled.connect(lambda _: self._draw_all())
-        self._store.changed.connect(self._changed)
+        self.watch(self._store, "layer", "head", "query", "target", "options")
         self._job.finished.connect(self._finished)
 
     def _tile(self, name: Method) -> QToolButton:
@@ -138,12 +137,6 @@ class MethodsPanel(LazyPanel):
         for side in (self.left, self.right):
             side.targets.offer(opened.trace)
         self.touch()
-
-    @Slot(object, object)
-    def _changed(self, old: State, new: State) -> None:
-        fields = ("layer", "head", "query", "target", "options")
-        if any(getattr(old, name) != getattr(new, name) for name in fields):
-            self.touch()
 
     def refresh(self) -> None:
         """Draw what is known, and ask for the next map that is not."""

@@ -25,7 +25,6 @@ from vitviz.ui.position_grid import reading
 from vitviz.ui.position_pictures import PositionPictures
 from vitviz.ui.settings import Settings
 from vitviz.ui.steady_label import SteadyLabel
-from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.wrapping import Wrapping
 
@@ -75,7 +74,7 @@ class PositionsPanel(LazyPanel):
         self.chips.chosen.connect(self._chip_clicked)
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._redraw)
-        pane.store.changed.connect(self._changed)
+        self.watch(pane.store, "effective_query", "layer", "head")
         worker.finished.connect(self._finished)
         self.set_colors(QColor("#1b1b1b"), QColor("#e4e4e4"))
 
@@ -107,7 +106,7 @@ class PositionsPanel(LazyPanel):
             return
         if self._opened is not None and self._opened.model is opened.model:
             self._opened = opened
-            self._follow()
+            self.follow()
             self._redraw()
             return
         self._opened = opened
@@ -162,21 +161,14 @@ class PositionsPanel(LazyPanel):
         self._grid = self._link.over(shown.grid)
         self.pictures.set_shape(shown.grid)
         self._position = rows // 2, cols // 2
-        self._follow()
+        self.follow()
 
     @Slot(str, bool)
     def _chip_clicked(self, token: str, on: bool) -> None:
         self._pane.store.update(query=token if on else None)
-        self._follow()
+        self.follow()
 
-    @Slot(object, object)
-    def _changed(self, old: State, new: State) -> None:
-        if not self.is_seen():
-            self._stale = True
-        elif (old.effective_query, old.layer, old.head) != (new.effective_query, new.layer, new.head):
-            self._follow()
-
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Show the query of the store; what has no position here leaves what is shown."""
         shown, state = self.shown, self._pane.store.state
         if shown is None:

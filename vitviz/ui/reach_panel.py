@@ -23,7 +23,6 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.settings import Settings
-from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.wrapping import Wrapping, narrow
 
@@ -87,7 +86,7 @@ class ReachPanel(LazyPanel):
         self.play.toggled.connect(self._play)
         self._timer.timeout.connect(self._step)
         pane.traced.connect(self.touch)
-        pane.store.changed.connect(self._changed)
+        self.watch(pane.store, "effective_query")
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
         self._nothing("Open a picture and a model")
@@ -140,11 +139,6 @@ class ReachPanel(LazyPanel):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self.play.setChecked(False)
-
-    @Slot(object, object)
-    def _changed(self, old: State, new: State) -> None:
-        if old.effective_query != new.effective_query:
-            self.touch()
 
     @Slot()
     def _chosen_way(self) -> None:

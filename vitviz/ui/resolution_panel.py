@@ -28,7 +28,6 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
 from vitviz.ui.settings import Settings
-from vitviz.ui.store import State
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.transfer_table import TIPS, TransferTable, verdict, without_row
 from vitviz.ui.wrapping import Wrapping
@@ -78,7 +77,7 @@ class ResolutionPanel(LazyPanel):
             view.left.connect(self._link.leave)
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._draw)
-        pane.store.changed.connect(self._changed)
+        self.watch(pane.store, "effective_query")
         worker.finished.connect(self._finished)
         worker.cancelled.connect(self._ended)
         worker.failed.connect(self._ended)
@@ -124,7 +123,7 @@ class ResolutionPanel(LazyPanel):
         """Offer sizes for another model; what was compared is another picture's or another model's."""
         opened = self._pane.opened
         if opened is None or opened is self._opened:
-            self._follow()
+            self.follow()
             return
         self._opened = opened
         self._clear()
@@ -198,16 +197,9 @@ class ResolutionPanel(LazyPanel):
             title.setText(title_of(each))
             view.set_cells(each.patches.shape[:2])
         self.table.show_transfers(self.found)
-        self._follow()
+        self.follow()
 
-    @Slot(object, object)
-    def _changed(self, old: State, new: State) -> None:
-        if not self.is_seen():
-            self._stale = True
-        elif old.effective_query != new.effective_query:
-            self._follow()
-
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Compare with the place of the query; a named token leaves the place that was shown."""
         query, opened = self._pane.store.state.effective_query, self._opened
         if isinstance(query, Place) and opened is not None:

@@ -24,7 +24,6 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
 from vitviz.ui.qimages import pixmap_of
 from vitviz.ui.settings import Settings
-from vitviz.ui.store import State
 from vitviz.ui.strip import Strip
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.wrapping import Wrapping
@@ -71,7 +70,7 @@ class SequencePanel(LazyPanel):
         self.view.left.connect(self._left)
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self.touch)
-        pane.store.changed.connect(self._changed)
+        self.watch(pane.store, "effective_query")
         worker.finished.connect(self._finished)
 
     def _lay_out(self) -> None:
@@ -106,7 +105,7 @@ class SequencePanel(LazyPanel):
         """Cut another picture, and run the network's first steps on it."""
         opened = self._pane.opened
         if opened is None or opened is self._opened:
-            self._follow()
+            self.follow()
             return
         self._opened, self.found, self.token = opened, None, None
         self._view_pixels = view_pixels(opened.image, opened.model.preprocessing)
@@ -124,7 +123,7 @@ class SequencePanel(LazyPanel):
                 return opened, None, str(error)
 
         self._worker.submit(KIND, work)
-        self._follow()
+        self.follow()
 
     def _cut(self, grid: Grid, prefix: tuple[str, ...]) -> None:
         from vitviz.render.cut import cut_pixels, cut_tiles
@@ -159,14 +158,7 @@ class SequencePanel(LazyPanel):
     def _grid(self) -> Grid | None:
         return self._opened.trace.layers[0].query_grid if self._opened is not None else None
 
-    @Slot(object, object)
-    def _changed(self, old: State, new: State) -> None:
-        if not self.is_seen():
-            self._stale = True
-        elif old.effective_query != new.effective_query:
-            self._follow()
-
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Show the token of the query; without one, what was shown last, the middle patch at first."""
         grid, opened = self._grid, self._opened
         if grid is None or opened is None:
@@ -251,7 +243,7 @@ class SequencePanel(LazyPanel):
     @Slot()
     def _left(self) -> None:
         self._link.leave()
-        self._follow()
+        self.follow()
 
     @Slot(object)
     def _clicked(self, place: Place) -> None:

@@ -20,7 +20,6 @@ from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
-from vitviz.ui.store import State
 from vitviz.ui.wrapping import Wrapping, narrow
 
 _SHORT = {
@@ -82,7 +81,7 @@ class StatisticsPanel(LazyPanel):
         self.numbers.changed.connect(self._found)
         self.numbers.told.connect(self.note.setText)
         pane.traced.connect(self._traced)
-        pane.store.changed.connect(self._chosen)
+        self.watch(pane.store, "layer", "head")
         self._enable()
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
@@ -174,15 +173,9 @@ class StatisticsPanel(LazyPanel):
     def _choose(self, layer: int, head: int) -> None:
         self._pane.store.update(layer=layer, head=head, method="attention")
 
-    @Slot(object, object)
-    def _chosen(self, old: State, new: State) -> None:
-        # Hovering changes the state as well, and what it is that is chosen in it must cost nothing then.
-        if (old.layer, old.head) == (new.layer, new.head):
-            return
-        if self.is_seen():
-            self._mark()
-        else:
-            self.touch()
+    def follow(self) -> None:
+        """Mark another head; nothing else depends on it."""
+        self._mark()
 
     def _mark(self) -> None:
         if self.numbers.found is not None:
