@@ -6,8 +6,8 @@ import traceback
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
 
 import pytest
-from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
-from PySide6.QtGui import QMouseEvent
+from mouse import move_mouse
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from vitviz import cli
@@ -15,10 +15,8 @@ from vitviz.ui.window import MainWindow
 
 
 @pytest.fixture(autouse=True)
-def config_dir(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.mktemp("config")
-    monkeypatch.setenv("VITVIZ_CONFIG_DIR", str(folder))
-    return folder
+def own_settings(config_dir):
+    """Every run begins with settings of its own."""
 
 
 def run(arguments, job):
@@ -45,24 +43,13 @@ def run(arguments, job):
     return status
 
 
-def hover(view, place):
-    at = QPointF(view.position_of(place).toPoint())
-    target = view.viewport()
-    none = Qt.MouseButton.NoButton
-    event = QMouseEvent(
-        QEvent.Type.MouseMove, at, target.mapToGlobal(at), none, none, Qt.KeyboardModifier.NoModifier
-    )  # fmt: skip
-    QApplication.sendEvent(target, event)
-    QApplication.processEvents()
-
-
 @pytest.fixture(name="run")
 def run_fixture():
     """`run` as a fixture."""
     return run
 
 
-@pytest.fixture(name="hover")
-def hover_fixture():
-    """`hover` as a fixture."""
-    return hover
+@pytest.fixture
+def hover():
+    """Move the mouse to a place of the picture in a view."""
+    return lambda view, place: move_mouse(view, view.position_of(place).toPoint())

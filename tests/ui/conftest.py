@@ -10,20 +10,12 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
 
 import pytest
 import shiboken6
+from mouse import move_mouse
 from pane_cases import settled
-from PySide6.QtCore import QCoreApplication, QEvent, QPointF, Qt, QTimer
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from vitviz.ui.jobs import THREAD_NAME, Worker
-
-
-@pytest.fixture(autouse=True)
-def config_dir(tmp_path_factory, monkeypatch):
-    """A configuration folder for this test alone."""
-    folder = tmp_path_factory.mktemp("config")
-    monkeypatch.setenv("VITVIZ_CONFIG_DIR", str(folder))
-    return folder
 
 
 def _top_levels():
@@ -125,6 +117,17 @@ def window(bare_window, opened):
 
 
 @pytest.fixture
+def in_front(window):
+    """Bring a dock to the front by its title."""
+
+    def show(title):
+        window.docks.show(title)
+        QApplication.processEvents()
+
+    return show
+
+
+@pytest.fixture
 def run_to_end(qtbot):
     """Press Run of a panel that computes when asked to, and wait for what comes of it."""
 
@@ -146,17 +149,6 @@ def swin(bare_window, tiny_swin, picture):
     bare_window.opener.opened.emit(Opened(Wish(picture, ModelWish("tiny")), picture, tiny_swin, trace))
     QApplication.processEvents()
     return bare_window
-
-
-def move_mouse(widget, position, buttons=Qt.MouseButton.NoButton):
-    """Move the mouse over a picture: QTest.mouseMove moves the one real cursor, which off screen arrives late."""
-    target, position = widget.viewport(), QPointF(position)
-    event = QMouseEvent(
-        QEvent.Type.MouseMove, position, target.mapToGlobal(position), Qt.MouseButton.NoButton, buttons,
-        Qt.KeyboardModifier.NoModifier,
-    )  # fmt: skip
-    QApplication.sendEvent(target, event)
-    QApplication.processEvents()
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """The panel of head ablation: run, cancel, read, click."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
 
 import vitviz
 from vitviz import Ablation
@@ -12,17 +13,16 @@ from vitviz.ui.ablation_panel import COLORMAP, colored
 
 
 @pytest.fixture
-def panel(window):
+def panel(window, in_front):
     """The panel on the screen, in front of the atlas."""
-    window.docks.show("Ablation")
-    QApplication.processEvents()
+    in_front("Ablation")
     return window.analysis.ablation
 
 
 @pytest.fixture
 def run(panel, run_to_end):
     """Press Run and wait for what comes of it."""
-    return lambda: run_to_end(panel)
+    return partial(run_to_end, panel)
 
 
 def test_run_shows_what_head_ablation_gives_for_the_chosen_class(panel, run, opened):

@@ -1,11 +1,11 @@
 """Panels that compute when asked to: what all of them do, through the real buttons of each."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
 
 import vitviz
 
@@ -16,18 +16,17 @@ PANELS = {
 
 
 @pytest.fixture(params=PANELS)
-def asked(request, window):
+def asked(request, window, in_front):
     """A panel on the screen, in front of the atlas, and the function that its Run calls."""
     title, worker = PANELS[request.param]
-    window.docks.show(title)
-    QApplication.processEvents()
+    in_front(title)
     return getattr(window.analysis, request.param), worker
 
 
 @pytest.fixture
 def run(asked, run_to_end):
     """Press Run and wait for the end."""
-    return lambda: run_to_end(asked[0])
+    return partial(run_to_end, asked[0])
 
 
 def test_cancel_by_its_button_and_by_the_status_bar_leaves_what_was_shown(qtbot, window, asked, run, monkeypatch):

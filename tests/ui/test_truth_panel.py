@@ -1,6 +1,7 @@
 """The panel "Is it true?": run, cancel, read, export."""
 
 import csv
+from functools import partial
 
 import numpy as np
 import PIL.Image
@@ -15,17 +16,16 @@ from vitviz.attention.curves import RANDOM
 
 
 @pytest.fixture
-def panel(window):
+def panel(window, in_front):
     """The panel on the screen, in front of the atlas."""
-    window.docks.show("Is it true?")
-    QApplication.processEvents()
+    in_front("Is it true?")
     return window.analysis.truth
 
 
 @pytest.fixture
 def run(panel, run_to_end):
     """Press Run and wait for what comes of it."""
-    return lambda: run_to_end(panel)
+    return partial(run_to_end, panel)
 
 
 def shown_rows(panel):

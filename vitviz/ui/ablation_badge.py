@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from vitviz.attention.values import Ablation
+from vitviz.ui.labels import plain_label
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 
@@ -21,12 +22,8 @@ class AblationBadge(QFrame):
         self._shown = Ablation()
         self.setObjectName("ablation-badge")
         self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.text = QLabel()
-        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        self.text = plain_label("", bold=True)
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        bold = self.text.font()
-        bold.setBold(True)
-        self.text.setFont(bold)
         self.reset = QToolButton()
         self.reset.setText("Reset")
         self.reset.setToolTip("Switch all heads on again (Ctrl+Shift+X)")

@@ -10,19 +10,19 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QRectF, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from vitviz.attention.values import AblateTo, Place
 from vitviz.render.style import color_table
 from vitviz.render.titles import layer_text
-from vitviz.ui.asked_panel import AskedPanel, Form, choice
+from vitviz.ui.asked_panel import AskedPanel, Form
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
-from vitviz.ui.marks import frame_item, set_frame
+from vitviz.ui.marks import frame_item, set_frame, text_item
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -63,21 +63,17 @@ class AblationPanel(AskedPanel[Changes]):
         )
         self._foreground = QColor("#e4e4e4")
         self._labels: list[pg.TextItem] = []
-        self.instead = choice(_INSTEAD, "What a head gives instead of its output")
+        self.instead = choice_box(_INSTEAD, "What a head gives instead of its output")
         self.view = PictureView(self)
         self.view.setAccessibleName("Change of the logit: rows are layers, columns are heads")
         self._frame = frame_item(self.view.box, (20, 20, 20), 2.5)
         self.bar = ColorBar(self)
-        middle = QHBoxLayout()
-        middle.addWidget(self.view, 1)
-        middle.addWidget(self.bar)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(Wrapping(self.target, self.run))
-        layout.addLayout(Wrapping(self.instead, self.save))
-        layout.addWidget(self.progress)
-        layout.addLayout(middle, 1)
-        layout.addWidget(self.caption)
+        chart = QWidget()
+        row = QHBoxLayout(chart)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.view, 1)
+        row.addWidget(self.bar)
+        self.lay_out([self.instead], chart)
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._say)
         self.view.clicked.connect(self._clicked)
@@ -154,10 +150,7 @@ class AblationPanel(AskedPanel[Changes]):
         self._write("layer", far, layers / 2, (0.5, 1.0), 90)
 
     def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> None:
-        item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)
-        item.setPos(x, y)
-        self.view.box.addItem(item, ignoreBounds=True)
-        self._labels.append(item)
+        self._labels.append(text_item(self.view.box, text, (x, y), anchor, self._foreground, angle))
 
     @Slot()
     def _mark(self) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.atomic import slug, write_bytes
 from vitviz.errors import FileError
@@ -20,6 +20,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.run_button import RunButton
 from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.targets import TargetBox
+from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -47,7 +48,7 @@ class Form(Generic[R]):
 
 
 class AskedPanel(QWidget, Generic[R]):
-    """Run, Cancel, progress, the class, a caption and Export, for a panel to place; it fills in the rest.
+    """Run, Cancel, progress, the class, a caption and Export; a panel fills in the rest, and has all laid out.
 
     `result` is what came of the last run, None once another trace is shown. `told(str)` with a word for the status bar.
     """
@@ -86,6 +87,18 @@ class AskedPanel(QWidget, Generic[R]):
         self.run.clicked.connect(self.toggle)
         self.run.done.connect(self._done)
         self.run.failed.connect(self.caption.setText)
+
+    def lay_out(self, choices: Sequence[QComboBox], content: QWidget) -> None:
+        """Class and Run above the panel's own choices and Export, then what was found, and what is said of it."""
+        for box in choices:
+            box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addLayout(Wrapping(self.target, self.run))
+        layout.addLayout(Wrapping(*choices, self.save))
+        layout.addWidget(self.progress)
+        layout.addWidget(content, 1)
+        layout.addWidget(self.caption)
 
     @abstractmethod
     def work(self, opened: Opened, target: int) -> Callable[[Progress], R]:

@@ -9,6 +9,7 @@ import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
 from vitviz.render.mosaic import Tiles
+from vitviz.ui.marks import text_item
 from vitviz.ui.picture_view import PictureView
 
 _GAP = 6.0  # screen pixels between a label and what is next to it
@@ -81,9 +82,7 @@ class AtlasLabels:
     def _add(
         self, kind: str, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0
     ) -> pg.TextItem:
-        item = pg.TextItem(text, color=self._color, anchor=anchor, angle=angle)
-        item.setPos(x, y)
-        self._view.box.addItem(item, ignoreBounds=True)
+        item = text_item(self._view.box, text, (x, y), anchor, self._color, angle)
         self._items.append((item, kind))
         return item
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from vitviz.render.mosaic import table
-from vitviz.ui.marks import frame_item, set_frame
+from vitviz.ui.marks import frame_item, set_frame, text_item
 from vitviz.ui.picture_view import PictureView
 
 _MARGIN = 44.0  # screen pixels at the left and top for a title and a line of numbers
@@ -97,10 +97,7 @@ class AxedView(PictureView):
         return marks[::every]
 
     def _write(self, text: str, x: float, y: float, anchor: tuple[float, float], angle: float = 0) -> None:
-        item = pg.TextItem(text, color=self._foreground, anchor=anchor, angle=angle)
-        item.setPos(x, y)
-        self.box.addItem(item, ignoreBounds=True)
-        self._labels.append(item)
+        self._labels.append(text_item(self.box, text, (x, y), anchor, self._foreground, angle))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -40,10 +40,7 @@ class BiasPanel(LazyPanel):
         self._tables: tuple[Any, dict[str, Any]] | None = None  # the model and its tables
         self._asked: Any = None
         self.table: BiasTable | None = None
-        self.title, self.reading = plain_label(wrap=True), SteadyLabel()  # its words change under the mouse
-        bold = self.title.font()
-        bold.setBold(True)
-        self.title.setFont(bold)
+        self.title, self.reading = plain_label(wrap=True, bold=True), SteadyLabel()  # its words change under the mouse
         self.view = BiasView(self)
         self.bar = ColorBar(self)
         self.buttons = StudyButtons(worker, settings, self._shown, "relative bias", self)

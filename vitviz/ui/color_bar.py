@@ -25,6 +25,10 @@ class ColorBar(QWidget):
         self.lying = False
         self.setAccessibleName("Colour bar")
 
+    def make_room_for_signs(self) -> None:
+        """Be as wide as the numbers of a scale of which half are negative."""
+        self.setFixedWidth(self.sizeHint().width() + self.fontMetrics().horizontalAdvance("--"))
+
     def show_scale(
         self, colormap: str, limits: tuple[float, float], note: str, quantity: str = "attention weight"
     ) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QColor, QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QLabel, QTabWidget, QWidget
+from PySide6.QtWidgets import QTabWidget, QWidget
 
 from vitviz.ui.cost_curve import CostCurve
 from vitviz.ui.cost_table import CostTable
 from vitviz.ui.costing import Costing
 from vitviz.ui.difference_view import DifferenceView
 from vitviz.ui.jobs import Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.pane_title import model_text, wish_text
 from vitviz.ui.panes import Panes
@@ -29,8 +30,7 @@ class CompareTabs(QTabWidget):
         self.addTab(self.view_curve, "Cost over resolution")
         self.differences = DifferenceView(panes, worker, self)
         self.addTab(self.differences, "Differences")
-        self.memory = QLabel()
-        self.memory.setTextFormat(Qt.TextFormat.PlainText)
+        self.memory = plain_label("")
         self.memory.setContentsMargins(0, 0, 8, 6)
         self.memory.setToolTip("Weights in memory; the oldest that no pane shows go where there are too many")
         self.setCornerWidget(self.memory)

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -28,6 +27,7 @@ from PySide6.QtWidgets import (
 
 from vitviz.models.names import architectures
 from vitviz.ui import files
+from vitviz.ui.labels import plain_label
 from vitviz.ui.network_dialog import described
 
 if TYPE_CHECKING:
@@ -125,10 +125,8 @@ class CorrectionDialog(QDialog):
         self.eps_line.setPlaceholderText("differs from norm to norm")
         self.labels_line = QLineEdit(placeholderText=f"{known.classes} names" if known.classes else "no names")
         self.own = QCheckBox("All as the model &has them")
-        self.trouble = QLabel()
-        self.trouble.setTextFormat(Qt.TextFormat.PlainText)
+        self.trouble = plain_label("", wrap=True)
         self.trouble.setText(trouble)
-        self.trouble.setWordWrap(True)
         self.trouble.setObjectName("trouble")
         self._fields = QWidget()
         self._fill(QFormLayout(self._fields))
@@ -185,9 +183,7 @@ class CorrectionDialog(QDialog):
     def _note(self, form: QFormLayout, text: str, title: str = "") -> None:
         if not text:
             return
-        label = QLabel(text)
-        label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setWordWrap(True)
+        label = plain_label(text, wrap=True)
         label.setMinimumWidth(400)  # a narrower one would be measured higher than it is shown
         label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         form.addRow(title, label)

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSplitter, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSplitter, QWidget
 
 from vitviz.errors import VitvizError
 from vitviz.render.difference import DIVERGING, blended
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.color_bar import ColorBar
-from vitviz.ui.head_pairs_view import HeadPairsView, plain_box
+from vitviz.ui.head_pairs_view import HeadPairsView
 from vitviz.ui.jobs import Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.pane_title import model_text
 from vitviz.ui.panes import Panes
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.wrapping import narrow
 
 if TYPE_CHECKING:
     from vitviz.attention.comparison import Difference
@@ -32,16 +35,16 @@ class DifferenceView(QWidget):
         self._panes = panes
         self.difference: Difference | None = None
         self.first, self.second = (
-            plain_box(text) for text in ("The map that is taken from", "The map that is taken away")
+            choice_box((), tip) for tip in ("The map that is taken from", "The map that is taken away")
         )
+        for box in (self.first, self.second):
+            box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            narrow(box, 6)
         self.view = PictureView(self)
         self.view.setAccessibleName("Difference of two maps over the picture")
         self.bar = ColorBar(self)
-        # Half of its numbers are negative.
-        self.bar.setFixedWidth(self.bar.sizeHint().width() + self.fontMetrics().horizontalAdvance("--"))
-        self.numbers = QLabel()
-        self.numbers.setTextFormat(Qt.TextFormat.PlainText)
-        self.numbers.setWordWrap(True)
+        self.bar.make_room_for_signs()
+        self.numbers = plain_label("", wrap=True)
         self.heads = HeadPairsView(worker, self)
         self.heads.chosen.connect(self._choose)
         left = QWidget()

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QHBoxLayout,
-    QLabel,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -22,6 +21,7 @@ from vitviz.render.plan import NUMBERS, Plan
 from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.export_choices import begun
 from vitviz.ui.export_form import ExportForm
+from vitviz.ui.labels import plain_label
 from vitviz.ui.qimages import pixmap_of
 
 if TYPE_CHECKING:
@@ -63,15 +63,12 @@ class ExportDialog(QDialog):
     def _make(self) -> None:
         self.subject = ElidedLabel()
         self.subject.setAccessibleName("What is exported")
-        self.picture = QLabel()
-        self.picture.setTextFormat(Qt.TextFormat.PlainText)
+        self.picture = plain_label("")
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.picture.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.picture.setMinimumSize(320, 240)
         self.picture.setAccessibleName("Preview of the file")
-        self.note = QLabel(" ")
-        self.note.setTextFormat(Qt.TextFormat.PlainText)
-        self.note.setWordWrap(True)
+        self.note = plain_label(wrap=True)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         self.export = self.buttons.addButton("Export…", QDialogButtonBox.ButtonRole.ActionRole)
         self.buttons.button(QDialogButtonBox.StandardButton.Close).setAutoDefault(False)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from vitviz.ui import files
 from vitviz.ui.export_choices import recalled
 from vitviz.ui.exporting import Exporter
 from vitviz.ui.jobs import Progress, Worker
-from vitviz.ui.messages import show_error
+from vitviz.ui.messages import message_box, show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
 
@@ -137,12 +137,7 @@ class FolderExporter(QObject):
             return
         self.told.emit(result.text)
         if result.problems:
-            box = QMessageBox(self._window)
-            box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            box.setIcon(QMessageBox.Icon.Warning)
-            box.setWindowTitle("Some pictures failed")
-            box.setTextFormat(Qt.TextFormat.PlainText)
-            box.setText(result.text)
+            box = message_box(self._window, "Some pictures failed", result.text, QMessageBox.Icon.Warning)
             box.setDetailedText("\n".join(result.problems))
             box.open()
         self.done.emit(result)

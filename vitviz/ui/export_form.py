@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout,
 
 from vitviz.render.figure import WIDTHS, Figure
 from vitviz.render.plan import MOVING, NUMBERS, Plan, scale_of
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.export_choices import FORMATS, OVERS, SCALES, SIZES, legal_overs
 
 
@@ -33,8 +34,8 @@ class ExportForm(QWidget):
         self._changed()
 
     def _make(self) -> None:
-        self.format, self.over, self.extent = _box(FORMATS), _box(OVERS), _box(SIZES)
-        self.colours = _box([each for each in SCALES if each[1] != "fixed" or self._plan.scale == "fixed"])
+        self.format, self.over, self.extent = choice_box(FORMATS), choice_box(OVERS), choice_box(SIZES)
+        self.colours = choice_box([each for each in SCALES if each[1] != "fixed" or self._plan.scale == "fixed"])
         self.width_box = _number(10, 1000, 1, " mm")
         self.scale = _number(0.05, 16, 2, " x")
         self.dpi = QSpinBox()
@@ -48,7 +49,7 @@ class ExportForm(QWidget):
         self.title.setPlaceholderText("none")
         self.label.setPlaceholderText("what the values are")
         self.bar, self.grid, self.labels = QCheckBox("Colour bar"), QCheckBox("Patch grid"), QCheckBox("Names of tiles")
-        self.theme = _box((("Light", "light"), ("Dark", "dark")))
+        self.theme = choice_box((("Light", "light"), ("Dark", "dark")))
         form = self._form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         self._rows: dict[str, QWidget] = {}
@@ -182,13 +183,6 @@ def _enable(box: QComboBox, legal: Sequence[str]) -> None:
     model: Any = box.model()
     for i in range(box.count()):
         model.item(i).setEnabled(box.itemData(i) in legal)
-
-
-def _box(choices: Sequence[tuple[str, str]]) -> QComboBox:
-    box = QComboBox()
-    for title, value in choices:
-        box.addItem(title, value)
-    return box
 
 
 def _number(low: float, high: float, digits: int, suffix: str) -> QDoubleSpinBox:

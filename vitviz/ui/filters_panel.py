@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QRectF, Qt, Slot
+from PySide6.QtCore import QRectF, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.render.mosaic import Tiles
 from vitviz.render.studies.filters import FilterStudy
 from vitviz.render.studies.study import Subject
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.marks import frame_item, set_frame
 from vitviz.ui.pane import Pane
@@ -42,15 +44,12 @@ class FiltersPanel(LazyPanel):
         self.components: Components | None = None
         self.tiles: Tiles | None = None
         self._background = QColor("#1b1b1b")
-        self.text, self.caption = QLabel(" "), QLabel(" ")
-        for label in (self.text, self.caption):
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setWordWrap(True)
-        self.choice = QComboBox()
-        self.choice.setAccessibleName("Components or all filters")
-        self.choice.setToolTip("What the tiles are: principal components over all filters, or the filters themselves")
-        for title, value in CHOICES:
-            self.choice.addItem(title, value)
+        self.text, self.caption = plain_label(wrap=True), plain_label(wrap=True)
+        self.choice = choice_box(
+            CHOICES,
+            "What the tiles are: principal components over all filters, or the filters themselves",
+            name="Components or all filters",
+        )
         self.view = PictureView(self)
         self.view.setAccessibleName("Patch embedding filters")
         self._frame = frame_item(self.view.box, (255, 80, 60), 2.0)

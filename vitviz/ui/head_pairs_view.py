@@ -9,10 +9,8 @@ import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QStandardItemModel
 from PySide6.QtWidgets import (
-    QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QStackedWidget,
     QToolButton,
@@ -21,17 +19,21 @@ from PySide6.QtWidgets import (
 
 from vitviz.attention.values import head_name
 from vitviz.render.titles import layer_text, query_text
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.newest import Newest
 from vitviz.ui.pair_map import PairMap
 from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.words import weight_text
+from vitviz.ui.wrapping import narrow
 
 if TYPE_CHECKING:
     from vitviz.attention.head_pairs import HeadPair, HeadPairs, Measure
 
 KIND = "heads of two"
+_OVER = (("of this query", False), ("mean over queries", True))
 _SETTLED_MS = 250  # heads are compared once the mouse rests
 DISTANCE, RANK, MATCH = "distance", "rank", "match"
 _WAYS = (
@@ -61,12 +63,10 @@ class HeadPairsView(QWidget):
         self.found: HeadPairs | None = None
         self._found_way = DISTANCE
         self._by_head: dict[tuple[int, int], HeadPair] = {}
-        self.way, self.over = plain_box("What is compared"), plain_box("For which queries")
-        for text, way, tip in _WAYS:
-            self.way.addItem(text, way)
-            self.way.setItemData(self.way.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.over.addItem("of this query", False)
-        self.over.addItem("mean over queries", True)
+        self.way, self.over = choice_box(_WAYS, "What is compared"), choice_box(_OVER, "For which queries")
+        for box in (self.way, self.over):
+            box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            narrow(box, 6)
         self.as_list = QToolButton()
         self.as_list.setText("List")
         self.as_list.setCheckable(True)
@@ -75,9 +75,7 @@ class HeadPairsView(QWidget):
         self.map, self.bar = PairMap(self), ColorBar(self)
         self.heads = QListWidget()
         self.heads.setAccessibleName("Heads of the two models")
-        self.caption = QLabel(" ")
-        self.caption.setTextFormat(Qt.TextFormat.PlainText)
-        self.caption.setWordWrap(True)
+        self.caption = plain_label(wrap=True)
         chart = QWidget()
         row = QHBoxLayout(chart)
         row.setContentsMargins(0, 0, 0, 0)
@@ -271,14 +269,3 @@ class HeadPairsView(QWidget):
     @Slot(object)
     def _choose_item(self, item: Any) -> None:
         self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
-
-
-def plain_box(tip: str) -> QComboBox:
-    """A box of choices that gives way to others."""
-    box = QComboBox()
-    box.setToolTip(tip)
-    box.setAccessibleName(tip)
-    box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    box.setMinimumContentsLength(6)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return box

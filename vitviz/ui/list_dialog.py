@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QListWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QListWidget, QVBoxLayout, QWidget
+
+from vitviz.ui.labels import plain_label
 
 T = TypeVar("T")
 
@@ -34,9 +36,7 @@ class ListDialog(QDialog, Generic[T]):
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._values = [value for _, value in choices]
-        words = QLabel(question)
-        words.setTextFormat(Qt.TextFormat.PlainText)
-        words.setWordWrap(True)
+        words = plain_label(question, wrap=True)
         self.list = QListWidget()
         self.list.setAccessibleName(name)
         self.list.addItems([text for text, _ in choices])

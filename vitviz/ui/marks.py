@@ -1,4 +1,4 @@
-"""Frames and grids drawn by Qt over a picture, in picture coordinates and one screen pixel wide."""
+"""Frames, grids and words drawn by Qt over a picture, in picture coordinates and one screen pixel wide."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF
-from PySide6.QtGui import QPainterPath
+from PySide6.QtGui import QColor, QPainterPath
 from PySide6.QtWidgets import QGraphicsPathItem, QGraphicsRectItem
 
 from vitviz.images import View
@@ -20,6 +20,21 @@ def frame_item(box: pg.ViewBox, color: tuple[int, int, int] = (255, 255, 255), w
     item.setPen(pg.mkPen(*color, width=width, cosmetic=True))
     item.setZValue(10)
     item.hide()
+    box.addItem(item, ignoreBounds=True)
+    return item
+
+
+def text_item(
+    box: pg.ViewBox,
+    text: str,
+    place: tuple[float, float],
+    anchor: tuple[float, float],
+    color: QColor,
+    angle: float = 0,
+) -> pg.TextItem:
+    """Words in a view box, as large at every zoom, with the point `anchor` of their box (0 to 1) at a place (x, y)."""
+    item = pg.TextItem(text, color=color, anchor=anchor, angle=angle)
+    item.setPos(*place)
     box.addItem(item, ignoreBounds=True)
     return item
 

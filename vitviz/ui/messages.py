@@ -147,11 +147,20 @@ def _can_show() -> bool:
     return isinstance(QApplication.instance(), QApplication) and not QApplication.closingDown()
 
 
-def show_about(parent: QWidget) -> None:
-    """Version and purpose."""
+def message_box(
+    parent: QWidget, title: str, text: str, icon: QMessageBox.Icon = QMessageBox.Icon.NoIcon
+) -> QMessageBox:
+    """A box of plain text that goes when it is closed, for the caller to open."""
     box = QMessageBox(parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setWindowTitle("About vitviz")
+    box.setIcon(icon)
+    box.setWindowTitle(title)
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(f"vitviz {__version__}\n\nLook inside vision transformers: every head of every layer.\nMIT licence.")
-    box.open()
+    box.setText(text)
+    return box
+
+
+def show_about(parent: QWidget) -> None:
+    """Version and purpose."""
+    text = f"vitviz {__version__}\n\nLook inside vision transformers: every head of every layer.\nMIT licence."
+    message_box(parent, "About vitviz", text).open()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Method
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.color_bar import ColorBar
+from vitviz.ui.labels import plain_label
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.targets import TargetBox
@@ -21,20 +23,14 @@ class MethodSide(QWidget):
 
     def __init__(self, where: str, method: Method, pane: Pane, parent: QWidget) -> None:
         super().__init__(parent)
-        self.box = QComboBox()
-        self.box.setToolTip(f"Method on the {where}")
-        self.box.setAccessibleName(f"Method on the {where}")
+        self.box = choice_box([(each.title, name) for name, each in METHODS.items()], f"Method on the {where}")
         self.box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        for name, each in METHODS.items():
-            self.box.addItem(each.title, name)
         self.box.setCurrentIndex(list(METHODS).index(method))
         self.targets = TargetBox(f"Class on the {where}", pane)
         self.view = PictureView(self)
         self.view.setAccessibleName(f"Map on the {where}")
         self.bar = ColorBar(self)
-        self.note = QLabel()
-        self.note.setTextFormat(Qt.TextFormat.PlainText)
-        self.note.setWordWrap(True)
+        self.note = plain_label("", wrap=True)
         narrow(self.box, 7)
         narrow(self.targets, 7)
         grid = QGridLayout(self)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QColor, QHideEvent, QIcon, QImage, QPixmap
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.attention.methods import METHODS, about
 from vitviz.attention.values import Map, Method, Selection
@@ -17,6 +17,7 @@ from vitviz.render.style import limits_of
 from vitviz.render.titles import head_text, query_text
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.method_side import MethodSide
 from vitviz.ui.newest import Newest
@@ -45,14 +46,9 @@ class MethodsPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("Difference: left less right")
         self.bar = ColorBar(self)
-        # Half of its numbers are negative.
-        self.bar.setFixedWidth(self.bar.sizeHint().width() + self.fontMetrics().horizontalAdvance("--"))
-        self.numbers = QLabel(" ")
-        self.numbers.setTextFormat(Qt.TextFormat.PlainText)
-        self.numbers.setWordWrap(True)
-        self.heading = QLabel(" ")
-        self.heading.setTextFormat(Qt.TextFormat.PlainText)
-        self.heading.setWordWrap(True)
+        self.bar.make_room_for_signs()
+        self.numbers = plain_label(wrap=True)
+        self.heading = plain_label(wrap=True)
         small = QGridLayout()
         small.setSpacing(2)
         for i, tile in enumerate(self.tiles.values()):

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QScrollArea,
     QSizePolicy,
     QTableWidget,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vitviz.ui.labels import plain_label
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 
@@ -33,18 +33,12 @@ class ModelPanel(QWidget):
 
     def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.name = QLabel(" ")
-        self.name.setTextFormat(Qt.TextFormat.PlainText)
-        self.name.setWordWrap(True)
+        self.name = plain_label(wrap=True)
         self.name.setObjectName("model-name")
-        self.warning = QLabel()
-        self.warning.setTextFormat(Qt.TextFormat.PlainText)
-        self.warning.setWordWrap(True)
+        self.warning = plain_label("", wrap=True)
         self.warning.setObjectName("model-warning")
         self.warning.hide()
-        self.guesses = QLabel()
-        self.guesses.setTextFormat(Qt.TextFormat.PlainText)
-        self.guesses.setWordWrap(True)
+        self.guesses = plain_label("", wrap=True)
         self.guesses.setObjectName("model-guesses")
         self.guesses.hide()
         self.top = TopClasses(self)

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QTreeView,
     QVBoxLayout,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from vitviz.models.names import Named, amount, search
+from vitviz.ui.labels import plain_label
 
 _COLUMNS = ("Name", "Family", "Parameters", "View", "Classes")
 _MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
@@ -85,9 +85,7 @@ class NameDialog(QDialog):
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._known = {each.name for each in names}
-        words = QLabel(note)
-        words.setTextFormat(Qt.TextFormat.PlainText)
-        words.setWordWrap(True)
+        words = plain_label(note, wrap=True)
         self.name = QLineEdit(placeholderText="vit base 224", clearButtonEnabled=True)
         self.name.setAccessibleName("Name of the model, or words to search for")
         self.table = NameTable(names, self)
@@ -106,9 +104,7 @@ class NameDialog(QDialog):
             if column:
                 header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
                 header.resizeSection(column, width)
-        self.chosen = QLabel()
-        self.chosen.setTextFormat(Qt.TextFormat.PlainText)
-        self.chosen.setWordWrap(True)
+        self.chosen = plain_label("", wrap=True)
         self.random = QCheckBox("&Random weights (no download; maps mean nothing but their shapes)")
         self.random.setVisible(weights)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Open | QDialogButtonBox.StandardButton.Cancel)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QMouseEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from vitviz.models.wish import ModelWish
+from vitviz.ui.labels import plain_label
 from vitviz.ui.opening import Opened
 from vitviz.ui.words import weight_text
 
@@ -24,9 +25,7 @@ class PaneTitle(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.name, self.reading = QLabel(), QLabel()
-        for label in (self.name, self.reading):
-            label.setTextFormat(Qt.TextFormat.PlainText)
+        self.name, self.reading = plain_label(""), plain_label("")
         self.name.installEventFilter(self)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._text = self._short = self._loading = ""

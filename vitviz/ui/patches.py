@@ -6,7 +6,6 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QLabel,
     QPushButton,
     QToolButton,
     QVBoxLayout,
@@ -18,6 +17,7 @@ from vitviz.attention.values import Map
 from vitviz.images import Preprocessing, view_pixels
 from vitviz.render.sequence import token_name
 from vitviz.render.style import Style
+from vitviz.ui.labels import plain_label
 from vitviz.ui.marks import MouseFrame, Pin, cell_rect, frame_item, grid_path, set_frame
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
@@ -48,9 +48,7 @@ class PatchesPanel(QWidget):
         self._edge = frame_item(self.view.box, (0, 0, 0), 3.5)
         self._frame = frame_item(self.view.box, (255, 255, 255), 1.8)
         self._under_mouse, self._pin = MouseFrame(self.view.box), Pin(self.view.box)
-        self.count = QLabel(" ")
-        self.count.setTextFormat(Qt.TextFormat.PlainText)
-        self.count.setWordWrap(True)
+        self.count = plain_label(wrap=True)
         self.reach_button = QPushButton("What can this token see?")
         self.reach_button.setToolTip("The receptive field of the patch, growing layer by layer (S)")
         self.reach_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

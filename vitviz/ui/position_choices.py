@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtWidgets import QWidget
 
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.token_chips import TokenChips
 from vitviz.ui.wrapping import Wrapping
 
@@ -25,13 +26,16 @@ class PositionChoices(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kinds, self.scales = QComboBox(), QComboBox()
-        self.kinds.setAccessibleName("Which of the network's position embeddings")
-        self.kinds.setToolTip("This network has more than one position embedding: which one is shown")
-        self.scales.setAccessibleName("Scale of the colours")
-        self.scales.setToolTip("Scale of the colours: that of any cosine, or from the smallest to the largest value")
-        for title, value in SCALES:
-            self.scales.addItem(title, value)
+        self.kinds = choice_box(
+            (),
+            "This network has more than one position embedding: which one is shown",
+            name="Which of the network's position embeddings",
+        )
+        self.scales = choice_box(
+            SCALES,
+            "Scale of the colours: that of any cosine, or from the smallest to the largest value",
+            name="Scale of the colours",
+        )
         self.chips = TokenChips("The row of the position embedding that {} gets", self)
         self._wished = ""
         Wrapping(self.kinds, self.chips, self.scales, parent=self)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QHideEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
@@ -15,6 +15,7 @@ from vitviz.render.reach import draw_step
 from vitviz.render.reach_words import AXES, LEGEND, growth_text, step_text, tick_texts
 from vitviz.render.studies.reach import ReachStudy
 from vitviz.render.studies.study import Subject
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.growth_bars import GrowthBars
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
@@ -52,14 +53,9 @@ class ReachPanel(LazyPanel):
         self._opened: Opened | None = None
         self._wished: int | None = None
         self.text, self.note = plain_label(wrap=True), plain_label(wrap=True)
-        self.ways = QComboBox()
-        self.ways.setAccessibleName("Which way the layers are added")
-        self.ways.setToolTip("Which way the layers are added")
+        self.ways = choice_box(WAYS, "Which way the layers are added")
         # A click must not take the arrow keys away from layers and heads.
         self.ways.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        for title, way, tip in WAYS:
-            self.ways.addItem(title, way)
-            self.ways.setItemData(self.ways.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.view = PictureView(self)
         self.view.setAccessibleName("What the token can see")
         self.view.setToolTip(LEGEND)

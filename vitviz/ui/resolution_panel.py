@@ -9,7 +9,6 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +22,7 @@ from vitviz.render.studies.transfer import LIMITS, TITLES, TransferStudy, cell_o
 from vitviz.ui.axed_view import AxedView
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
@@ -55,10 +55,7 @@ class ResolutionPanel(LazyPanel):
         self._place = (0.5, 0.5)
         self._wished: tuple[int, int] | None = None
         self.found: tuple[Transfer, ...] = ()
-        self.text, self.verdict = QLabel(" "), QLabel(" ")
-        for label in (self.text, self.verdict):
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setWordWrap(True)
+        self.text, self.verdict = plain_label(wrap=True), plain_label(wrap=True)
         self.sizes = QComboBox()
         self.sizes.setAccessibleName("Size of the view to carry the positions over to")
         self.sizes.setToolTip("Size of the view to carry the positions over to")
@@ -66,7 +63,7 @@ class ResolutionPanel(LazyPanel):
         self.button.setToolTip("Run the network with its positions carried over in three ways")
         self.button.clicked.connect(self.compare)
         self.views = tuple(AxedView(f"{TITLES[way]}: similarity of positions", parent=self) for way in TITLES)
-        self.titles = tuple(QLabel(" ") for _ in TITLES)
+        self.titles = tuple(plain_label() for _ in TITLES)
         self.bar = ColorBar(self)
         self._filler = QWidget()
         self.buttons = StudyButtons(worker, settings, self._shown, "positions at another size", self)
@@ -87,7 +84,6 @@ class ResolutionPanel(LazyPanel):
         grid = QGridLayout(self.maps)
         grid.setContentsMargins(0, 0, 0, 0)
         for i, (title, view, way) in enumerate(zip(self.titles, self.views, TITLES, strict=True)):
-            title.setTextFormat(Qt.TextFormat.PlainText)
             title.setToolTip(TIPS[way])
             grid.addWidget(title, 2 * (i // 2), i % 2)
             grid.addWidget(view, 2 * (i // 2) + 1, i % 2)

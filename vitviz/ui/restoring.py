@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import QByteArray, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMessageBox
 
 from vitviz.errors import FileError
@@ -20,7 +20,7 @@ from vitviz.ui import files
 from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Progress
 from vitviz.ui.linking import Links
-from vitviz.ui.messages import show_error
+from vitviz.ui.messages import message_box, show_error
 from vitviz.ui.opening import Opened
 from vitviz.ui.panes import MOST
 from vitviz.ui.recipes import View, needs_network, picture_of, views_of
@@ -280,15 +280,11 @@ class Restorer(QObject):
         if not missing:
             then()
             return
-        box = QMessageBox(self._window)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Fetch a model?")
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(
+        text = (
             f"This view is of {', '.join(dict.fromkeys(missing))}, which is no file on this machine. "
             "Fetch it from the model hub, if it is not there yet?"
         )
+        box = message_box(self._window, "Fetch a model?", text, QMessageBox.Icon.Question)
         box.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No)
         box.accepted.connect(then)
         box.open()

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QDoubleSpinBox,
     QHBoxLayout,
-    QLabel,
     QSlider,
     QSpinBox,
     QToolButton,
@@ -25,6 +24,7 @@ from vitviz.render.titles import query_text
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.controls import ChoiceBox
 from vitviz.ui.jobs import Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.method_maps import MethodMaps
 from vitviz.ui.opening import Opened
@@ -50,9 +50,7 @@ class RolloutPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("Rollout over the picture")
         self.bar = ColorBar(self)
-        self.title = QLabel(" ")
-        self.title.setTextFormat(Qt.TextFormat.PlainText)
-        self.title.setWordWrap(True)
+        self.title = plain_label(wrap=True)
         store = self._store
         self.fusion = ChoiceBox(store, "fusion", FUSIONS, "Fusion of heads", "How the heads of a layer become one")
         self.variant = ChoiceBox(
@@ -66,8 +64,7 @@ class RolloutPanel(LazyPanel):
         self.last.setAccessibleName("Up to layer")
         self.last.setToolTip("Up to layer: where the query stands")
         self.last.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.last_text = QLabel()
-        self.last_text.setTextFormat(Qt.TextFormat.PlainText)
+        self.last_text = plain_label("")
         self.play = _button("Play", "Walk up the layers again and again")
         self.play.setCheckable(True)
         self.large = _button("Show large", "Make rollout the method of the map")

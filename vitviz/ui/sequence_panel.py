@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
@@ -18,6 +18,7 @@ from vitviz.render.studies.cut import CutStudy, cut_of
 from vitviz.render.studies.study import Subject
 from vitviz.ui.cut_view import CutView, Token
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
@@ -50,18 +51,12 @@ class SequencePanel(LazyPanel):
         self._background = QColor("#1b1b1b")
         self.found: PatchTokens | None = None
         self.token: Token | None = None
-        self.count, self.cost, self.note, self.caption = (QLabel(" ") for _ in range(4))
-        for label in (self.count, self.cost, self.note, self.caption):
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setWordWrap(True)
-        bold = self.count.font()
-        bold.setBold(True)
-        self.count.setFont(bold)
+        self.count = plain_label(wrap=True, bold=True)
+        self.cost, self.note, self.caption = (plain_label(wrap=True) for _ in range(3))
         self.view = CutView(self)
-        self.patch = QLabel()
+        self.patch = plain_label("")
         self.patch.setFixedSize(_ENLARGED, _ENLARGED)
         self.patch.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.patch.setTextFormat(Qt.TextFormat.PlainText)
         self.patch.setAccessibleName("The patch under the mouse, enlarged")
         self.strips = (Strip("patch embedding"), Strip("+ position"), Strip("= token"))
         self.buttons = StudyButtons(worker, settings, self._shown, "tokens", self)

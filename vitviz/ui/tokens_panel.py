@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QSlider, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Map, Place
 from vitviz.errors import AttentionError
 from vitviz.render.overlay import Canvas
 from vitviz.render.sequence import token_name
 from vitviz.render.titles import layer_text, query_text
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Worker
 from vitviz.ui.labels import plain_label
@@ -32,7 +33,6 @@ KIND = "token features"
 _LARGEST = 600  # drawn pixels along the longer side
 _AT_ONCE = 2_000_000  # numbers of a layer's tokens that are looked at between two frames
 _SHOWN = (("Norm of the tokens", "norm"), ("Principal components", "components"), ("Likeness to the query", "likeness"))
-_TIPS = "What is shown of the tokens after the chosen layer's block"
 
 
 class TokensPanel(LazyPanel):
@@ -45,12 +45,8 @@ class TokensPanel(LazyPanel):
         self._canvas: Canvas | None = None
         self._wanted: tuple[Any, ...] | None = None
         self.shown: Map | Components | None = None
-        self.what = QComboBox()
+        self.what = choice_box(_SHOWN, "What is shown of the tokens after the chosen layer's block")
         self.what.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.what.setToolTip(_TIPS)
-        self.what.setAccessibleName(_TIPS)
-        for title, value in _SHOWN:
-            self.what.addItem(title, value)
         self.foreground = QCheckBox("Foreground")
         self.foreground.setToolTip("Colours of the patches alone whose first component lies beyond the threshold")
         self.threshold = QSlider(Qt.Orientation.Horizontal)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QVBoxLayout
 
-from vitviz.ui.asked_panel import AskedPanel, Form, choice
+from vitviz.ui.asked_panel import AskedPanel, Form
+from vitviz.ui.choice_box import choice_box
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.truth_sheet import TruthSheet
-from vitviz.ui.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from vitviz.attention.curves import Faithfulness
@@ -52,15 +51,9 @@ class TruthPanel(AskedPanel[Judged]):
             ],
         )
         self.plots, self.table = self.sheet.plots, self.sheet.table
-        self.removal = choice(REMOVALS, "What a patch becomes that is taken away")
-        self.score = choice(SCORES, "What the curves are of")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(Wrapping(self.target, self.run))
-        layout.addLayout(Wrapping(self.removal, self.score, self.save))
-        layout.addWidget(self.progress)
-        layout.addWidget(self.sheet, 1)
-        layout.addWidget(self.caption)
+        self.removal = choice_box(REMOVALS, "What a patch becomes that is taken away")
+        self.score = choice_box(SCORES, "What the curves are of")
+        self.lay_out([self.removal, self.score], self.sheet)
         self.show_result()
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:

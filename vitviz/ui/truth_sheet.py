@@ -9,7 +9,6 @@ from PySide6.QtGui import QIcon, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLabel,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from vitviz.ui.curve_plots import CurvePlots, pens_of
+from vitviz.ui.labels import plain_label
 
 if TYPE_CHECKING:
     from vitviz.attention.curves import Faithfulness
@@ -38,10 +38,8 @@ class TruthSheet(QWidget):
         super().__init__(parent)
         self.plots = CurvePlots(self)
         self.table = _table()
-        self.hint = QLabel("The curves come here after Run.")
-        self.hint.setTextFormat(Qt.TextFormat.PlainText)
+        self.hint = plain_label("The curves come here after Run.", wrap=True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.hint.setWordWrap(True)
         self.hint.setEnabled(False)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
