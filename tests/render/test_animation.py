@@ -121,7 +121,7 @@ def test_every_frame_says_its_scale(seen, figure, scale):
 
 
 def test_ends_have_the_digits_of_a_bar():
-    assert ends_text((1e-10, 0.609)) == "0.000 to 0.609" and ends_text((0.0, 0.002)) == "0.000 to 2.000 ×10⁻³"
+    assert ends_text((1e-10, 0.609)) == "0.000 to 0.609" and ends_text((0.0, 0.002)) == "0.000 to 2.000 ×10^−3"
 
 
 def test_overlays_alone_stay_alone(seen):

@@ -52,10 +52,10 @@ def test_offsets_stand_at_their_entries_and_the_middle_is_outlined():
     first = next(mark for mark in marks if isinstance(mark, Picture))
     high, wide = first.height / 7, first.width / 9
     across = {m.text: m.x for m in marks if isinstance(m, Text) and m.y < first.y and m.x < first.x + first.width}
-    for text, entry in (("-4", 0), ("0", 4), ("+4", 8)):
+    for text, entry in (("−4", 0), ("0", 4), ("+4", 8)):
         assert across[text] == pytest.approx(first.x + (entry + 0.5) * wide)
     down = {m.text: m.y for m in marks if isinstance(m, Text) and m.x < first.x and m.y < first.y + first.height}
-    for text, entry in (("-3", 0), ("0", 3), ("+3", 6)):
+    for text, entry in (("−3", 0), ("0", 3), ("+3", 6)):
         assert abs(down[text] - first.y - (entry + 0.5) * high) < high / 2
     assert set(AXES) <= {m.text for m in marks if isinstance(m, Text)}
     ends = [(m.x0, m.y0) for m in marks if isinstance(m, Line)][:4]

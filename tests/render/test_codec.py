@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from vitviz.attention.values import Place, Selection
 from vitviz.render.codec import from_json, to_json
 from vitviz.render.figure import Figure
-from vitviz.render.page import text_width, wrapped
+from vitviz.render.letters import text_width
+from vitviz.render.page import wrapped
 from vitviz.render.plan import Plan
 from vitviz.render.png import png, text_in
 from vitviz.render.style import Style

@@ -15,9 +15,10 @@ from vitviz.attention.comparison import difference
 from vitviz.attention.costs import measure
 from vitviz.attention.values import Selection
 from vitviz.errors import FileError, VitvizError
-from vitviz.render.comparison import Compared, csv_of, page_for_models, table_of
+from vitviz.render.comparison import FIGURE, Compared, csv_of, page_for_models, table_of
 from vitviz.render.comparison_recipe import product_of, write_comparison
 from vitviz.render.figure import Figure
+from vitviz.render.letters import text_width
 from vitviz.render.making import limits_for, map_for
 from vitviz.render.page import Picture, Text
 from vitviz.render.plan import Seen
@@ -44,7 +45,7 @@ def test_figure_holds_every_map_and_every_row_of_the_table(models):
     assert len(pictures) == 2 and pictures[0].x + pictures[0].width < pictures[1].x
     texts = [mark.text for mark in page.marks if isinstance(mark, Text)]
     assert "Two models" in texts
-    assert texts.count("attention weight") == 2 and texts.count("scale of this map") == 2
+    assert texts.count("attention weight") == 2 and texts.count("attention weight, scale of this map") == 2
     for row in table_of(models):
         assert row.name in texts
     bottom = max(mark.y for mark in page.marks if isinstance(mark, Text) and not mark.turned)
@@ -64,7 +65,22 @@ def test_pictures_are_equally_large_beside_bars_with_other_numbers(models):
     step = pictures[1].x - pictures[0].x
     assert pictures[2].x - pictures[1].x == pytest.approx(step) and pictures[0].width > step / 3
     titles = [mark.y for mark in page.marks if isinstance(mark, Text) and mark.text.startswith(one.name[:8])]
-    assert len(titles) == 3 and len(set(titles)) == 1
+    above = [y for y in titles if y < pictures[0].y]
+    assert len(above) == 3 and len(set(above)) == 1
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_in_one_column_of_a_paper_nothing_is_cut_and_maps_take_the_whole_width(models, count):
+    page = page_for_models([*models, models[0]][:count], Style(), replace(FIGURE, width=85.0))
+    pictures = [mark for mark in page.marks if isinstance(mark, Picture)]
+    assert page.width / count / 4 < min(mark.width for mark in pictures) and pictures[0].x < page.width / 20
+    texts = [mark for mark in page.marks if isinstance(mark, Text)]
+    for mark in texts:
+        assert not mark.text.endswith("…") and 0 <= mark.y <= page.height
+        assert mark.turned or (mark.x >= 0 and mark.x + text_width(mark.text, mark.size) <= page.width)
+    # The columns of the table stand elsewhere than the maps, and so say themselves whose they are.
+    table = "".join(mark.text for mark in texts if mark.y > pictures[0].y + pictures[0].height and not mark.turned)
+    assert "Model" in table and all(model.name.split(" · ")[0] in table for model in models)
 
 
 @pytest.mark.parametrize(("trained", "marked"), [(16, False), (8, True)])

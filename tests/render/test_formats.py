@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -19,12 +20,14 @@ from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError
 from vitviz.render.compose import Bar
 from vitviz.render.figure import Figure
+from vitviz.render.letters import text_width
 from vitviz.render.making import tiles_of
 from vitviz.render.overlay import Canvas
-from vitviz.render.page import Text, text_width
+from vitviz.render.page import ASCENT, DESCENT, Text
 from vitviz.render.plan import Plan, Seen
 from vitviz.render.reading import read_recipe
 from vitviz.render.recipe import produce
+from vitviz.render.scale import ends_text
 from vitviz.render.style import Style
 from vitviz.render.threshold import mass_mask
 
@@ -327,7 +330,7 @@ def test_tiles_of_all_methods_say_what_each_is_of_and_between_which_values(seen)
     for tile in tiles:
         title, what, values = tile.label.split("\n")
         chosen, about = tile.shown.selection, METHODS[tile.shown.selection.method]
-        assert title == about.title and values.endswith(about.unit) and f"{tile.limits[1]:.2g}" in values
+        assert title == about.title and values.endswith(about.unit) and ends_text(tile.limits) in values
         assert not about.of_head or f"layer {chosen.layer}" in what
         assert not about.of_query or str(chosen.query).upper() in what
         assert not about.of_class or f"class {seen.trace.label(chosen.target)}" in what
@@ -341,16 +344,20 @@ def test_pdf_without_a_title_is_called_by_what_it_shows(seen):
 
 def test_words_beside_a_low_bar_are_smaller_before_they_are_cut(seen):
     def beside(height):
-        marks = Bar((0.0, 1.0), Figure(), "attention weight, scale of this map").marks(0.0, 0.0, height, "viridis")
-        (text,) = (mark for mark in marks if isinstance(mark, Text) and mark.turned)
-        assert text_width(text.text, text.size) <= height + 1e-6
-        return text.text, text.size
+        bar = Bar((0.0, 1.0), Figure(), "attention weight, scale of this map")
+        texts = [m for m in bar.marks(0.0, 0.0, height, "viridis") if isinstance(m, Text) and m.turned]
+        assert all(text_width(text.text, text.size) <= height + 1e-6 for text in texts)
+        # Below the last line there are the tails of its letters.
+        assert max(text.x + DESCENT * text.size for text in texts) <= bar.width + Figure().font_size / 4
+        assert all(a.x + DESCENT * a.size < b.x - ASCENT * b.size for a, b in pairwise(texts))
+        return "|".join(text.text for text in texts), texts[0].size
 
     whole = text_width("attention weight, scale of this map", 8.0)
     assert beside(whole + 1) == ("attention weight, scale of this map", 8.0)
     text, size = beside(whole * 0.8)
     assert text == "attention weight, scale of this map" and size == pytest.approx(6.4)
-    assert beside(whole * 0.5)[0].endswith("…")
+    assert beside(whole * 0.5) == ("attention weight, scale|of this map", pytest.approx(5.6))
+    assert beside(whole * 0.25)[0].endswith("…")
 
 
 def test_class_is_said_of_methods_that_explain_one(seen):

@@ -86,7 +86,7 @@ def test_page_holds_the_colours_of_the_screen_and_numbers_rows_columns_and_scale
     picture = next(mark for mark in page.marks if hasattr(mark, "pixels"))
     assert np.array_equal(picture.pixels, table("viridis", (255, 255, 255))[grid_indices(values, (-1.0, 1.0))])
     words = [mark.text for mark in page.marks if hasattr(mark, "text")]
-    for text in ("Input patch row", "Input patch column", "Cosine similarity", "0", "5", "1.000", "-1.000"):
+    for text in ("Input patch row", "Input patch column", "Cosine similarity", "0", "5", "1.000", "−1.000"):
         assert text in words
     for mark in page.marks:
         if hasattr(mark, "pixels"):
@@ -102,9 +102,10 @@ def test_nothing_of_a_page_is_cut_off():
 
 def test_page_of_filters_has_every_tile_and_its_share():
     colors = tile_colors(np.random.default_rng(0).normal(size=(28, 3, 4, 4)).astype(np.float32))
-    page = filter_page(colors, [f"{i} %" for i in range(28)], figure=Figure(width=174.0))
+    page = filter_page(colors, [f"{i} %" for i in range(28)], "What they are", figure=Figure(width=174.0))
     assert sum(hasattr(mark, "pixels") for mark in page.marks) == 28
-    assert sum(hasattr(mark, "text") for mark in page.marks) == 28
+    *shares, note = (mark for mark in page.marks if hasattr(mark, "text"))
+    assert len(shares) == 28 and note.text == "What they are" and max(m.y for m in shares) < note.y < page.height
     assert all(m.y + m.height <= page.height for m in page.marks if hasattr(m, "pixels"))
 
 
@@ -119,5 +120,7 @@ def test_row_of_maps_gives_every_map_the_same_width_and_a_title_and_a_word():
     assert [p.pixels.shape[:2] for p in pictures] == [(4, 6), (8, 12)]
     words = [mark.text for mark in page.marks if hasattr(mark, "text")]
     assert all(text in words for text in ("before", "after", "ring 61 %", "star 52 %", "1.000"))
+    under = [next(m.y for m in page.marks if getattr(m, "text", "") == text) for text in ("ring 61 %", "star 52 %")]
+    assert all(p.y + p.height < y < p.y + p.height + 12 for p, y in zip(pictures, under, strict=True))
     pixels = pixels_of(page)
     assert np.all(pixels[[0, -1]] == 255) and np.all(pixels[:, [0, -1]] == 255)

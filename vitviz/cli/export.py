@@ -60,12 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"vitviz export: {idle}", file=sys.stderr)
         return 2
     from vitviz.render.folders import items_of, passed_over
+    from vitviz.render.letters import lacking
     from vitviz.render.many import Job, checked_folder, export_many, wish_of
+    from vitviz.render.plan import NUMBERS
 
     checked_folder(arguments.out)
     if arguments.recipe is not None:
         return again(arguments)
     plan = plan_of(arguments)
+    if plan.format not in ("svg", *NUMBERS) and (note := lacking([plan.figure.title, plan.figure.label])):
+        print(f"vitviz: {note[0].upper()}{note[1:]}.", file=sys.stderr)
     items = items_of(arguments.pictures, arguments.out)
     model = load(arguments.model or "demo", arguments)
     batch = arguments.batch or (1 if model.device.name == "cpu" else 16)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vitviz.render.mosaic import Tiles
+from vitviz.render.scale import MINUS
 from vitviz.render.style import color_indices, color_table
 
 SIGNED, UNSIGNED = "colorbrewer:RdBu_r", "viridis"
@@ -48,17 +49,18 @@ class BiasTable:
     def title(self) -> str:
         """What the figure shows, in words."""
         heads, high, wide = self.values.shape
+        down, right = (f"{MINUS}{length // 2} to {length // 2}" for length in (high, wide))
         return (
             f"Relative position bias, {self.model_name}, {self.layer_name}: {heads} heads, offsets of the key from the "
-            f"query from -{high // 2} to {high // 2} rows (downwards) and -{wide // 2} to {wide // 2} columns (to the "
-            "right), 0 in the middle"
+            f"query from {down} rows (downwards) and {right} columns (to the right), 0 in the middle"
         )
 
     def ticks(self, axis: int) -> list[tuple[int, str]]:
         """(entry, number) of the least offset, 0 and the largest along the rows (axis 0) or columns of one table."""
         length = self.values.shape[1 + axis]
         middle = length // 2
-        return [(at, f"{at - middle:+d}" if at != middle else "0") for at in dict.fromkeys((0, middle, length - 1))]
+        numbers = {0: f"{MINUS}{middle}", length - 1: f"+{middle}", middle: "0"}
+        return sorted(numbers.items())
 
     def at(self, x: float, y: float) -> tuple[int, int, int, float] | None:
         """(head, dy, dx, value) under a pixel of the mosaic; None between the tiles."""

@@ -15,13 +15,15 @@ from vitviz.models.resizing import is_approximation, kinships, variant_text
 from vitviz.render.compose import Bar, Tile, page_of, units_of
 from vitviz.render.cost_table import Cell, Row, rows_of
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
-from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, shortened, text_width
+from vitviz.render.letters import text_width
+from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Text, kept, wrapped
 from vitviz.render.plan import Seen, scale_of
 from vitviz.render.scale import note_of
 from vitviz.render.style import Style
 from vitviz.render.titles import map_text
 
 _APPROXIMATION = "≈ patch embedding resampled to a size that these weights were not trained for: an approximation"
+_LEAST = 2.5  # times the room beside a map: the column that is to hold both
 FIGURE = Figure(width=WIDTHS["two columns"], font_size=7.0)  # unless another is asked for
 
 
@@ -77,67 +79,76 @@ def _against(first: Map, other: Map) -> tuple[Cell, Cell]:
 
 
 def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) -> Page:
-    """The figure: maps in a row, each with its name and colour bar, and the table with a column under each."""
+    """The figure: maps in a row, each with its name and colour bar, and the table with a column under each.
+
+    Where a column is too narrow for its map, the maps take the whole width, and the table names its columns itself.
+    """
     whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
     size, edge = figure.font_size, figure.font_size / 2
     # Beside the bars there is no room for it.
-    shared = tuple(Cell(note_of(scale_of((model.style or style).limits))) for model in models)
-    colours = Row("Colours", "What their ends are shared over", shared)
-    rows = [colours, *table_of(models)]
+    shared = (f"{units_of(m.shown)}, {note_of(scale_of((m.style or style).limits))}" for m in models)
+    rows = [Row("Colours", "What their ends are shared over", tuple(map(Cell, shared))), *table_of(models)]
     names = min(max(text_width(row.name, size) for row in rows) + size, whole / 4)
     step = (whole - 2 * edge - names) / len(models)
-    marks: list[Mark] = []
-    top = edge
-    if figure.title:
-        marks.append(Text(edge, top + size * ASCENT, shortened(figure.title, size, whole - 2 * edge), size,
-                          figure.foreground))  # fmt: skip
-        top += size * LINE * 1.3
-    pictures, high = _pictures(models, style, figure, step - size)
-    for i, page in enumerate(pictures):
-        marks += [_moved(mark, edge + names + i * step, top) for mark in page]
-    top += high + size
+    marks, top = _lines(figure.title, edge, edge, whole - 2 * edge, figure) if figure.title else ([], edge)
+    top += size * LINE * 0.3 if figure.title else 0.0
+    bars = max(Bar(model.limits, figure, "").width for model in models)
+    left, across = edge + names, step
+    if step - size < _LEAST * bars:
+        left, across = edge, (whole - 2 * edge) / len(models)
+        rows.insert(0, Row("Model", "", tuple(Cell(model.name) for model in models)))
+    pages = _pictures(models, style, figure, across - size)
+    for i, page in enumerate(pages):
+        marks += [_moved(mark, left + i * across, top) for mark in page.marks]
+    top += max(page.height for page in pages) + size
     marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
+    top += size * (LINE - ASCENT) / 2
     for row in rows:
-        top += size * LINE
-        base = top - size * (LINE - ASCENT) / 2
-        marks.append(Text(edge, base, shortened(row.name, size, names - size / 2), size, figure.foreground))
+        named, below = _lines(row.name, edge, top, names - size / 2, figure)
+        marks += named
+        ends = [below]
         for i, cell in enumerate(row.cells):
-            text = shortened(cell.words, size, step - size / 2)
-            marks.append(Text(edge + names + i * step, base, text, size, figure.foreground))
+            words, below = _lines(kept(cell.words), edge + names + i * step, top, step - size / 2, figure)
+            marks += words
+            ends.append(below)
+        top = max(ends)
     top += size / 2
     marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
+    top += size * (LINE - ASCENT) / 2
     for note in notes_of(models):
-        top += size * LINE
-        text = shortened(note, size, whole - 2 * edge)
-        marks.append(Text(edge, top - size * (LINE - ASCENT) / 2, text, size, figure.foreground))
+        words, top = _lines(note, edge, top, whole - 2 * edge, figure)
+        marks += words
     return Page(whole, top + edge, figure.dpi, figure.background, tuple(marks))
 
 
-def _pictures(models: Sequence[Compared], style: Style, figure: Figure, width: float) -> tuple[list[list[Mark]], float]:
-    """The maps with title and colour bar, each in `width` points, and the height of the highest.
-
-    All pictures are equally wide and begin at the same height, whatever numbers stand beside their bars.
-    """
-    figures = [replace(figure, title=_title(m), color_bar=True, label=units_of(m.shown)) for m in models]
-    bars = [Bar(model.limits, each, each.label).width for model, each in zip(models, figures, strict=True)]
-    pages = []
-    for model, each, bar in zip(models, figures, bars, strict=True):
-        own = model.style or style
-        single = replace(each, width=(width - max(bars) + bar) / POINTS_PER_MM)
-        pages.append(page_of(model.seen.image, Tile(model.shown, "", model.limits), own, single, scale_of(own.limits)))
-    firsts = [next(i for i, mark in enumerate(page.marks) if isinstance(mark, Picture)) for page in pages]
-    tops = [page.marks[first].y for page, first in zip(pages, firsts, strict=True)]  # type: ignore[union-attr]
-    made = [
-        [*page.marks[:first], *(_moved(mark, 0.0, max(tops) - top) for mark in page.marks[first:])]
-        for page, first, top in zip(pages, firsts, tops, strict=True)
+def _lines(text: str, x: float, top: float, width: float, figure: Figure) -> tuple[list[Mark], float]:
+    """Text in lines of a width, and where what is below begins."""
+    size = figure.font_size
+    lines = wrapped(text, size, width) or [""]
+    marks: list[Mark] = [
+        Text(x, top + size * (i * LINE + ASCENT), line, size, figure.foreground) for i, line in enumerate(lines)
     ]
-    return made, max(page.height + max(tops) - top for page, top in zip(pages, tops, strict=True))
+    return marks, top + len(lines) * size * LINE
+
+
+def _pictures(models: Sequence[Compared], style: Style, figure: Figure, width: float) -> list[Page]:
+    """The maps with title and colour bar, each in `width` points, and all of them at the same place."""
+    figures = [
+        replace(figure, title=_title(m), color_bar=True, label=units_of(m.shown), width=width / POINTS_PER_MM)
+        for m in models
+    ]
+    among = [(each.title, model.limits) for model, each in zip(models, figures, strict=True)]
+    pages = []
+    for model, each in zip(models, figures, strict=True):
+        own, tile = model.style or style, Tile(model.shown, "", model.limits)
+        pages.append(page_of(model.seen.image, tile, own, each, scale_of(own.limits), among=among))
+    return pages
 
 
 def _title(model: Compared) -> str:
     target = model.shown.selection.target
     words = map_text(model.shown, "" if target is None else model.seen.trace.label(target))
-    return "\n".join([model.name, *words.rsplit(" · ", 1)])  # broken between its parts
+    return "\n".join(kept(line) for line in (model.name, *words.rsplit(" · ", 1)))
 
 
 def _moved(mark: Mark, right: float, down: float) -> Mark:

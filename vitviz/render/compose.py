@@ -12,13 +12,15 @@ from vitviz.attention.methods import about
 from vitviz.attention.values import Map
 from vitviz.images import Image
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
+from vitviz.render.letters import text_width
 from vitviz.render.overlay import Canvas
-from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Ramp, Text, shortened, text_width, wrapped
+from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Ramp, Text, frame, shortened, wrapped
 from vitviz.render.raster import refuse_large
-from vitviz.render.scale import exponent_of, labels_of, note_of
+from vitviz.render.scale import MINUS, exponent_of, labels_of, note_of
 from vitviz.render.style import Style, color_indices, color_table
 
 _SMALLEST = 0.7  # of the font size: letters beside a bar that is too low for its label
+_CLOSE = 1.1  # of these letters: from line to line
 _SHEET_NOTES = {"map": "each", "figure": "tiles"}
 _GRID_WIDTH, _GRID_OPACITY, _FRAME_WIDTH = 0.4, 0.35, 0.5
 
@@ -264,9 +266,7 @@ class Bar:
         right, bottom = left + wide, top + height
         colors = color_table(colormap)
         made: list[Mark] = [Ramp(left, top, wide, height, colors[:1].repeat(256, axis=0) if self._flat else colors)]
-        frame = Line(left, top, right, top, _FRAME_WIDTH, ink)
-        made += [frame, replace(frame, y0=bottom, y1=bottom)]
-        made += [replace(frame, x1=left, y1=bottom), replace(frame, x0=right, y1=bottom)]
+        made += frame(left, top, wide, height, _FRAME_WIDTH, ink)
         last = len(self._labels) - 1
         # A bar that is too low for all its numbers keeps its ends.
         every = 1 if height / max(last, 1) >= size * 1.1 else (2 if height / 2 >= size * 1.1 else last)
@@ -279,12 +279,20 @@ class Bar:
         if self._exponent:
             base = top - size * 0.75
             made.append(Text(left, base, "×10", size, ink))
-            raised = Text(left + text_width("×10", size), base - size * 0.35, f"−{-self._exponent}", size * 0.75, ink)
+            raised = Text(
+                left + text_width("×10", size), base - size * 0.35, f"{MINUS}{-self._exponent}", size * 0.75, ink
+            )
             made.append(raised)
         room = max(height - (3 * size if self._near else 0), size)
-        # Letters a little smaller say more than an ellipsis.
+        # Letters a little smaller say more than an ellipsis, and two lines of them more than one.
         letters = size * min(1.0, max(_SMALLEST, room / max(text_width(self._label, size), 1e-6)))
-        text = shortened(self._label, letters, room)
-        edge = right + size * 0.6 + (0 if self._near else self._numbers + size * 0.4) + size * ASCENT
-        made.append(Text(edge, (top + bottom) / 2, text, letters, ink, "middle", turned=True))
+        lines = wrapped(self._label, letters, room)
+        if any(text_width(word, letters) > room for word in self._label.split()):
+            lines = [shortened(self._label, letters, room)] if room > 4 * letters else []
+        elif len(lines) > 2:
+            lines = [lines[0], shortened(" ".join(lines[1:]), letters, room)]
+        edge = right + size * 0.6 + (0 if self._near else self._numbers + size * 0.4)
+        for i, text in enumerate(lines):
+            base = edge + ((size if len(lines) == 1 else letters) * ASCENT) + i * letters * _CLOSE
+            made.append(Text(base, (top + bottom) / 2, text, letters, ink, "middle", turned=True))
         return made

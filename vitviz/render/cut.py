@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from vitviz.render.figure import Figure
+from vitviz.render.letters import text_width
 from vitviz.render.mosaic import Tiles
-from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, text_width, wrapped
+from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, frame, wrapped
 from vitviz.render.weights import width_of
 
 
@@ -59,11 +60,7 @@ def cut_page(view: np.ndarray, tiles: Tiles, prefix: Sequence[str], words: Seque
         fits = max(1, min(len(prefix), math.floor((width - 2 * edge) / (pitch + size / 2))))
         for i, name in enumerate(prefix[:fits]):
             x = edge + i * (pitch + size / 2)
-            for x0, y0, x1, y1 in (
-                (x, top, x + pitch, top), (x, top + high, x + pitch, top + high),
-                (x, top, x, top + high), (x + pitch, top, x + pitch, top + high),
-            ):  # fmt: skip
-                marks.append(Line(x0, y0, x1, y1, 0.5, ink))
+            marks += frame(x, top, pitch, high, 0.5, ink)
             marks.append(Text(x + pitch / 2, top + size * (0.3 + ASCENT), name, size, ink, "middle"))
             marks.append(Text(x + pitch / 2, top + size * (0.3 + ASCENT + LINE), str(i), size, ink, "middle"))
         top += high + size / 2

@@ -23,6 +23,7 @@ from vitviz.render.pdf import pdf_of
 from vitviz.render.plan import MOVING, NUMBERS, Plan, Seen
 from vitviz.render.png import png
 from vitviz.render.raster import pixels_of, refuse_large
+from vitviz.render.scale import ends_text
 from vitviz.render.style import Limits, limits_of
 from vitviz.render.svg import svg_of
 
@@ -95,7 +96,7 @@ def _methods(plan: Plan, seen: Seen) -> list[Tile]:
         except AttentionError:
             continue
         limits = limits_for(seen, shown, "map")
-        words = f"{about.title}\n{_of(seen, shown)}\n{limits[0]:.2g} to {limits[1]:.2g} {about.unit}"
+        words = f"{about.title}\n{_of(seen, shown)}\n{ends_text(limits)} {about.unit}"
         tiles.append(Tile(shown, words, limits, *divmod(len(tiles), 3)))
     return tiles
 

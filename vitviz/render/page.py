@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from PIL import ImageFont
 
-from vitviz import resources
+from vitviz.render.letters import clean, text_width
 
-FONT = "fonts/LiberationSans-Regular.ttf"
-# Whoever lacks the font has one of the same widths.
-FAMILIES = "Liberation Sans, Arial, Helvetica, sans-serif"
 ASCENT, DESCENT, LINE = 0.72, 0.21, 1.25  # of the font size: capitals, tails, from line to line
+_MOST = 16_000_000  # pixels of an enlarged picture
 Color = tuple[int, int, int]
 Anchor = Literal["start", "middle", "end"]
 
@@ -29,6 +27,18 @@ class Picture:
     height: float
     pixels: np.ndarray = field(repr=False)
     smooth: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has one colour."""
+        return self.pixels.shape[:2] == (1, 1)
+
+    def enlarged(self, dpi: int) -> np.ndarray:
+        """The pixels, each repeated up to this resolution: many viewers blur the borders between few large ones."""
+        rows, cols = self.pixels.shape[:2]
+        wanted = dpi / 72 * max(self.width / cols, self.height / rows)
+        times = math.ceil(min(wanted, math.sqrt(_MOST / (rows * cols))) - 1e-6)  # less what rounding adds
+        return self.pixels if self.smooth or times <= 1 else self.pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +81,12 @@ class Text:
 Mark = Picture | Ramp | Line | Text
 
 
+def frame(x: float, y: float, width: float, height: float, thick: float, color: Color) -> list[Line]:
+    """The four lines around a box."""
+    corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
+    return [Line(*start, *end, thick, color) for start, end in pairwise(corners)]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
     """Marks in the order in which they are drawn. Sizes in points; `dpi` is that of its pixels."""
@@ -82,24 +98,16 @@ class Page:
     marks: tuple[Mark, ...]
 
 
-def text_width(text: str, size: float) -> float:
-    """The width of a line of text in points."""
-    return float(font(1000).getlength(text)) * size / 1000
-
-
-@lru_cache(maxsize=16)
-def font(pixels: float) -> ImageFont.FreeTypeFont:
-    """The font at a size in pixels; the basic layout, which is the same wherever Pillow is."""
-    return ImageFont.truetype(str(resources.path(FONT)), pixels, layout_engine=ImageFont.Layout.BASIC)
-
-
-def clean(text: str) -> str:
-    """Text without what no file may hold: control characters and lone surrogates become spaces."""
-    return "".join(c if c.isprintable() or c == "\u00a0" else " " for c in text.encode("utf-8", "replace").decode())
+def kept(text: str) -> str:
+    """Text whose parts between dots are broken only where one alone is too wide."""
+    return " · ".join(part.replace(" ", "\u00a0") for part in text.split(" · ")).replace(" ·", "\u00a0·")
 
 
 def wrapped(text: str, size: float, width: float) -> list[str]:
-    """The lines of a text that is `width` points wide, broken at spaces, and where a word alone is too wide."""
+    """The lines of a text that is `width` points wide, broken at spaces, and where a word alone is too wide.
+
+    What hard spaces hold together is broken at these before a word is.
+    """
     lines: list[str] = []
     for paragraph in text.splitlines():
         line = ""
@@ -112,11 +120,12 @@ def wrapped(text: str, size: float, width: float) -> list[str]:
                 lines.append(line)
             while text_width(word, size) > width and len(word) > 1:
                 fits = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or text_width(word[:n], size) <= width)
-                lines.append(word[:fits])
-                word = word[fits:]
+                hard = word.rfind("\u00a0", 1, fits + 1)
+                lines.append(word[: hard if hard > 0 else fits])
+                word = word[hard + 1 if hard > 0 else fits :]
             line = word
         lines.append(line)
-    return lines
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def shortened(text: str, size: float, width: float) -> str:

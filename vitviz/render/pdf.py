@@ -9,7 +9,8 @@ from typing import Any
 from PIL import Image as Pillow
 
 from vitviz import resources
-from vitviz.render.page import FONT, Color, Line, Page, Picture, Ramp, Text, clean, text_width
+from vitviz.render.letters import FONT, clean, drawn, text_width
+from vitviz.render.page import Color, Line, Page, Picture, Ramp, Text
 
 _NAME = "Liberation Sans"
 
@@ -30,7 +31,7 @@ def pdf_of(page: Page, title: str = "") -> bytes:
     canvas.rect(0, 0, page.width, page.height, stroke=0, fill=1)
     for mark in page.marks:
         if isinstance(mark, Picture):
-            _picture(canvas, mark, page.height)
+            _picture(canvas, mark, page)
         elif isinstance(mark, Ramp):
             _ramp(canvas, mark, page.height)
         elif isinstance(mark, Line):
@@ -50,12 +51,18 @@ def _register() -> None:
     registerFont(TTFont(_NAME, str(resources.path(FONT))))
 
 
-def _picture(canvas: Any, mark: Picture, height: float) -> None:
+def _picture(canvas: Any, mark: Picture, page: Page) -> None:
     from reportlab.lib.utils import ImageReader
 
-    # Without /Interpolate, which reportlab never sets, patches stay sharp.
-    reader = ImageReader(Pillow.fromarray(mark.pixels))
-    canvas.drawImage(reader, mark.x, height - mark.y - mark.height, mark.width, mark.height)
+    box = mark.x, page.height - mark.y - mark.height, mark.width, mark.height
+    if mark.is_plain:
+        canvas.saveState()
+        canvas.setFillColorRGB(*_unit(mark.pixels[0, 0].tolist()))
+        canvas.rect(*box, stroke=0, fill=1)
+        canvas.restoreState()
+        return
+    # reportlab never sets /Interpolate, without which most viewers, but not all, keep patches sharp.
+    canvas.drawImage(ImageReader(Pillow.fromarray(mark.enlarged(page.dpi))), *box)
 
 
 def _ramp(canvas: Any, mark: Ramp, height: float) -> None:
@@ -82,7 +89,7 @@ def _line(canvas: Any, mark: Line, height: float) -> None:
 
 
 def _text(canvas: Any, mark: Text, height: float) -> None:
-    text = clean(mark.text)
+    text = drawn(mark.text)
     back = {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.anchor] * text_width(text, mark.size)
     canvas.saveState()
     canvas.setFillColorRGB(*_unit(mark.color))

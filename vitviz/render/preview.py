@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image as Pillow
 
 from vitviz.render.figure import POINTS_PER_MM
 from vitviz.render.frames import frame_of
+from vitviz.render.letters import lacking
 from vitviz.render.making import page_for
 from vitviz.render.numbers import arrays_of
 from vitviz.render.plan import MOVING, NUMBERS
@@ -27,6 +28,14 @@ class Preview:
 
 def preview_of(prepared: Prepared) -> Preview:
     """What a file will look like. PNG files are made and read back; of an animation the first frame is drawn."""
+    found, figure = _preview_of(prepared), prepared.plan.figure
+    if prepared.plan.format in (*NUMBERS, "mask"):
+        return found
+    note = lacking([figure.title, figure.label, *(tile.label for tile in prepared.tiles)])
+    return replace(found, text=f"{found.text}; {note}") if note else found
+
+
+def _preview_of(prepared: Prepared) -> Preview:
     plan, seen, tiles = prepared.plan, prepared.seen, prepared.tiles
     if plan.format in NUMBERS:
         arrays = arrays_of(tiles, plan.over)

@@ -7,7 +7,8 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from vitviz.errors import FileError
-from vitviz.render.page import DESCENT, Line, Page, Picture, Ramp, Text, font, text_width
+from vitviz.render.letters import drawn, font, text_width
+from vitviz.render.page import DESCENT, Line, Page, Picture, Ramp, Text
 
 MOST_PIXELS = 64_000_000
 
@@ -75,18 +76,18 @@ def _line(canvas: Pillow.Image, mark: Line, times: float) -> None:
 
 
 def _text(canvas: Pillow.Image, mark: Text, times: float) -> None:
-    letters = font(mark.size * times)
+    letters, text = font(mark.size * times), drawn(mark.text)
     width = text_width(mark.text, mark.size) * times
     back = {"start": 0.0, "middle": width / 2, "end": width}[mark.anchor]
     if not mark.turned:
         ImageDraw.Draw(canvas).text(
-            (mark.x * times - back, mark.y * times), mark.text, font=letters, fill=mark.color, anchor="ls"
+            (mark.x * times - back, mark.y * times), text, font=letters, fill=mark.color, anchor="ls"
         )
         return
     # Drawn level on a slip of its own, then turned: the baseline is then the right of the letters.
     below = round(mark.size * times * DESCENT) + 2
     slip = Pillow.new("L", (round(width) + 4, round(mark.size * times) + below), 0)
-    ImageDraw.Draw(slip).text((2, slip.height - below), mark.text, font=letters, fill=255, anchor="ls")
+    ImageDraw.Draw(slip).text((2, slip.height - below), text, font=letters, fill=255, anchor="ls")
     slip = slip.transpose(Pillow.Transpose.ROTATE_90)
     left = round(mark.x * times) - (slip.width - below)
     top = round(mark.y * times + back) - slip.height + 2

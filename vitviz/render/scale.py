@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 TICKS = 5
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MINUS = "\u2212"  # as wide as a plus, unlike a hyphen
 NOTES = {
     "map": "scale of this map",
     "each": "each on its own scale",
@@ -34,13 +34,13 @@ def labels_of(limits: tuple[float, float]) -> list[str]:
     unit = 10.0 ** -exponent_of(limits)
     step = (high - low) / (TICKS - 1) * unit
     digits = 3 if step <= 0 else min(6, max(3, math.ceil(-math.log10(step)) + 1))
-    return [f"{value * unit:.{digits}f}" for value in np.linspace(high, low, TICKS)]
+    return [f"{value * unit:.{digits}f}".replace("-", MINUS) for value in np.linspace(high, low, TICKS)]
 
 
 def ends_text(limits: tuple[float, float]) -> str:
-    """ "0.003 to 0.167", "0.1 to 9.2 ×10⁻³": the ends of a bar with the digits that it would have."""
+    """ "0.003 to 0.167", "0.1 to 9.2 ×10^−3": the ends of a bar with the digits that it would have."""
     numbers, exponent = labels_of(limits), exponent_of(limits)
-    power = f" ×10{str(exponent).translate(_RAISED)}" if exponent else ""
+    power = f" ×10^{MINUS}{-exponent}" if exponent else ""
     return f"{numbers[-1]} to {numbers[0]}{power}"
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 from xml.sax.saxutils import escape, quoteattr
 
-from vitviz.render.page import FAMILIES, Color, Line, Page, Picture, Ramp, Text, clean
+from vitviz.render.letters import FAMILIES, clean
+from vitviz.render.page import Color, Line, Page, Picture, Ramp, Text
 from vitviz.render.png import png
 
 
 def svg_of(page: Page, description: str = "") -> bytes:
     """The page as SVG 1.1 in UTF-8; `description` is for people who can't see it."""
     ramps: list[str] = []
-    body = [_mark(mark, ramps) for mark in page.marks]
+    body = [_mark(mark, ramps, page.dpi) for mark in page.marks]
     size = f'width="{_n(page.width)}pt" height="{_n(page.height)}pt" viewBox="0 0 {_n(page.width)} {_n(page.height)}"'
     head = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -24,7 +25,7 @@ def svg_of(page: Page, description: str = "") -> bytes:
     return "\n".join([*head, *body, "</svg>", ""]).encode()
 
 
-def _mark(mark: Picture | Ramp | Line | Text, ramps: list[str]) -> str:
+def _mark(mark: Picture | Ramp | Line | Text, ramps: list[str], dpi: int) -> str:
     if isinstance(mark, Text):
         return _text(mark)
     if isinstance(mark, Line):
@@ -41,7 +42,9 @@ def _mark(mark: Picture | Ramp | Line | Text, ramps: list[str]) -> str:
         )
         ramps.append(f'<linearGradient id="{name}" x1="0" y1="1" x2="0" y2="0">{stops}</linearGradient>')
         return f'<rect {box} fill="url(#{name})"/>'
-    data = base64.b64encode(png(mark.pixels)).decode("ascii")
+    if mark.is_plain:
+        return f'<rect {box} fill="{_hex(mark.pixels[0, 0].tolist())}"/>'
+    data = base64.b64encode(png(mark.enlarged(dpi))).decode("ascii")
     way = "auto" if mark.smooth else "pixelated"
     return (
         f'<image {box} preserveAspectRatio="none" style="image-rendering:{way}" '

@@ -12,8 +12,9 @@ import numpy as np
 
 from vitviz.render.compose import Bar
 from vitviz.render.figure import POINTS_PER_MM, Figure
+from vitviz.render.letters import text_width
 from vitviz.render.mosaic import Tiles, table
-from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, shortened, text_width, wrapped
+from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, kept, wrapped
 
 _MOST = 2_000_000  # pixels of a grid of grids: more can't be told apart on a screen
 
@@ -125,8 +126,8 @@ def grid_page(
     return Page(width_of(figure), whole, figure.dpi, figure.background, tuple(marks))
 
 
-def filter_page(colors: np.ndarray, words: Sequence[str], *, figure: Figure) -> Page:
-    """Filters as tiles with a word under each where there are few of them, `figure.width` millimetres wide."""
+def filter_page(colors: np.ndarray, words: Sequence[str], note: str = "", *, figure: Figure) -> Page:
+    """Filters as tiles `figure.width` millimetres wide, a word under each where there are few, and a note below all."""
     size, ink = figure.font_size * 0.8, figure.foreground
     width = width_of(figure)
     tiles = filter_tiles(len(colors), colors.shape[1:3])
@@ -144,8 +145,12 @@ def filter_page(colors: np.ndarray, words: Sequence[str], *, figure: Figure) -> 
         marks.append(Picture(x, y, tile, high, pixels))
         if line:
             marks.append(Text(x + tile / 2, y + high + size, words[i], size, ink, "middle"))
-    whole = top + len(tiles.heads) * (high + (pitch - tile) + line) + edge
-    return Page(width, whole, figure.dpi, figure.background, tuple(marks))
+    top += len(tiles.heads) * (high + (pitch - tile) + line) + (edge if line else 0.0)
+    size = figure.font_size
+    for text in wrapped(note, size, width - 2 * edge) if note else []:
+        marks.append(Text(edge, top + size * ASCENT, text, size, ink))
+        top += LINE * size
+    return Page(width, top + edge, figure.dpi, figure.background, tuple(marks))
 
 
 def row_page(
@@ -158,24 +163,27 @@ def row_page(
     label: str,
     figure: Figure,
 ) -> Page:
-    """Maps (gh, gw) of different grids side by side at the same width, a title over and a word under each."""
+    """Maps (gh, gw) of different grids side by side at the same width, a title over and words under each."""
     size, ink, width = figure.font_size, figure.foreground, width_of(figure)
     bar, edge = Bar(limits, figure, label), size / 2
     top, title = _title(figure, width, edge)
     pitch = (width - edge - bar.width - edge) / len(maps)
     side = pitch - size
-    height = max(side * m.shape[0] / m.shape[1] for m in maps)
     marks: list[Mark] = list(title)
     colors = table(colormap, figure.background)
-    for i, (values, over, under) in enumerate(zip(maps, titles, words, strict=True)):
-        x, y = edge + i * pitch, top + size * LINE
-        marks.append(Text(x, top + size * ASCENT, shortened(over, size, side), size, ink))
-        high = side * values.shape[0] / values.shape[1]
-        marks.append(Picture(x, y, side, high, colors[map_indices(values, limits)]))
-        marks.append(Text(x, y + height + size * LINE, shortened(under, size, side), size, ink))
+    over, under = ([wrapped(kept(text), size, side) for text in texts] for texts in (titles, words))
+    top += max(map(len, over)) * LINE * size
+    highs = [side * m.shape[0] / m.shape[1] for m in maps]
+    for i, (values, high) in enumerate(zip(maps, highs, strict=True)):
+        x = edge + i * pitch
+        marks.append(Picture(x, top, side, high, colors[map_indices(values, limits)]))
+        for start, lines in ((top - len(over[i]) * LINE * size, over[i]), (top + high + size * (LINE - 1), under[i])):
+            marks += [Text(x, start + size * (n * LINE + ASCENT), text, size, ink) for n, text in enumerate(lines)]
     right = edge + len(maps) * pitch - size
-    marks += bar.marks(right, top + size * LINE, height, colormap)
-    return Page(width, top + height + size * (3 * LINE), figure.dpi, figure.background, tuple(marks))
+    marks += bar.marks(right, top, max(highs), colormap)
+    ends = (high + (len(lines) + LINE - 1) * LINE * size for high, lines in zip(highs, under, strict=True))
+    below = max(*ends, max(highs) + bar.below)
+    return Page(width, top + below + edge, figure.dpi, figure.background, tuple(marks))
 
 
 def width_of(figure: Figure) -> float:
@@ -190,4 +198,4 @@ def _title(figure: Figure, width: float, top: float) -> tuple[float, list[Text]]
             Text(figure.font_size / 2, top + figure.font_size * ASCENT, line, figure.font_size, figure.foreground)
         )
         top += LINE * figure.font_size
-    return top + figure.font_size / 2, marks
+    return top + (figure.font_size / 2 if marks else 0.0), marks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +12,8 @@ from vitviz.errors import ModelError
 from vitviz.render.bias import AXES, LABEL, BiasTable
 from vitviz.render.compose import Bar
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
-from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, shortened, text_width, wrapped
+from vitviz.render.letters import text_width
+from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, frame, shortened, wrapped
 from vitviz.render.studies.study import Study, Subject
 
 
@@ -81,18 +81,12 @@ def page_of_bias(table: BiasTable, figure: Figure) -> Page:
         x, y = left + col * (width + gap), top + row * step
         marks.append(Text(x, y - size * (LINE - ASCENT) / 2, f"Head {head}", size, ink))
         marks.append(Picture(x, y, width, height, table.pixels(head)))
-        marks += _outline(x + width / 2, y + height / 2, width / tiles.tile[1])
+        entry = width / tiles.tile[1]
+        marks += frame(x + (width - entry) / 2, y + (height - entry) / 2, entry, entry, 0.5, (0, 0, 0))
     tall = len(tiles.heads) * step - gap - LINE * size
     marks += _axes(table, (left, top), (width, height), (gap, step), figure)
     marks += bar.marks(right, top, tall, table.colormap)
     return Page(right + bar.width + edge, top + tall + edge + bar.below, figure.dpi, figure.background, tuple(marks))
-
-
-def _outline(u: float, v: float, side: float) -> list[Mark]:
-    """A square of this side around a point."""
-    near, far = (u - side / 2, v - side / 2), (u + side / 2, v + side / 2)
-    corners = [near, (far[0], near[1]), far, (near[0], far[1]), near]
-    return [Line(*a, *b, 0.5, (0, 0, 0)) for a, b in pairwise(corners)]
 
 
 def _axes(

@@ -36,7 +36,11 @@ class FilterStudy(Study["tuple[Filters, Components]"]):
 
     def page(self, found: tuple[Filters, Components], subject: Subject, figure: Figure) -> Page:
         words = [f"{share:.1%}" for share in found[1].explained] if self.shown == "components" else []
-        return filter_page(tile_colors(self.kernels(found)), words, figure=figure)
+        kernels = self.kernels(found)
+        note = "Each has its own scale, with 0 in grey."
+        if self.shown == "components":
+            note = f"Shown are the first {len(kernels)} principal components, with their shares of the variance. {note}"
+        return filter_page(tile_colors(kernels), words, f"{found[0].text} {note}", figure=figure)
 
     def kernels(self, found: tuple[Filters, Components]) -> np.ndarray:
         """The tiles that are shown, (k, C, p, q) float32."""

@@ -11,8 +11,9 @@ import numpy as np
 from vitviz.atomic import slug
 from vitviz.attention.values import Place
 from vitviz.render.figure import Figure
+from vitviz.render.letters import text_width
 from vitviz.render.overlay import Canvas
-from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, text_width, wrapped
+from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, frame, wrapped
 from vitviz.render.reach import draw_step
 from vitviz.render.reach_words import AXES, LEGEND, growth_text, short_text, step_text, tick_texts
 from vitviz.render.studies.study import Needs, Study, Subject
@@ -97,7 +98,7 @@ def _one(found: Reach, at: int, subject: Subject, figure: Figure) -> Page:
     )
     top = edge + (1 + max(map(len, texts))) * LINE * size + size / 4
     picture = _picture(found, at, subject, (edge, top, inside), figure.dpi)
-    marks.append(picture)
+    marks += [picture, *frame(edge, top, inside, picture.height, 0.5, ink)]
     top += picture.height + size / 2
     marks += _lines([AXES[found.way]], edge, top, size, ink)
     top += LINE * size
@@ -126,7 +127,7 @@ def _sheet(found: Reach, subject: Subject, figure: Figure) -> Page:
         high = picture.height + 2 * LINE * size + size * 1.25
         y = top + row * high
         share = f"{step.count} ({100 * step.count / found.grid.size:.1f} %)"
-        marks.append(replace(picture, y=y))
+        marks += [replace(picture, y=y), *frame(x, y, wide, picture.height, 0.5, ink)]
         marks += _lines([short_text(found, at), share], x, y + picture.height + size / 2, size, ink)
     top += math.ceil(len(steps) / across) * high
     words = f"{growth_text(subject.trace, found, line=False)} {LEGEND}"

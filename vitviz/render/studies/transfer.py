@@ -73,7 +73,7 @@ class TransferStudy(Study["Sequence[Transfer]"]):
 
     def page(self, found: Sequence[Transfer], subject: Subject, figure: Figure) -> Page:
         maps, titles = [similar(each, self.place) for each in found], [title_of(each) for each in found]
-        words = [_said(each) for each in found]
+        words = [f"Top 1: {_said(each)}" for each in found]
         return row_page(maps, titles, words, LIMITS, self.colormap, label="Cosine similarity", figure=figure)
 
     def arrays(self, found: Sequence[Transfer]) -> dict[str, np.ndarray]:
