@@ -19,15 +19,18 @@ def own_settings(config_dir):
     """Every run begins with settings of its own."""
 
 
+def windows():
+    """Those that are there, be they on the screen or not."""
+    return [each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow)]
+
+
 def run(arguments, job):
     """`cli.main` with `job(window)` done by the event loop once the window is there; its exit status."""
     trouble = []
 
     def begin():
         try:
-            # An earlier window may still wait for the garbage collector, hidden.
-            tops = QApplication.topLevelWidgets()
-            (window,) = [each for each in tops if isinstance(each, MainWindow) and each.isVisible()]
+            (window,) = windows()
             job(window)
             window.close()
         except BaseException as error:  # noqa: BLE001  told outside of the event loop
@@ -40,6 +43,8 @@ def run(arguments, job):
     status = cli.main(arguments)
     if trouble:
         raise trouble[0]
+    # Left to the garbage collector it might be deleted in the worker of the next one.
+    assert windows() == []
     return status
 
 

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QThread, QTimer
+from PySide6.QtCore import Qt, QThread, QTimer
 
 from vitviz.errors import Cancelled
 from vitviz.ui.jobs import THREAD_NAME, Worker
@@ -17,13 +17,6 @@ SIGNALS = ("started", "progressed", "finished", "failed", "cancelled", "busy")
 
 class Payload:
     """Something a weak reference can follow."""
-
-
-@pytest.fixture
-def worker(qapp):
-    worker = Worker()
-    yield worker
-    assert worker.close(5)
 
 
 @pytest.fixture
@@ -349,6 +342,18 @@ def test_close_says_when_a_job_does_not_stop(qtbot):
     assert not worker.close(0.05)
     released.set()
     assert worker.close(5)
+
+
+def test_nothing_is_emitted_after_close_by_a_job_that_runs_on(qtbot):
+    worker, go, emitted = Worker(), threading.Event(), []
+    worker._woken.connect(lambda: emitted.append(threading.current_thread()), Qt.ConnectionType.DirectConnection)
+    worker.submit("stubborn", lambda progress: (go.wait(20), progress(0.5), progress(1.0)))
+    qtbot.waitUntil(lambda: worker.running == "stubborn", timeout=20000)
+    assert emitted and not worker.close(timeout=0)
+    emitted.clear()
+    go.set()
+    worker._thread.join(20)
+    assert emitted == []
 
 
 def test_unused_worker_has_no_thread(qapp):

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from types import SimpleNamespace
 
+import shiboken6
 from PySide6.QtTest import QTest
 
 import vitviz
@@ -29,8 +30,12 @@ def test_window_lives_in_the_loop_of_a_kernel(qtbot, config_dir, tiny_vit, pictu
         window.store.update(layer=0)
         await asyncio.wait_for(until(lambda: window.pane.map is not before), 60)
         assert window.pane.map.selection.layer == 0
+        other = vitviz.show(trace)
+        other.close()
+        await until(lambda: not shiboken6.isValid(other))
+        assert showing._open == [window] and window.isVisible()
         window.close()
         await asyncio.wait_for(showing._pump, 60)
-        window.deleteLater()
+        assert showing._open == [] and not shiboken6.isValid(window)
 
     asyncio.run(cells())

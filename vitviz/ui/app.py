@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -42,6 +42,12 @@ def create(wish: Wish | None = None) -> MainWindow:
     return window
 
 
+def take_down(window: MainWindow) -> None:
+    """Let Qt delete a closed window now; left to the garbage collector, another window's worker might come to do it."""
+    window.deleteLater()
+    QCoreApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+
+
 def _mode(name: str) -> Mode:
     return next((mode for mode in MODES if mode == name), "system")
 
@@ -53,7 +59,7 @@ def run(wish: Wish | None = None) -> int:
     app = application()
     window = create(wish)
     undo = install_excepthook(lambda error: show_error(window, error))
-    signal.signal(signal.SIGINT, lambda *_: window.close())
+    before = signal.signal(signal.SIGINT, lambda *_: window.close())
     # Python's signal handlers run only when the interpreter does: give it a moment now and then.
     beat = QTimer()
     beat.timeout.connect(lambda: None)
@@ -62,12 +68,14 @@ def run(wish: Wish | None = None) -> int:
     status = app.exec()
     beat.stop()
     undo()
+    signal.signal(signal.SIGINT, before or signal.SIG_DFL)  # the handler holds the window
     if not window.stopped:
         # torch can't be interrupted while it builds a model, and must not run on while Python is taken down.
         # Settings are on disk by now, and files are only ever renamed into place.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+    take_down(window)
     return status
 
 

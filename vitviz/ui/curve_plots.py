@@ -55,8 +55,9 @@ class CurvePlots(QWidget):
             plot = pg.PlotWidget(self)
             item = plot.getPlotItem()
             item.setMenuEnabled(False)
-            # pyqtgraph makes the menu all the same, of nobody's: it is to go with the plot.
+            # pyqtgraph makes the menu all the same, of nobody's: it and its state are to go with the plot.
             item.ctrlMenu.setParent(plot, item.ctrlMenu.windowFlags())
+            item.stateGroup.setParent(plot)
             item.hideButtons()
             # Room for half of the last number of the axis.
             item.layout.setContentsMargins(2, 2, 14, 2)

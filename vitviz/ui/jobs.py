@@ -195,11 +195,15 @@ class Worker(QObject):
             self._wake()
 
     def _wake(self) -> None:
-        try:
-            self._woken.emit()
-        except RuntimeError:
-            # The window took this QObject down before close() was called: nobody is left to be told.
-            self._closed = True
+        with self._condition:
+            # After close() the window may be taking this QObject down this very moment.
+            if self._closed:
+                return
+            try:
+                self._woken.emit()
+            except RuntimeError:
+                # It did so before close() was called: nobody is left to be told.
+                self._closed = True
 
     # In the GUI thread.
 

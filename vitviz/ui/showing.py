@@ -26,11 +26,13 @@ def show(trace: Trace, *, block: bool | None = None) -> MainWindow:
             where Qt's events are handled beside the prompt.
 
     Returns:
-        The window.
+        The window; what was chosen in it can be read when it is closed, no more than that.
 
     Raises:
         VitvizError: the trace does not know its picture and model, or the model takes no window.
     """
+    from PySide6.QtCore import Qt
+
     from vitviz.models.devices import available
     from vitviz.models.wish import ModelWish
     from vitviz.ui.app import application, create
@@ -49,14 +51,28 @@ def show(trace: Trace, *, block: bool | None = None) -> MainWindow:
     window = create(wish)
     devices = tuple((f"{d.name}: {d.title}", d.name) for d in available())
     window.present(Opened(wish, image, model, trace, devices))
+    # Qt deletes it when it is closed: left to the garbage collector, any thread might come to do it.
+    window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     _open.append(window)
-    window.destroyed.connect(lambda: _open.clear())
+    window.destroyed.connect(lambda: _forget(window))
     window.show()
     if kernel:
         _beside_cells()
     if block if block is not None else prompt is None:
         app.exec()
+        _delete_closed()
     return window
+
+
+def _forget(window: MainWindow) -> None:
+    _open[:] = [each for each in _open if each is not window]
+
+
+def _delete_closed() -> None:
+    """Outside a loop of Qt's what is to be deleted later never is."""
+    from PySide6.QtCore import QCoreApplication, QEvent
+
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 def _beside_cells() -> None:
@@ -70,12 +86,11 @@ def _beside_cells() -> None:
 
 
 async def _handle_events() -> None:
-    from PySide6.QtCore import QCoreApplication, QEvent
+    from PySide6.QtCore import QCoreApplication
 
-    while any(window.isVisible() for window in _open):
+    while _open:
         QCoreApplication.processEvents()
-        # Outside a loop of Qt's these are never due.
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        _delete_closed()
         await asyncio.sleep(_PAUSE)
 
 
