@@ -12,7 +12,7 @@ def cost(**fields):
         "name": "a", "view": (128, 128), "patch": (16.0, 16.0), "tokens": 65, "grid": (8, 8), "flops": 179_000_000,
         "attention": 0.073, "seconds": 0.005, "runs": 3, "times": (0.006, 0.005, 0.0048),
         "forward_bytes": 400_000, "trace_bytes": 399_000,
-        "parameters": 1_300_000, "parameter_bytes": 5_200_000, "device": "CPU", "precision": "float32",
+        "parameters": 1_300_000, "device": "CPU", "precision": "float32",
         "top": (("ring", 0.61), ("star", 0.354)),
     }  # fmt: skip
     return Cost(**{**values, **fields})

@@ -9,8 +9,8 @@ model makes it, since this mode is the innermost.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,9 @@ from vitviz.attention.layer import Layer
 from vitviz.attention.values import AblateTo, Ablation
 from vitviz.attention.weighing import is_softmax, packed_arguments, weighed
 from vitviz.errors import AttentionError
+
+if TYPE_CHECKING:
+    from vitviz.attention.traced import Trace
 
 Cuts = Sequence[Sequence[int]]
 
@@ -48,6 +51,11 @@ def ablated(module: nn.Module, layers: Sequence[Layer], ablation: Ablation) -> I
     cuts = {layer.index: [ablation.of(layer.index)] for layer in layers if ablation.of(layer.index)}
     with altered(module, layers, cuts, ablation.to):
         yield
+
+
+def as_in(module: nn.Module, seen: Trace | None) -> AbstractContextManager[None]:
+    """While it lasts, passes through `module` are without the heads that were off in a trace of it, if one is given."""
+    return ablated(module, seen.layers, seen.ablation) if seen is not None and seen.ablation else nullcontext()
 
 
 @contextmanager

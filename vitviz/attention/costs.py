@@ -16,7 +16,7 @@ import torch
 from vitviz.attention.trace import Trace
 from vitviz.errors import Cancelled, ModelError
 from vitviz.images import Image
-from vitviz.models.cost import flops_of
+from vitviz.models.cost import Flops, flops_of
 from vitviz.models.model import Model
 from vitviz.models.peak import watched
 
@@ -61,7 +61,7 @@ class Cost:
         attention: the share of them in the products q k^T and A v.
         seconds: median wall time of `runs` plain passes on this device; preprocessing is not in it.
         forward_bytes: memory of a plain pass beside the weights; `trace_bytes` what the trace keeps for looking.
-        parameters: of the model; `parameter_bytes` their memory.
+        parameters: of the model.
         top: the most probable classes, (label, probability).
         scaling: None where operations can't be counted.
         times: seconds of each of the passes, in their order.
@@ -79,7 +79,6 @@ class Cost:
     forward_bytes: int
     trace_bytes: int
     parameters: int
-    parameter_bytes: int
     device: str
     precision: str
     top: tuple[tuple[str, float], ...] = field(default=(), repr=False)
@@ -190,21 +189,11 @@ def measure(
     except RuntimeError as error:
         raise ModelError(f"{model.name} could not be timed: {str(error)[:200]}.") from error
     first = trace.layers[0]
-    patches = first.query_grid.size
-    prefix = first.num_prefix_tokens
-    parameters = list(model.module.parameters())
-    scaling = None
-    if counted is not None:
-        rest = counted.total - counted.attention - counted.pixels - counted.head
-        within = all(layer.windows is not None for layer in trace.layers if layer.kind != "pool")
-        scaling = Scaling(
-            counted.attention, rest, counted.pixels, counted.head, patches, size[0] * size[1], prefix, not within
-        )
     return Cost(
         name=model.name,
         view=size,
         patch=first.query_grid.stride,
-        tokens=patches + prefix,
+        tokens=first.query_grid.size + first.num_prefix_tokens,
         grid=first.query_grid.shape,
         flops=None if counted is None else counted.total,
         attention=None if counted is None else counted.attention / counted.total,
@@ -212,13 +201,29 @@ def measure(
         runs=len(times),
         forward_bytes=peak.bytes,
         trace_bytes=trace.bytes,
-        parameters=sum(p.numel() for p in parameters),
-        parameter_bytes=sum(p.numel() * p.element_size() for p in parameters),
+        parameters=model.parameters,
         device=model.device.title,
         precision=model.precision,
         top=tuple(trace.top_k(5)),
-        scaling=scaling,
+        scaling=None if counted is None else _scaling_of(counted, trace, size),
         times=tuple(times),
+    )
+
+
+def _scaling_of(counted: Flops, trace: Trace, size: tuple[int, int]) -> Scaling:
+    """How the operations grow from those that were counted on a view of this size."""
+    first = trace.layers[0]
+    linear = counted.total - counted.attention - counted.pixels - counted.head
+    within = all(layer.windows is not None for layer in trace.layers if layer.kind != "pool")
+    return Scaling(
+        attention=counted.attention,
+        linear=linear,
+        embedding=counted.pixels,
+        head=counted.head,
+        patches=first.query_grid.size,
+        pixels=size[0] * size[1],
+        prefix=first.num_prefix_tokens,
+        quadratic=not within,
     )
 
 

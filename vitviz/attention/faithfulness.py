@@ -9,7 +9,6 @@ is insertion read backwards. Areas are by trapezoids over the share of patches, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from vitviz.attention.altering import ablated
+from vitviz.attention.altering import as_in
 from vitviz.attention.classes import class_of
 from vitviz.attention.curves import RANDOM, Curve, Curves, Faithfulness, Removal, Score
 from vitviz.attention.passes import Passes, batch_size, view_tensor
@@ -33,7 +32,8 @@ from vitviz.models.model import Model
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Walk:
-    """One way to take the patches away: ranks (gh, gw), 0 goes first, and how many are gone at each step."""
+    """One way to take the patches away: of every pixel (h, w) the rank of its patch, 0 goes first; how many are gone at
+    each step."""
 
     pixels: Tensor = field(repr=False)
     counts: np.ndarray
@@ -77,8 +77,7 @@ def faithfulness(
             raise AttentionError(f"Curves with {count} {what} were asked for: give {least} or more.")
     view = view_tensor(model, image)
     passes = Passes(model, min(32, batch_size(seen.layers)) if seen is not None else 16, cancel)
-    off = seen is not None and bool(seen.ablation)
-    with ablated(model.module, seen.layers, seen.ablation) if off and seen is not None else nullcontext():
+    with as_in(model.module, seen):
         untouched = passes.in_batches(1, lambda _: passes.run(view))[0]
         chosen = _target(model, untouched, target, score)
         walks = _walks(given, steps, seeds, view)

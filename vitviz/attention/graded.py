@@ -30,7 +30,7 @@ _CHUNK_BYTES = 16 * 2**20
 Tap = Callable[[Call, Tensor | None, Tensor | None, Tensor | None], None]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Graph:
     """A pass with its graph: the output, the calls, and what to differentiate by so that every call is reached.
 

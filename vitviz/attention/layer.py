@@ -17,6 +17,7 @@ from vitviz.models.layout import Grid, Windows
 Kind = Literal["global", "window", "pool", "pooled keys"]
 _CHUNK_BYTES = 64 * 2**20
 _SMALLEST_CHUNK = 2**20
+_CACHE_BYTES = 2**20
 
 
 def shrink_chunks() -> bool:
@@ -26,9 +27,6 @@ def shrink_chunks() -> bool:
     if smaller:
         _CHUNK_BYTES //= 4
     return smaller
-
-
-_CACHE_BYTES = 2**20
 
 
 @dataclass(slots=True, eq=False)

@@ -8,14 +8,14 @@ gradient. `token grad-cam`: Selvaraju et al. 2017 (arXiv 1610.02391) on the toke
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vitviz.attention.altering import ablated
+from vitviz.attention.altering import as_in
 from vitviz.attention.classes import class_of
 from vitviz.attention.explaining import PER_LAYER, LastLayer, Walk, map_of_values
 from vitviz.attention.features import token_grad_cam
@@ -78,7 +78,7 @@ def relevance(
             walk.take(call, rows, weights, gradient)
 
     try:
-        with torch.inference_mode(False), torch.enable_grad(), frozen(model.module), _altered(model, seen):
+        with torch.inference_mode(False), torch.enable_grad(), frozen(model.module), as_in(model.module, seen):
             with _said(model):
                 graph = graded_pass(
                     model.module,
@@ -134,10 +134,6 @@ def zero_words(shown: Map, ablation: Ablation, layers: Sequence[Layer]) -> str:
     empty = [str(layer.index) for layer in looked if len(ablation.of(layer.index)) == layer.num_heads]
     why = f": all heads of layer {', '.join(empty)} are off" if empty else ""
     return f"All zero{why}"
-
-
-def _altered(model: Model, seen: Trace | None) -> AbstractContextManager[None]:
-    return ablated(model.module, seen.layers, seen.ablation) if seen is not None and seen.ablation else nullcontext()
 
 
 def _target(model: Model, output: Any, target: int | str | None) -> tuple[int, Tensor]:

@@ -22,10 +22,12 @@ class Stack:
         self._awaited: dict[int, list[Call]] = {}
 
     def enter(self, frame: Frame) -> None:
+        """A module begins to run."""
         self.frames.append(frame)
         self._entered += 1
 
     def leave(self, output: Any) -> None:
+        """The innermost one has returned this; calls that await it get it."""
         frame = self.frames.pop()
         for call in self._awaited.pop(id(frame), ()):
             first = output[0] if isinstance(output, tuple) and output else output
@@ -37,6 +39,7 @@ class Stack:
 
     @property
     def fraction(self) -> float:
+        """The share of the modules that have begun."""
         return min(self._entered / self._total, 1.0)
 
 

@@ -100,13 +100,9 @@ def load_model(
             f"{len(names)} labels were given for {found.name}, which has {module.num_classes} classes: give one for "
             "each, in their order."
         )
-    if architecture is not None:
-        report.replace("recognised", f"{found.architecture}, said by you")
-    if norm_eps is not None:
-        set_epsilon(module, norm_eps)
-        report.replace("norm epsilon", f"{norm_eps:g}, said by you")
-    elif loaded.norm_eps is not None:
-        set_epsilon(module, loaded.norm_eps)
+    if (epsilon := loaded.norm_eps if norm_eps is None else norm_eps) is not None:
+        set_epsilon(module, epsilon)
+    _note_said(report, found.architecture if architecture is not None else "", norm_eps, mean, std, crop)
     step(0.9, f"Moving to {target.title}")
     module = module.eval().to(device=target.name, dtype=dtype)
     if target.name.startswith("cuda"):
@@ -146,6 +142,23 @@ def load_model(
             "pretrained": pretrained,
         },
     )
+    describe(model)
+    return model
+
+
+def _note_said(
+    report: Report,
+    architecture: str,
+    norm_eps: float | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    crop: str | None,
+) -> None:
+    """What the caller said stands in the report in place of what was found."""
+    if architecture:
+        report.replace("recognised", f"{architecture}, said by you")
+    if norm_eps is not None:
+        report.replace("norm epsilon", f"{norm_eps:g}, said by you")
     if mean is not None and std is not None:
         report.drop("mean", "std", "preprocessing")
         report.replace("mean and std", "said by you")
@@ -153,8 +166,6 @@ def load_model(
         report.replace("mean" if std is None else "std", "said by you")
     if crop is not None:
         report.replace("crop", f"{crop}, said by you")
-    describe(model)
-    return model
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class CutView(PictureView):
         self.tiles, self.prefix = tiles, tuple(prefix)
         height, width = tiles.size
         above = 1.4 * self._side if prefix else 0.0
-        self._extent = QRectF(0, -above, width, height + above)
+        self.set_extent(height, width, margin=above, left=0.0)
         self.fit()
         self.set_pixels(pixels, (0.0, 0.0, width, height))
         self._numbers.prepareGeometryChange()
@@ -95,7 +95,7 @@ class _Numbers(pg.GraphicsObject):
         self.setZValue(5)
 
     def boundingRect(self) -> QRectF:
-        return QRectF(self._view._extent)
+        return self._view.extent
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         tiles = self._view.tiles
