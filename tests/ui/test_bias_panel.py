@@ -65,12 +65,12 @@ def test_heads_and_offsets_are_numbered_where_they_are(qtbot, swin, size):
         ]
         assert x < label[1] < x + width and label[2] == y + height
     assert {"dy of the key, in patches", "dx of the key, in patches"} <= {text for text, _, _ in found}
-    ticks = [each for each in found if each[0].startswith(("+", "-")) or (each[0] == "0" and min(each[1:]) < 0)]
-    assert {f"{-(high // 2):+d}", f"{high // 2:+d}"} <= {text for text, _, _ in ticks}
+    ticks = [each for each in found if each[0].startswith(("+", "−")) or (each[0] == "0" and min(each[1:]) < 0)]
+    assert {f"−{high // 2}", f"+{high // 2}"} <= {text for text, _, _ in ticks}
     for text, x, y in ticks:
         down = x < 0  # those of the rows stand at the left
         at = panel.table.at(0.5 if down else x, y if down else 0.5)
-        assert at[1 if down else 2] == int(text)
+        assert at[1 if down else 2] == int(text.replace("−", "-"))
 
 
 def test_a_model_without_one_says_so_and_can_not_be_exported(qtbot, window):
