@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from vitviz.errors import FileError
+
 
 class NotOrdinaryError(ValueError):
     """A folder, pipe, socket or device where a file was expected."""
@@ -28,3 +30,20 @@ def open_ordinary(path: Path) -> BinaryIO:
         file.close()
         raise NotOrdinaryError
     return file
+
+
+def read_ordinary(path: Path, most: int, what: str) -> bytes:
+    """All of an ordinary file that should be `what` ("figure", "session") of ours.
+
+    FileError where it is no ordinary file, can't be read, or has more than `most` bytes.
+    """
+    try:
+        with open_ordinary(path) as file:
+            data = file.read(most + 1)
+    except NotOrdinaryError as error:
+        raise FileError(f"{path} can't be read: it is no ordinary file.") from error
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from error
+    if len(data) > most:
+        raise FileError(f"{path.name} is larger than {most // 2**20} MB: it is no {what} of vitviz.")
+    return data

@@ -13,7 +13,7 @@ import shiboken6
 from mouse import move_mouse
 from pane_cases import settled
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from vitviz.ui.jobs import THREAD_NAME, Worker
 
@@ -114,6 +114,15 @@ def window(bare_window, opened):
     bare_window.opener.opened.emit(opened)
     QApplication.processEvents()
     return bare_window
+
+
+@pytest.fixture
+def parent(qtbot):
+    """A widget on the screen, for dialogs and boxes to belong to."""
+    widget = QWidget()
+    qtbot.addWidget(widget)
+    widget.show()
+    return widget
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QUrl
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog
 
 from vitviz.ui import files
 from vitviz.ui.files import ask_open, ask_save, dropped_paths, kind_of
@@ -74,14 +74,6 @@ def test_drop_gives_local_files_only(qapp, tmp_path):
     )
     assert dropped_paths(mime) == [tmp_path / "a b#1.png", tmp_path / "猫.pt"]
     assert dropped_paths(QMimeData()) == []
-
-
-@pytest.fixture
-def parent(qtbot):
-    widget = QWidget()
-    qtbot.addWidget(widget)
-    widget.show()
-    return widget
 
 
 @pytest.mark.parametrize("kind", ["picture", "checkpoint", "folder"])

@@ -8,18 +8,10 @@ import threading
 import pytest
 from PySide6.QtCore import Qt, QThread
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from vitviz.errors import Cancelled, FileError, VitvizError
 from vitviz.ui.messages import MOST_BOXES, ErrorBox, describe, install_excepthook, show_error
-
-
-@pytest.fixture
-def parent(qtbot):
-    widget = QWidget()
-    qtbot.addWidget(widget)
-    widget.show()
-    return widget
 
 
 def boxes():

@@ -15,7 +15,7 @@ from vitviz.attention.values import Ablation
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.models.model import Model
-from vitviz.ordinary import NotOrdinaryError, open_ordinary
+from vitviz.ordinary import read_ordinary
 from vitviz.render import comparison_recipe
 from vitviz.render.codec import from_json
 from vitviz.render.comparison_recipe import ComparisonRecipe
@@ -74,7 +74,7 @@ def read_recipe(path: Path) -> AnyRecipe:
 
     The file beside an exported one is preferred where it says the same: it knows the folders, too.
     """
-    data = _bytes_of(path)
+    data = read_ordinary(path, MAX_PICTURE, "figure")
     if data[:1] == b"\x89":
         return _of_png(path, data)
     if data.lstrip()[:1] != b"{" and (beside := sidecar_of(path)).is_file():
@@ -103,19 +103,6 @@ def _of_png(path: Path, data: bytes) -> AnyRecipe:
         if text_of(outside.content) == text:
             return outside
     return inside
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        with open_ordinary(path) as file:
-            data = file.read(MAX_PICTURE + 1)
-    except NotOrdinaryError as error:
-        raise FileError(f"{path} can't be read: it is no ordinary file.") from error
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from error
-    if len(data) > MAX_PICTURE:
-        raise FileError(f"{path.name} is larger than {MAX_PICTURE // 2**20} MB: it is no figure of vitviz.")
-    return data
 
 
 def _parsed(path: Path, data: bytes) -> AnyRecipe:

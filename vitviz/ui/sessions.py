@@ -10,7 +10,7 @@ from typing import Literal
 from vitviz.atomic import write_bytes
 from vitviz.errors import FileError, in_one_line
 from vitviz.models.wish import ModelWish
-from vitviz.ordinary import NotOrdinaryError, open_ordinary
+from vitviz.ordinary import read_ordinary
 from vitviz.render.codec import from_json, to_json
 from vitviz.render.style import color_table
 from vitviz.ui.linking import Links
@@ -78,16 +78,7 @@ def write_session(path: Path, session: Session) -> None:
 
 def read_session(path: Path) -> Session:
     """A session as `write_session` wrote it; FileError for anything else."""
-    try:
-        with open_ordinary(path) as file:
-            data = file.read(MAX_BYTES + 1)
-    except NotOrdinaryError as error:
-        raise FileError(f"{path} is no ordinary file: name a session that was saved.") from error
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}.") from error
-    if len(data) > MAX_BYTES:
-        raise FileError(f"{path.name} is larger than {MAX_BYTES} bytes: it is no session of vitviz.")
-    return decode(data, path.name)
+    return decode(read_ordinary(path, MAX_BYTES, "session"), path.name)
 
 
 def decode(data: bytes, name: str) -> Session:
