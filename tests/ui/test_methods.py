@@ -99,6 +99,11 @@ def test_layer_head_and_direction_can_be_chosen_only_where_they_count(qtbot, win
     window.store.update(method="rollout")
     assert not any(box.isEnabled() for box in boxes)
     assert [boxes[0].text(), *(box.currentText() for box in boxes[1:])] == ["All layers", "", ""]
+    direction = boxes[2]
+    assert [box.placeholderText() for box in boxes[1:]] == ["All heads", "Looks at"]
+    assert direction.toolTip() == "Rollout has no direction to choose"
+    window.store.update(method="token grad-cam")
+    assert direction.placeholderText() == "No direction"
     window.store.update(method="attention")
     assert all(box.isEnabled() for box in boxes)
     assert boxes[0].text().startswith("Layer ") and all(box.currentText() for box in boxes[1:])

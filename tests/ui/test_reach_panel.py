@@ -147,18 +147,20 @@ def test_the_button_says_what_it_does_next(qtbot, swin):
     assert panel.play.text() == "Play"
 
 
-def test_a_patch_picked_in_an_earlier_stage_is_the_one_that_is_asked_about(qtbot, swin):
+@pytest.mark.parametrize("layer", [1, 2], ids=["earlier stage", "last stage"])
+def test_a_patch_picked_in_an_earlier_layer_is_the_one_that_is_asked_about(qtbot, swin, layer):
     place = Place(100, 70)
-    swin.store.update(layer=1, query=place)
+    swin.store.update(layer=layer, query=place)
     qtbot.mouseClick(swin.patches.reach_button, Qt.MouseButton.LeftButton)
     panel = settle(qtbot, swin)
     qtbot.waitUntil(lambda: panel.found.way == "up", timeout=20000)
     settle(qtbot, swin)
     row, col = swin.pane.map.query_cell
-    assert panel.slider.value() == 1 and not panel.play.isChecked()
-    assert panel.text.text().startswith(f"After layer 1 (0.1 shifted) the token at patch ({row}, {col}) of ")
+    assert panel.slider.value() == layer and not panel.play.isChecked()
+    title = swin.store.reality.titles[layer]
+    assert panel.text.text().startswith(f"After layer {layer} ({title}) the token at patch ({row}, {col}) of ")
     swin.store.update(layer=3)
     qtbot.mouseClick(swin.patches.reach_button, Qt.MouseButton.LeftButton)
     settle(qtbot, swin)
-    assert panel.play.isChecked()  # of the last stage's token, which is the same either way
+    assert panel.play.isChecked()  # of the last layer's token, which is the same either way
     panel.play.setChecked(False)

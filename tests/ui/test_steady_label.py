@@ -18,3 +18,15 @@ def test_a_label_keeps_the_height_of_its_tallest_text(qtbot):
     assert label.minimumHeight() == tall
     label.resize(2000, 20)
     assert label.minimumHeight() == one
+
+
+def test_a_label_that_forgets_is_as_high_as_what_it_says(qtbot):
+    label = SteadyLabel("Window 4 x 4")
+    qtbot.addWidget(label)
+    label.show()
+    label.resize(200, 20)
+    one = label.minimumHeight()
+    label.setText(LONG)
+    label.setText("Window 4 x 4")
+    label.forget()
+    assert label.minimumHeight() == one

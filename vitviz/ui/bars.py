@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QToolBar
 from vitviz.ui.controls import ViewControls
 from vitviz.ui.menus import Menus
 from vitviz.ui.method_controls import MethodControls
+from vitviz.ui.pane_title import wish_text
 from vitviz.ui.status import Status
 
 if TYPE_CHECKING:
@@ -71,8 +72,23 @@ class Bars(QObject):
     @Slot()
     def _cancel(self) -> None:
         window = self._window
+        self._say(self._given_up())
         for runner in (window.panes, window.costing, window.folder_exporter, window.analysis, window.pane.methods):
             runner.cancel()
+
+    def _given_up(self) -> str:
+        """What Cancel ends, and that what is on the screen stays."""
+        column = next((c for c in self._window.panes if c.opener.is_waiting), None)
+        if column is None:
+            what = self.status.work.text()
+            return f"Cancelled at “{what}”: what was shown stays." if what else "Cancelled: what was shown stays."
+        wish, shown = column.opener.wish, column.pane.opened
+        if shown is None:
+            return f"Opening {wish_text(wish.model)} was cancelled: open a picture or a model when you like."
+        other = wish_text(wish.model)
+        if wish.model == shown.wish.model and wish.picture is not None:
+            other = wish.picture.name
+        return f"Opening {other} was cancelled: {shown.model.name} on {shown.image.name} stays."
 
     @Slot(str)
     def _say(self, text: str) -> None:

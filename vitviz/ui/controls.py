@@ -27,6 +27,7 @@ SMOOTHING = (("Patches", "nearest"), ("Smooth", "smooth"))
 
 
 Offer = tuple[str, Callable[[], None]]
+_DIRECTED = "What the query looks at, or what looks at it (D)"
 
 
 class ChoiceBox(QComboBox):
@@ -208,9 +209,7 @@ class ViewControls(QToolBar):
         self.head = ChoiceBox(store, "head", _FUSED, "Head", "Head (Left, Right; M for the mean)")
         self.head.setMinimumContentsLength(13)
         self.head.setPlaceholderText("All heads")
-        self.direction = ChoiceBox(
-            store, "direction", DIRECTIONS, "Direction", "What the query looks at, or what looks at it (D)"
-        )
+        self.direction = ChoiceBox(store, "direction", DIRECTIONS, "Direction", _DIRECTED)
         self.colormap = ChoiceBox(store, "colormap", [(name, name) for name in COLORMAPS], "Colormap", "Colormap")
         self.colormap.setIconSize(QSize(48, 12))
         for i, name in enumerate(COLORMAPS):
@@ -251,6 +250,8 @@ class ViewControls(QToolBar):
             self._heads = count
             self.head.set_choices([*_FUSED, *((f"Head {i} ({_span(count)})", i) for i in range(count))])
         # A method of no one layer and head has none of them: the boxes say so until they count again.
+        self.direction.setPlaceholderText("Looks at" if about.of_query else "No direction")
+        self.direction.setToolTip(_DIRECTED if about.of_head else f"{about.title} has no direction to choose")
         for box in (self.head, self.direction):
             if about.of_head:
                 box.follow(state)

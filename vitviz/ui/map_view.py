@@ -56,6 +56,7 @@ class MapView(QWidget):
         self.window_note = SteadyLabel()
         self.window_note.setObjectName("map-window")
         self.window_note.hide()
+        self._partitioned = False
         self.view = PictureView(self)
         self.view.setAccessibleName("Map over the picture")
         self.under_mouse, self.pin = MouseFrame(self.view.box), Pin(self.view.box)
@@ -161,6 +162,9 @@ class MapView(QWidget):
             if shown.neighbour_layer is not None:
                 words += f", dashed: of layer {shown.neighbour_layer}"
         self.window_note.setText(words[:1].upper() + words[1:])
+        if style.show_partition != self._partitioned:
+            self._partitioned = style.show_partition
+            self.window_note.forget()
         self.window_note.setToolTip(_LEGEND if words else "")
         self.drawn.emit()
 

@@ -110,9 +110,9 @@ class ReachPanel(LazyPanel):
         self.view.set_colors(background)
 
     def start(self) -> None:
-        """Begin anew: let it grow from the first step on, or stand still at a patch picked in an earlier stage.
+        """Begin anew: stand still at the patch that is pinned in a layer, or else let it grow from the first step on.
 
-        The token of the last stage at that place would be another one than the picked.
+        Downwards it is a token of the last layer that grows, which a patch pinned after an earlier one is not.
         """
         picked = self._picked()
         if picked is not None:
@@ -124,13 +124,13 @@ class ReachPanel(LazyPanel):
         self.touch()
 
     def _picked(self) -> int | None:
-        """The layer of the patch that is pinned, where later stages have other patches; None elsewhere."""
+        """The layer of the patch that is pinned, as far as it is not the last one; None elsewhere."""
         opened, state = self._pane.opened, self._pane.store.state
         if opened is None or not isinstance(state.query, Place):
             return None
         layers = [layer for layer in opened.trace.layers if layer.kind != "pool"]
         chosen = min(state.layer, len(layers) - 1)
-        return chosen if layers and layers[chosen].query_grid.shape != layers[-1].query_grid.shape else None
+        return chosen if 0 <= chosen < len(layers) - 1 else None
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)

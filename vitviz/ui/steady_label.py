@@ -19,6 +19,11 @@ class SteadyLabel(QLabel):
         super().setText(text or " ")
         self.setMinimumHeight(max(self.minimumHeight(), self.heightForWidth(self.width())))
 
+    def forget(self) -> None:
+        """Be as high as the text that is shown now, or the next one: what was there before had other lines."""
+        self.setMinimumHeight(0)
+        self.setText(self.text())
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
