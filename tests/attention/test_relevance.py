@@ -321,13 +321,18 @@ def test_a_model_without_classes_is_refused(make, picture):
     [
         ("vit_tiny_patch16_224", 512, {"depth": 3}),
         ("vit_base_patch16_siglip_224", 384, {"depth": 2, "embed_dim": 96, "num_heads": 6, "num_classes": 5}),
+        ("swin_tiny_patch4_window7_224", 448, {"depths": (2, 2), "num_heads": (3, 6), "num_classes": 5}),
+        ("swinv2_tiny_window8_256", 256, {"depths": (2, 2), "num_heads": (3, 6), "num_classes": 5}),
     ],
 )
-def test_memory_said_beforehand_covers_what_is_alive_at_the_peak(name, size, shape, make, picture):
+def test_memory_said_beforehand_is_what_is_alive_at_the_peak_and_what_a_heap_wastes_of_it(
+    name, size, shape, make, picture, monkeypatch
+):
     model = make(name, (size, size), img_size=size, **shape)
+    monkeypatch.setattr("vitviz.attention.relevance.check_room", lambda model: "")  # what it stands for is not there
     with watched(model.module, torch.device("cpu")) as peak:
         vitviz.relevance(model, picture)
-    assert peak.bytes < needed_bytes(model) < 1.8 * peak.bytes + 2**24
+    assert 1.5 * peak.bytes < needed_bytes(model) - 2**24 < 1.7 * peak.bytes
 
 
 def test_memory_said_beforehand_grows_as_the_tokens_do_and_not_as_their_matrices(make):
