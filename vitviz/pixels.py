@@ -19,6 +19,7 @@ _TURNS = dict(enumerate(("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TR
 
 
 def orientation(picture: PIL.Image.Image) -> int:
+    """How the picture is turned, 1 to 8 as EXIF says it; 1, upright, where its EXIF can't be read."""
     with contextlib.suppress(Exception):
         turn = picture.getexif().get(0x0112, 1)
         return turn if turn in _TURNS else 1

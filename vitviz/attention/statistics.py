@@ -55,7 +55,7 @@ class HeadStatistics:
         prefix_mass: the share on each prefix token, by name.
         sink_mass: the largest share on any one patch.
         sink: per layer the (row, column) of that patch for every head; empty for a mean over pictures.
-        heads, layer_names, grids: of each layer.
+        heads, layer_names: how many heads each layer has, and its name.
         pictures: names of the pictures.
     """
 

@@ -29,7 +29,7 @@ class Prepared:
     """A file of which all maps are there, so that what is left needs no torch and may be done in another thread.
 
     Attributes:
-        stem: what its name begins with.
+        name: of the file.
         made: what else the sidecar is to say.
     """
 

@@ -14,6 +14,16 @@ from vitviz.models.unknown.units import Unit, listed
 
 
 def patch_of(left: Sequence[Unit], width: int, trunk_order: int, channels: int | None) -> Unit | None:
+    """The patch embedding among the tensors beside the layers, (D, ...) with D first; None where none can be one.
+
+    Args:
+        left: the tensors that no layer has.
+        width: D, the values of a token.
+        trunk_order: where in the file the layers begin.
+        channels: of the pictures, where that is known.
+
+    Raises SourceError where it is several convolutions, or makes tokens of another width.
+    """
     convolutions = [u for u in left if u.weight.dim() == 4]
     if len(convolutions) > 1:
         raise SourceError(f"its patches come from several convolutions (a hybrid): {listed(convolutions)}")
@@ -55,6 +65,7 @@ def _squares(flat: int, channels: int | None) -> tuple[int, int] | None:
 
 
 def patch_size_of(patch: Unit, channels: int | None) -> tuple[tuple[int, int], int]:
+    """((height, width) of a patch in pixels, channels) of a patch embedding that `patch_of` has found."""
     if patch.weight.dim() == 4:
         _, count, rows, columns = patch.shape
         return (rows, columns), count
