@@ -8,8 +8,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QToolButton
 
-from vitviz.ui.model_panel import TopClasses
 from vitviz.ui.opening import Opened
+from vitviz.ui.top_classes import TopClasses
 
 HTML = "<b>cat</b><img src='file:///etc/passwd'>"
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Slot
-from PySide6.QtGui import QHideEvent, QWheelEvent
+from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
-    QDoubleSpinBox,
     QHBoxLayout,
     QSlider,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -30,7 +28,8 @@ from vitviz.ui.method_maps import MethodMaps
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import KIND, Pane
 from vitviz.ui.picture_view import PictureView
-from vitviz.ui.store import State, Store
+from vitviz.ui.rollout_options import FirstLayerBox, ShareBox
+from vitviz.ui.store import State
 from vitviz.ui.wrapping import Wrapping, narrow
 
 _LARGEST, _PLAY_MS = 400, 500
@@ -56,10 +55,10 @@ class RolloutPanel(LazyPanel):
         self.variant = ChoiceBox(
             store, "variant", VARIANTS, "Variant", "As whom: the definition, or how published pictures came"
         )
-        self.residual = _Share(store, "residual", "Residual ", "Weight of the identity beside attention")
-        self.discard = _Share(store, "discard", "Discard ", "Share of the patches set to 0 in every row, least first")
+        self.residual = ShareBox(store, "residual", "Residual ", "Weight of the identity beside attention")
+        self.discard = ShareBox(store, "discard", "Discard ", "Share of the patches set to 0 in every row, least first")
         self.discard.setMaximum(0.99)
-        self.first = _FirstLayer(store)
+        self.first = FirstLayerBox(store)
         self.last = QSlider(Qt.Orientation.Horizontal)
         self.last.setAccessibleName("Up to layer")
         self.last.setToolTip("Up to layer: where the query stands")
@@ -160,58 +159,6 @@ class RolloutPanel(LazyPanel):
         super().hideEvent(event)
         self.play.setChecked(False)
         self.maps.drop()
-
-
-class _Share(QDoubleSpinBox):
-    """An option from 0 to 1."""
-
-    def __init__(self, store: Store, field: str, prefix: str, tip: str) -> None:
-        super().__init__()
-        self._store, self._field = store, field
-        self.setRange(0.0, 1.0)
-        self.setSingleStep(0.05)
-        self.setDecimals(2)
-        self.setPrefix(prefix)
-        self.setKeyboardTracking(False)
-        self.setToolTip(tip)
-        self.setAccessibleName(tip)
-        self.valueChanged.connect(lambda value: store.update(**{field: round(value, 4)}))
-        store.changed.connect(lambda old, new: self.follow(new))
-        self.follow(store.state)
-
-    def follow(self, state: State) -> None:
-        """Show what the store holds."""
-        with QSignalBlocker(self):
-            self.setValue(getattr(state.options, self._field))
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()
-
-
-class _FirstLayer(QSpinBox):
-    """The layer nearest the picture that is taken in."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__()
-        self._store = store
-        self.setPrefix("From layer ")
-        self.setKeyboardTracking(False)
-        self.setToolTip("The layer nearest the picture that is taken in")
-        self.setAccessibleName("First layer")
-        self.valueChanged.connect(lambda value: store.update(first_layer=value))
-        store.changed.connect(lambda old, new: self.follow(new))
-        self.follow(store.state)
-
-    def follow(self, state: State) -> None:
-        """Show what the store holds."""
-        count = len(self._store.reality.heads)
-        last = state.options.last_layer
-        with QSignalBlocker(self):
-            self.setRange(0, max(0, count - 1 if last is None else last))
-            self.setValue(state.options.first_layer)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()
 
 
 def _button(text: str, tip: str) -> QToolButton:
