@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from pages import words_that_are_cut, words_that_touch
 
 from vitviz.render.bias import AXES, SIGNED, UNSIGNED, BiasTable, mosaic_of
+from vitviz.render.figure import Figure
 from vitviz.render.page import Line, Picture, Text
 from vitviz.render.studies.bias import BiasStudy, page_of_bias
 from vitviz.render.style import color_table
@@ -68,3 +70,15 @@ def test_a_figure_has_all_heads_in_their_own_colours():
     assert len(pictures) == 5
     for head, picture in enumerate(pictures):
         np.testing.assert_array_equal(picture.pixels, table().pixels(head))
+
+
+@pytest.mark.parametrize("width", [60.0, 85.0, 174.0])
+@pytest.mark.parametrize("window", [7, 12, 24])
+@pytest.mark.parametrize("heads", [1, 3, 24, 32])
+def test_no_words_of_a_figure_touch_however_many_heads_it_has(heads, window, width):
+    values = np.random.default_rng(1).normal(size=(heads, 2 * window - 1, 2 * window - 1)).astype(np.float32)
+    page = page_of_bias(table(values), Figure.for_paper(1, width=width))
+    assert words_that_touch(page, gap=1.0) == [] and words_that_are_cut(page) == []
+    assert {str(head) for head in range(heads)} <= {
+        mark.text.removeprefix("Head ") for mark in page.marks if isinstance(mark, Text)
+    }

@@ -1,9 +1,11 @@
 """Figures that are no maps: every one is made again from its recipe, byte for byte, and only from a whole recipe."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from pages import words_that_are_cut, words_that_touch
 from PIL import Image as Pillow
 
 import vitviz
@@ -137,3 +139,15 @@ def test_damaged_recipes_are_refused_with_the_reason(change, says, subjects, tmp
     recipe.write_text(json.dumps(json.loads(recipe.read_text()) | change))
     with pytest.raises(FileError, match=says):
         read_recipe(recipe)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_words_touch_or_are_cut_in_one_column_whatever_the_names(case, subjects):
+    source, study = CASES[case]
+    plain = subjects[source]
+    names = {"model": "swinv2_cr_base_ns_224.a_run_with_a_very_long_name/epoch_300", "image": "IMG_2026_" * 9 + ".png"}
+    subject = replace(
+        plain, model=replace(plain.model, name=names["model"]), image=replace(plain.image, name=names["image"])
+    )
+    page = study.page(study.found(subject), subject, replace(study.figure, width=85.0))
+    assert words_that_touch(page) == [] and words_that_are_cut(page) == []

@@ -78,4 +78,4 @@ def test_stem_is_said_to_be_one(qtbot, panel, window, picture, make):
 def test_figure_is_written(qtbot, panel, tmp_path):
     with qtbot.waitSignal(panel.buttons.written, timeout=20_000):
         panel.buttons.export(tmp_path / "filters.png")
-    assert Pillow.open(tmp_path / "filters.png").width == 1500
+    assert Pillow.open(tmp_path / "filters.png").width == round(85 / 25.4 * 300)

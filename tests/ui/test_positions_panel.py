@@ -172,10 +172,10 @@ def test_rotary_angles_of_a_head_follow_layer_and_head(qtbot, panel, window, pic
 def test_figure_is_copied_and_written_with_its_recipe(qtbot, panel, tmp_path):
     QGuiApplication.clipboard().clear()
     qtbot.mouseClick(panel.buttons.copy_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: QGuiApplication.clipboard().image().width() == 1500, timeout=20_000)
+    qtbot.waitUntil(lambda: QGuiApplication.clipboard().image().width() == round(85 / 25.4 * 300), timeout=20_000)
     with qtbot.waitSignal(panel.buttons.written, timeout=20_000):
         panel.buttons.export(tmp_path / "grid.png")
-    assert Pillow.open(tmp_path / "grid.png").width == 1500
+    assert Pillow.open(tmp_path / "grid.png").width == round(85 / 25.4 * 300)
     recipe = json.loads((tmp_path / "grid.png.json").read_text())
     assert recipe["study"]["kind"] == "learned" and recipe["model"]["architecture"]
     with qtbot.waitSignal(panel.buttons.written, timeout=20_000):

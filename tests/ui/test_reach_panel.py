@@ -70,7 +70,7 @@ def test_words_and_pixels_are_those_of_the_place_and_step(qtbot, swin, picture, 
     expected = reach(swin.pane.opened.trace, Place(100, 70), way)
     for at, step in enumerate(expected.steps):
         panel.slider.setValue(at)
-        words = panel.text.text()
+        words = panel.text.text().replace("\u00a0", " ")
         assert f"{step.count} of 99 patches" in words and f"patch ({step.cell[0]}, {step.cell[1]}) of " in words
         if way == "up":
             assert words.startswith(f"After layer {step.layers[1]} (")
@@ -158,7 +158,8 @@ def test_a_patch_picked_in_an_earlier_layer_is_the_one_that_is_asked_about(qtbot
     row, col = swin.pane.map.query_cell
     assert panel.slider.value() == layer and not panel.play.isChecked()
     title = swin.store.reality.titles[layer]
-    assert panel.text.text().startswith(f"After layer {layer} ({title}) the token at patch ({row}, {col}) of ")
+    words = panel.text.text().replace("\u00a0", " ")
+    assert words.startswith(f"After layer {layer} ({title}) the token at patch ({row}, {col}) of ")
     swin.store.update(layer=3)
     qtbot.mouseClick(swin.patches.reach_button, Qt.MouseButton.LeftButton)
     settle(qtbot, swin)

@@ -122,7 +122,9 @@ def test_rotary_and_stems_say_what_differs(qtbot, panel, window, picture, make):
 def test_figure_is_written(qtbot, panel, tmp_path):
     with qtbot.waitSignal(panel.buttons.written, timeout=20_000):
         panel.buttons.export(tmp_path / "tokens")
-    assert Pillow.open(tmp_path / "tokens.png").width == 1500 and (tmp_path / "tokens.png.json").exists()
+    assert (
+        Pillow.open(tmp_path / "tokens.png").width == round(85 / 25.4 * 300) and (tmp_path / "tokens.png.json").exists()
+    )
 
 
 def test_numbers_are_painted_where_there_is_room(panel):

@@ -286,7 +286,7 @@ class Bar:
         room = max(height - (3 * size if self._near else 0), size)
         # Letters a little smaller say more than an ellipsis, and two lines of them more than one.
         letters = size * min(1.0, max(_SMALLEST, room / max(text_width(self._label, size), 1e-6)))
-        lines = wrapped(self._label, letters, room)
+        lines = wrapped(self._label, letters, room + 1e-6)  # more than rounding adds to what fits
         if any(text_width(word, letters) > room for word in self._label.split()):
             lines = [shortened(self._label, letters, room)] if room > 4 * letters else []
         elif len(lines) > 2:

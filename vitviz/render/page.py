@@ -12,6 +12,7 @@ import numpy as np
 from vitviz.render.letters import clean, text_width
 
 ASCENT, DESCENT, LINE = 0.72, 0.21, 1.25  # of the font size: capitals, tails, from line to line
+_JOINTS = "_-/."  # of names of files and models
 _MOST = 16_000_000  # pixels of an enlarged picture
 Color = tuple[int, int, int]
 Anchor = Literal["start", "middle", "end"]
@@ -106,7 +107,7 @@ def kept(text: str) -> str:
 def wrapped(text: str, size: float, width: float) -> list[str]:
     """The lines of a text that is `width` points wide, broken at spaces, and where a word alone is too wide.
 
-    What hard spaces hold together is broken at these before a word is.
+    What hard spaces hold together is broken at these before a word is, and a long name behind one of its joints.
     """
     lines: list[str] = []
     for paragraph in text.splitlines():
@@ -121,6 +122,8 @@ def wrapped(text: str, size: float, width: float) -> list[str]:
             while text_width(word, size) > width and len(word) > 1:
                 fits = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or text_width(word[:n], size) <= width)
                 hard = word.rfind("\u00a0", 1, fits + 1)
+                joint = max(word.rfind(char, fits // 2, fits) for char in _JOINTS) + 1
+                fits = joint or fits
                 lines.append(word[: hard if hard > 0 else fits])
                 word = word[hard + 1 if hard > 0 else fits :]
             line = word

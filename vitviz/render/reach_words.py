@@ -24,7 +24,7 @@ def step_text(trace: Trace, found: Reach, at: int) -> str:
     """What is seen in one step, in a sentence without its stop."""
     step = found.steps[at]
     seen = share_text(step.count, found.grid.size)
-    token = f"token at patch ({step.cell[0]}, {step.cell[1]}) of {step.own.rows} x {step.own.cols}"
+    token = f"token at patch\u00a0({step.cell[0]},\u00a0{step.cell[1]}) of {step.own.rows}\u00a0x\u00a0{step.own.cols}"
     if step.layers is None:
         whose = "The last layer's" if step.own.shape == found.grid.shape else "The last stage's"
         return f"{whose} {token} stands for {seen}"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vitviz.render.compose import Bar
-from vitviz.render.figure import POINTS_PER_MM, Figure
+from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
 from vitviz.render.letters import text_width
 from vitviz.render.mosaic import Tiles, table
 from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, kept, wrapped
@@ -145,7 +145,7 @@ def filter_page(colors: np.ndarray, words: Sequence[str], note: str = "", *, fig
         marks.append(Picture(x, y, tile, high, pixels))
         if line:
             marks.append(Text(x + tile / 2, y + high + size, words[i], size, ink, "middle"))
-    top += len(tiles.heads) * (high + (pitch - tile) + line) + (edge if line else 0.0)
+    top += len(tiles.heads) * (high + (pitch - tile) + line) + edge
     size = figure.font_size
     for text in wrapped(note, size, width - 2 * edge) if note else []:
         marks.append(Text(edge, top + size * ASCENT, text, size, ink))
@@ -187,8 +187,8 @@ def row_page(
 
 
 def width_of(figure: Figure) -> float:
-    """The width of the page in points; 127 mm where the figure names none."""
-    return (figure.width or 127.0) * POINTS_PER_MM
+    """The width of the page in points; one column where the figure names none."""
+    return (figure.width or WIDTHS["one column"]) * POINTS_PER_MM
 
 
 def _title(figure: Figure, width: float, top: float) -> tuple[float, list[Text]]:

@@ -16,6 +16,8 @@ from vitviz.render.letters import text_width
 from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, frame, shortened, wrapped
 from vitviz.render.studies.study import Study, Subject
 
+_SMALLEST = 0.7  # of the font size: letters over tables that are too narrow for them
+
 
 @dataclass(frozen=True, slots=True)
 class BiasStudy(Study[BiasTable]):
@@ -76,10 +78,14 @@ def page_of_bias(table: BiasTable, figure: Figure) -> Page:
     # The title and the numbers of the columns, and in every row the numbers of its heads.
     top += max(bar.above, 2 * LINE * size) + LINE * size
     step = height + LINE * size + gap
+    last = len(table.values) - 1
+    # Numbers alone where the word would have to be too small.
+    named = "Head " if _fitting(f"Head {last}  ", size, width + gap) >= _SMALLEST * size else ""
+    letters = max(_fitting(f"{named}{last}  ", size, width + gap), _SMALLEST * size)
     for head in range(len(table.values)):
         row, col = divmod(head, tiles.heads[0])
         x, y = left + col * (width + gap), top + row * step
-        marks.append(Text(x, y - size * (LINE - ASCENT) / 2, f"Head {head}", size, ink))
+        marks.append(Text(x, y - size * (LINE - ASCENT) / 2, f"{named}{head}", letters, ink))
         marks.append(Picture(x, y, width, height, table.pixels(head)))
         entry = width / tiles.tile[1]
         marks += frame(x + (width - entry) / 2, y + (height - entry) / 2, entry, entry, 0.5, (0, 0, 0))
@@ -109,13 +115,19 @@ def _axes(
     marks: list[Mark] = []
     down, right = table.ticks(0), table.ticks(1)
     high, wide = height / table.values.shape[1], width / table.values.shape[2]
-    # All three numbers, or the two ends alone where they would touch.
+    # All three numbers, or the two ends alone where they would touch; none where even these would.
     across = right if sum(text_width(f"{text} ", size) for _, text in right) <= width else right[:: len(right) - 1 or 1]
+    letters = _fitting(" ".join(text for _, text in across), size, width)
+    across = across if letters >= _SMALLEST * size else []
     along = down if len(down) * size <= height else down[:: len(down) - 1 or 1]
     above = y - LINE * size - size * (LINE - ASCENT) / 2
     for col in range(cols):
         left = x + col * (width + gap)
-        marks += [Text(left + (at + 0.5) * wide, above, text, size, ink, "middle") for at, text in across]
+        for at, text in across:
+            # No further out than the table, beside which the numbers of the next one stand.
+            half = text_width(text, letters) / 2
+            middle = min(max((at + 0.5) * wide, half), width - half)
+            marks.append(Text(left + middle, above, text, letters, ink, "middle"))
     for row in range(rows):
         top = y + row * step + size * ASCENT / 2
         marks += [Text(x - size / 3, top + (at + 0.5) * high, text, size, ink, "end") for at, text in along]
@@ -125,3 +137,8 @@ def _axes(
     marks.append(Text(x, above - LINE * size, words[1], size, ink))
     marks.append(Text(figure.font_size / 4 + size * ASCENT, y + tall / 2, words[0], size, ink, "middle", turned=True))
     return marks
+
+
+def _fitting(text: str, size: float, width: float) -> float:
+    """The size of letters, at most `size`, in which a text is no wider than `width`."""
+    return min(size, size * width / text_width(text, size))

@@ -10,7 +10,7 @@ import numpy as np
 from vitviz.atomic import slug
 from vitviz.images import view_pixels
 from vitviz.render.cut import cut_page, cut_tiles
-from vitviz.render.figure import Figure
+from vitviz.render.figure import WIDTHS, Figure
 from vitviz.render.page import Page
 from vitviz.render.sequence import cost_text, count_text, token_name
 from vitviz.render.studies.study import Needs, Study, Subject
@@ -42,7 +42,7 @@ class CutStudy(Study[Cut]):
 
     name: ClassVar[str] = "tokens from pixels"
     needs: ClassVar[Needs] = "trace"
-    figure: ClassVar[Figure] = Figure(width=127.0)
+    figure: ClassVar[Figure] = Figure(width=WIDTHS["one column"])
 
     def found(self, subject: Subject) -> Cut:
         assert subject.image is not None and subject.trace is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from vitviz.atomic import slug
-from vitviz.render.figure import Figure
+from vitviz.render.figure import WIDTHS, Figure
 from vitviz.render.page import Page
 from vitviz.render.studies.study import Study, Subject
 from vitviz.render.weights import filter_page, tile_colors
@@ -24,7 +24,7 @@ class FilterStudy(Study["tuple[Filters, Components]"]):
     """The first 28 principal components of the filters with their share of the variance, or the filters themselves."""
 
     name: ClassVar[str] = "patch embedding filters"
-    figure: ClassVar[Figure] = Figure(width=127.0)
+    figure: ClassVar[Figure] = Figure(width=WIDTHS["one column"])
 
     shown: Shown = "components"
 

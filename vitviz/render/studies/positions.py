@@ -9,7 +9,7 @@ import numpy as np
 
 from vitviz.atomic import slug
 from vitviz.errors import ModelError
-from vitviz.render.figure import Figure
+from vitviz.render.figure import WIDTHS, Figure
 from vitviz.render.page import Page
 from vitviz.render.studies.study import Study, Subject
 from vitviz.render.style import color_table
@@ -54,7 +54,7 @@ class PositionStudy(Study[MadeGrid]):
     """The similarity of positions of a kind (as `Positions` has it), of one layer and head where these differ."""
 
     name: ClassVar[str] = "position similarity"
-    figure: ClassVar[Figure] = Figure(width=127.0, color_bar=True)
+    figure: ClassVar[Figure] = Figure(width=WIDTHS["one column"], color_bar=True)
 
     kind: str
     limits: tuple[float, float] = (-1.0, 1.0)

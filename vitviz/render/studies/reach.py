@@ -10,10 +10,10 @@ import numpy as np
 
 from vitviz.atomic import slug
 from vitviz.attention.values import Place
-from vitviz.render.figure import Figure
+from vitviz.render.figure import WIDTHS, Figure
 from vitviz.render.letters import text_width
 from vitviz.render.overlay import Canvas
-from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, frame, wrapped
+from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, frame, kept, wrapped
 from vitviz.render.reach import draw_step
 from vitviz.render.reach_words import AXES, LEGEND, growth_text, short_text, step_text, tick_texts
 from vitviz.render.studies.study import Needs, Study, Subject
@@ -35,7 +35,7 @@ class ReachStudy(Study["Reach"]):
 
     name: ClassVar[str] = "receptive field"
     needs: ClassVar[Needs] = "trace"
-    figure: ClassVar[Figure] = Figure(width=127.0)
+    figure: ClassVar[Figure] = Figure(width=WIDTHS["one column"])
     moves: ClassVar[bool] = True
 
     place: Place
@@ -93,10 +93,9 @@ def _one(found: Reach, at: int, subject: Subject, figure: Figure) -> Page:
     inside = width - 2 * edge
     # As many lines as the longest step needs, so that the frames of an animation have one size.
     texts = [wrapped(step_text(subject.trace, found, i), size, inside) for i in range(len(found.steps))]
-    marks: list[Mark] = _lines([_of(subject)], edge, edge, size, ink) + _lines(
-        texts[at], edge, edge + LINE * size, size, ink
-    )
-    top = edge + (1 + max(map(len, texts))) * LINE * size + size / 4
+    title = wrapped(_of(subject), size, inside)
+    marks: list[Mark] = _lines([*title, *texts[at]], edge, edge, size, ink)
+    top = edge + (len(title) + max(map(len, texts))) * LINE * size + size / 4
     picture = _picture(found, at, subject, (edge, top, inside), figure.dpi)
     marks += [picture, *frame(edge, top, inside, picture.height, 0.5, ink)]
     top += picture.height + size / 2
@@ -118,8 +117,9 @@ def _sheet(found: Reach, subject: Subject, figure: Figure) -> Page:
     across = max(math.ceil(len(steps) / math.ceil(len(steps) / 5)), 3)
     wide = (width - 2 * edge - (across - 1) * gap) / across
     above = wrapped(step_text(subject.trace, found, len(steps) - 1), size, width - 2 * edge)
-    marks = _lines([_of(subject), *above], edge, edge, size, ink)
-    top = edge + (1 + len(above)) * LINE * size + size / 4
+    title = wrapped(_of(subject), size, width - 2 * edge)
+    marks = _lines([*title, *above], edge, edge, size, ink)
+    top = edge + (len(title) + len(above)) * LINE * size + size / 4
     for at, step in enumerate(steps):
         row, col = divmod(at, across)
         x = edge + col * (wide + gap)
@@ -138,7 +138,7 @@ def _sheet(found: Reach, subject: Subject, figure: Figure) -> Page:
 
 def _of(subject: Subject) -> str:
     assert subject.image is not None
-    return f"What can this token see? {subject.model.name} · {subject.image.name}"
+    return f"What can this token see? {kept(f'{subject.model.name} · {subject.image.name}')}"
 
 
 def _lines(texts: list[str], x: float, top: float, size: float, ink: tuple[int, int, int]) -> list[Mark]:

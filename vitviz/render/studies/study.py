@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 Needs = Literal["model", "picture", "trace"]
 StudyFormat = Literal["png", "svg", "pdf", "npz", "safetensors", "gif", "apng"]
-_SCREEN_DPI = 120  # of animations, which no paper prints and whose frames cost time and bytes
+_SCREEN_DPI = 180  # of animations, which no paper prints and whose frames cost time and bytes
 _STILL: tuple[StudyFormat, ...] = ("png", "svg", "pdf", "npz", "safetensors")
 _MOVING: tuple[StudyFormat, ...] = ("gif", "apng")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vitviz.atomic import slug
-from vitviz.render.figure import Figure
+from vitviz.render.figure import WIDTHS, Figure
 from vitviz.render.page import Page
 from vitviz.render.studies.study import Needs, Study, Subject
 from vitviz.render.style import color_table
@@ -52,7 +52,7 @@ class TransferStudy(Study["Sequence[Transfer]"]):
 
     name: ClassVar[str] = "positions at another size"
     needs: ClassVar[Needs] = "picture"
-    figure: ClassVar[Figure] = Figure(width=174.0, color_bar=True)
+    figure: ClassVar[Figure] = Figure(width=WIDTHS["two columns"], color_bar=True)
 
     size: tuple[int, int]
     place: tuple[float, float] = (0.5, 0.5)
