@@ -5,6 +5,8 @@ from itertools import combinations
 from vitviz.render.letters import text_width
 from vitviz.render.page import ASCENT, DESCENT, Text
 
+ROUNDING = 1e-6
+
 
 def words_box(mark):
     """(left, top, right, bottom) of a text in points."""
@@ -31,5 +33,9 @@ def words_that_touch(page, gap=0.0):
     return [
         (a, b)
         for (a, (l0, t0, r0, b0)), (b, (l1, t1, r1, b1)) in combinations(boxes, 2)
-        if l0 < r1 + gap and l1 < r0 + gap and t0 < b1 and t1 < b0 and a != b  # not a word and its shadow
+        if l0 < r1 + gap - ROUNDING
+        and l1 < r0 + gap - ROUNDING
+        and t0 < b1
+        and t1 < b0
+        and a != b  # not a word and its shadow
     ]

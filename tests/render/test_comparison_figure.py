@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pages import words_that_are_cut, words_that_touch
 
 import vitviz
 from vitviz.attention.comparison import difference
 from vitviz.attention.costs import measure
-from vitviz.attention.values import Selection
+from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError, VitvizError
 from vitviz.render.comparison import FIGURE, Compared, csv_of, page_for_models, table_of
 from vitviz.render.comparison_recipe import product_of, write_comparison
@@ -69,18 +70,53 @@ def test_pictures_are_equally_large_beside_bars_with_other_numbers(models):
     assert len(above) == 3 and len(set(above)) == 1
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_in_one_column_of_a_paper_nothing_is_cut_and_maps_take_the_whole_width(models, count):
-    page = page_for_models([*models, models[0]][:count], Style(), replace(FIGURE, width=85.0))
+@pytest.mark.parametrize("width", [85.0, 174.0])
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
+def test_however_many_models_nothing_is_cut_or_touches_and_maps_are_large_enough_to_be_read(models, count, width):
+    several = [replace(models[i % 2], limits=(0.0, 0.00021 * 3**i)) for i in range(count)]
+    page = page_for_models(several, Style(), replace(FIGURE, width=width))
     pictures = [mark for mark in page.marks if isinstance(mark, Picture)]
-    assert page.width / count / 4 < min(mark.width for mark in pictures) and pictures[0].x < page.width / 20
+    assert len(pictures) == count and min(mark.width for mark in pictures) > 6 * FIGURE.font_size
     texts = [mark for mark in page.marks if isinstance(mark, Text)]
-    for mark in texts:
-        assert not mark.text.endswith("…") and 0 <= mark.y <= page.height
-        assert mark.turned or (mark.x >= 0 and mark.x + text_width(mark.text, mark.size) <= page.width)
-    # The columns of the table stand elsewhere than the maps, and so say themselves whose they are.
-    table = "".join(mark.text for mark in texts if mark.y > pictures[0].y + pictures[0].height and not mark.turned)
-    assert "Model" in table and all(model.name.split(" · ")[0] in table for model in models)
+    assert words_that_are_cut(page) == [] and words_that_touch(page) == []
+    assert not any(mark.text.endswith("…") for mark in texts)
+    low = max(mark.y + mark.height for mark in pictures)
+    table = [mark for mark in texts if mark.y > low and not mark.turned]
+    # All numbers of all models, in one part or in several that name their rows again.
+    tokens = [mark for mark in table if mark.text.split(" ")[0] in ("25", "99")]
+    assert len(tokens) >= count and sum(mark.text == "Tokens" for mark in table) == len({mark.y for mark in tokens})
+    ends = (mark.x + text_width(mark.text, mark.size) for mark in table)
+    assert page.width * 0.6 < max(ends) and min(mark.x for mark in table) < page.width / 20
+    # Where the columns of the table stand elsewhere than the maps, they say themselves whose they are.
+    under = {round(mark.x) for mark in tokens} >= {round(mark.x - FIGURE.font_size / 4) for mark in pictures}
+    assert ("Model" in [mark.text for mark in table]) is not under
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_one_scale_for_all_maps_is_called_so_in_the_figure_and_made_again_from_its_recipe(
+    models, tmp_path, kind, picture
+):
+    limits = min(each.limits[0] for each in models), max(each.limits[1] for each in models)
+    shared = [replace(each, limits=limits) for each in models]
+    path, _, recipe = write_comparison(tmp_path / f"a.{kind}", shared, Style(limits=limits), FIGURE, "figure")
+    for scale, told in (("figure", True), (None, False)):
+        words = [m.text for m in page_for_models(shared, Style(limits=limits), FIGURE, scale).marks if type(m) is Text]
+        text = " ".join(words)
+        assert ("one scale for all maps" in text) is told and ("fixed scale" in text) is not told
+    assert json.loads(recipe.read_text())["scale"] == "figure"
+    assert read_recipe(recipe).produce(picture, [each.seen.model for each in models]).data == path.read_bytes()
+
+
+def test_a_query_that_was_pinned_is_pinned_again_and_the_figure_has_the_same_bytes(models, tmp_path, picture):
+    pinned = [replace(models[0], pinned="mean"), replace(models[1], pinned=Place(40.5, 30.0))]
+    path, table, recipe = write_comparison(tmp_path / "a.png", pinned, Style(), FIGURE)
+    again = read_recipe(recipe)
+    assert [each.pinned for each in again.shown] == ["mean", Place(40.5, 30.0)]
+    made = again.produce(picture, [each.seen.model for each in models])
+    assert made.data == path.read_bytes() and made.beside[".csv"] == table.read_bytes()
+    assert made.recipe == json.loads(recipe.read_text())
+    free = write_comparison(tmp_path / "free.png", models, Style(), FIGURE)[2]
+    assert "pinned" not in json.loads(free.read_text())["models"][0]  # so that the assertion above can fail
 
 
 @pytest.mark.parametrize(("trained", "marked"), [(16, False), (8, True)])
@@ -226,6 +262,8 @@ def changed(content, where, value):
         (("file",), None),
         (("picture", "sha256"), 5),
         (("version",), 1),
+        (("scale",), "no such scale"),
+        (("scale",), []),
     ],
     ids=str,
 )

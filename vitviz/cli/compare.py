@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     for note in notes_of(models):
         print(note)
     if arguments.out is not None:
-        for path in write_comparison(arguments.out, models, style, figure):
+        for path in write_comparison(arguments.out, models, style, figure, "figure" if scale == "figure" else None):
             print(path)
     return 0
 

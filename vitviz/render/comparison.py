@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,13 +18,15 @@ from vitviz.render.cost_table import Cell, Row, rows_of
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
 from vitviz.render.letters import text_width
 from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Text, kept, wrapped
-from vitviz.render.plan import Seen, scale_of
+from vitviz.render.plan import Scale, Seen, scale_of
 from vitviz.render.scale import note_of
 from vitviz.render.style import Style
 from vitviz.render.titles import map_text
 
 _APPROXIMATION = "≈ patch embedding resampled to a size that these weights were not trained for: an approximation"
 _LEAST = 2.5  # times the room beside a map: the column that is to hold both
+_LEAST_ALONE = 2.0  # the same where maps stand in rows of their own
+_LEAST_WORDS = 6.5  # letters, about twice as many characters: a column of the table
 FIGURE = Figure(width=WIDTHS["two columns"], font_size=7.0)  # unless another is asked for
 
 
@@ -78,47 +81,75 @@ def _against(first: Map, other: Map) -> tuple[Cell, Cell]:
     return Cell(f"{found.correlation:.3f}"), Cell(f"{found.overlap:.3f}")
 
 
-def page_for_models(models: Sequence[Compared], style: Style, figure: Figure) -> Page:
+def page_for_models(models: Sequence[Compared], style: Style, figure: Figure, scale: Scale | None = None) -> Page:
     """The figure: maps in a row, each with its name and colour bar, and the table with a column under each.
 
-    Where a column is too narrow for its map, the maps take the whole width, and the table names its columns itself.
+    Where a column is too narrow for its map, the maps take the whole width, in as many rows as they need, and the table
+    names its columns itself; where these are too narrow for their words, it comes in parts, one below the other.
+
+    Args:
+        scale: "figure" where all maps have one; what it is otherwise, the limits of the styles say.
     """
     whole = (figure.width or WIDTHS["two columns"]) * POINTS_PER_MM
     size, edge = figure.font_size, figure.font_size / 2
+    inside = whole - 2 * edge
+    notes = ("figure maps" if scale == "figure" else scale_of((model.style or style).limits) for model in models)
     # Beside the bars there is no room for it.
-    shared = (f"{units_of(m.shown)}, {note_of(scale_of((m.style or style).limits))}" for m in models)
+    shared = (f"{units_of(model.shown)}, {note_of(note)}" for model, note in zip(models, notes, strict=True))
     rows = [Row("Colours", "What their ends are shared over", tuple(map(Cell, shared))), *table_of(models)]
     names = min(max(text_width(row.name, size) for row in rows) + size, whole / 4)
-    step = (whole - 2 * edge - names) / len(models)
-    marks, top = _lines(figure.title, edge, edge, whole - 2 * edge, figure) if figure.title else ([], edge)
+    columns = _in_rows(len(models), inside - names, _LEAST_WORDS * size)
+    step = (inside - names) / columns
+    marks, top = _lines(figure.title, edge, edge, inside, figure) if figure.title else ([], edge)
     top += size * LINE * 0.3 if figure.title else 0.0
     bars = max(Bar(model.limits, figure, "").width for model in models)
-    left, across = edge + names, step
-    if step - size < _LEAST * bars:
-        left, across = edge, (whole - 2 * edge) / len(models)
+    left, across, beside = edge + names, step, columns
+    if columns < len(models) or step - size < _LEAST * bars:
+        beside = _in_rows(len(models), inside, size + _LEAST_ALONE * bars)
+        left, across = edge, inside / beside
         rows.insert(0, Row("Model", "", tuple(Cell(model.name) for model in models)))
-    pages = _pictures(models, style, figure, across - size)
-    for i, page in enumerate(pages):
-        marks += [_moved(mark, left + i * across, top) for mark in page.marks]
-    top += max(page.height for page in pages) + size
-    marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
-    top += size * (LINE - ASCENT) / 2
-    for row in rows:
-        named, below = _lines(row.name, edge, top, names - size / 2, figure)
-        marks += named
-        ends = [below]
-        for i, cell in enumerate(row.cells):
-            words, below = _lines(kept(cell.words), edge + names + i * step, top, step - size / 2, figure)
-            marks += words
-            ends.append(below)
-        top = max(ends)
-    top += size / 2
+    pages = _pictures(models, style, figure, across - size, beside)
+    for start in range(0, len(pages), beside):
+        row = pages[start : start + beside]
+        for i, page in enumerate(row):
+            marks += [_moved(mark, left + i * across, top) for mark in page.marks]
+        top += max(page.height for page in row) + size
+    for start in range(0, len(models), columns):
+        part = [replace(row, cells=row.cells[start : start + columns]) for row in rows]
+        marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
+        words, top = _table(part, (edge, top + size * (LINE - ASCENT) / 2), (names, step), figure)
+        marks += words
+        top += size / 2
     marks.append(Line(edge, top, whole - edge, top, 0.5, figure.foreground))
     top += size * (LINE - ASCENT) / 2
     for note in notes_of(models):
-        words, top = _lines(note, edge, top, whole - 2 * edge, figure)
+        words, top = _lines(note, edge, top, inside, figure)
         marks += words
     return Page(whole, top + edge, figure.dpi, figure.background, tuple(marks))
+
+
+def _in_rows(count: int, width: float, least: float) -> int:
+    """How many of some things stand in a row where each needs `least` points, in rows that are about equally long."""
+    most = max(1, math.floor(width / least))
+    return math.ceil(count / math.ceil(count / most))
+
+
+def _table(
+    rows: Sequence[Row], corner: tuple[float, float], widths: tuple[float, float], figure: Figure
+) -> tuple[list[Mark], float]:
+    """Rows of words from their upper left corner, and where what is below begins; `widths` of names and of cells."""
+    (x, top), (names, step), space = corner, widths, figure.font_size / 2
+    marks: list[Mark] = []
+    for row in rows:
+        named, below = _lines(row.name, x, top, names - space, figure)
+        marks += named
+        ends = [below]
+        for i, cell in enumerate(row.cells):
+            words, below = _lines(kept(cell.words), x + names + i * step, top, step - space, figure)
+            marks += words
+            ends.append(below)
+        top = max(ends)
+    return marks, top
 
 
 def _lines(text: str, x: float, top: float, width: float, figure: Figure) -> tuple[list[Mark], float]:
@@ -131,16 +162,19 @@ def _lines(text: str, x: float, top: float, width: float, figure: Figure) -> tup
     return marks, top + len(lines) * size * LINE
 
 
-def _pictures(models: Sequence[Compared], style: Style, figure: Figure, width: float) -> list[Page]:
-    """The maps with title and colour bar, each in `width` points, and all of them at the same place."""
+def _pictures(models: Sequence[Compared], style: Style, figure: Figure, width: float, beside: int) -> list[Page]:
+    """The maps with title and colour bar, each in `width` points, and all of a row of `beside` at the same place."""
     figures = [
         replace(figure, title=_title(m), color_bar=True, label=units_of(m.shown), width=width / POINTS_PER_MM)
         for m in models
     ]
-    among = [(each.title, model.limits) for model, each in zip(models, figures, strict=True)]
     pages = []
-    for model, each in zip(models, figures, strict=True):
+    for i, (model, each) in enumerate(zip(models, figures, strict=True)):
         own, tile = model.style or style, Tile(model.shown, "", model.limits)
+        among = [
+            (other.title if at // beside == i // beside else "", of.limits)
+            for at, (of, other) in enumerate(zip(models, figures, strict=True))
+        ]
         pages.append(page_of(model.seen.image, tile, own, each, scale_of(own.limits), among=among))
     return pages
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from vitviz.atomic import slug
 from vitviz.attention.costs import Cost
@@ -23,7 +23,7 @@ from vitviz.render.comparison import Compared, csv_of, page_for_models
 from vitviz.render.figure import Figure
 from vitviz.render.making import map_for
 from vitviz.render.pdf import pdf_of
-from vitviz.render.plan import Seen
+from vitviz.render.plan import Scale, Seen
 from vitviz.render.png import png
 from vitviz.render.product import Product, model_of, picture_of, run_of, text_of, versions
 from vitviz.render.raster import pixels_of
@@ -57,11 +57,12 @@ class ComparisonRecipe(Recipe):
     style: Style
     figure: Figure
     kind: Kind
+    scale: Scale | None = None
 
     def produce(self, image: Image | None, models: Sequence[Model]) -> Product:
         assert image is not None
         compared = [_compared(image, model, shown) for model, shown in zip(models, self.shown, strict=True)]
-        return product_of(compared, self.style, self.figure, self.kind)
+        return product_of(compared, self.style, self.figure, self.kind, self.scale)
 
 
 def _compared(image: Image, model: Model, shown: Shown) -> Compared:
@@ -72,22 +73,27 @@ def _compared(image: Image, model: Model, shown: Shown) -> Compared:
     return Compared(seen, map_for(seen, shown.selection), shown.limits, shown.cost, shown.style, shown.pinned)
 
 
-def product_of(models: Sequence[Compared], style: Style, figure: Figure, kind: Kind) -> Product:
-    """The figure of a comparison, with its table as CSV beside it."""
+def product_of(
+    models: Sequence[Compared], style: Style, figure: Figure, kind: Kind, scale: Scale | None = None
+) -> Product:
+    """The figure of a comparison, with its table as CSV beside it; `scale` as `page_for_models` has it."""
     style, figure = canonical(style), canonical(figure)
-    content = _content(models, style, figure, kind)
-    page = page_for_models(models, style, figure)
+    content = _content(models, style, figure, kind, scale)
+    page = page_for_models(models, style, figure, scale)
+    about = figure.title or f"{', '.join(each.name for each in models)} over {models[0].seen.image.name}"
     if kind == "svg":
-        data = svg_of(page, figure.title)
+        data = svg_of(page, about)
     elif kind == "pdf":
-        data = pdf_of(page, figure.title)
+        data = pdf_of(page, about)
     else:
         data = png(pixels_of(page), text_of(content), dpi=page.dpi)
     name = f"{slug(f'{Path(models[0].seen.image.name).stem} comparison')}.{kind}"
     return Product.of(name, data, content, beside={".csv": csv_of(models).encode()})
 
 
-def write_comparison(path: Path, models: Sequence[Compared], style: Style, figure: Figure) -> list[Path]:
+def write_comparison(
+    path: Path, models: Sequence[Compared], style: Style, figure: Figure, scale: Scale | None = None
+) -> list[Path]:
     """Write the figure (PNG, SVG or PDF by its ending), the table `NAME.csv` and the recipe `NAME.json` beside it.
 
     Raises FileError where a file can't be written, VitvizError for another ending.
@@ -95,10 +101,12 @@ def write_comparison(path: Path, models: Sequence[Compared], style: Style, figur
     kind = path.suffix.lower().lstrip(".")
     if kind not in KINDS:
         raise VitvizError(f"{path.name} is no figure that can be written: end it with .png, .svg or .pdf.")
-    return product_of(models, style, figure, kind).write(path)
+    return product_of(models, style, figure, kind, scale).write(path)
 
 
-def _content(models: Sequence[Compared], style: Style, figure: Figure, kind: Kind) -> dict[str, Any]:
+def _content(
+    models: Sequence[Compared], style: Style, figure: Figure, kind: Kind, scale: Scale | None
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -114,6 +122,7 @@ def _content(models: Sequence[Compared], style: Style, figure: Figure, kind: Kin
             for each in models
         ],
         "style": to_json(style),
+        **({} if scale is None else {"scale": scale}),
         "figure": to_json(figure),
         "file": {"format": kind},
         "versions": versions(),
@@ -147,6 +156,9 @@ def read(path: Path, content: dict[str, Any]) -> ComparisonRecipe:
     kind = of(of(content["file"], dict)["format"], str)
     if kind not in KINDS:
         raise ValueError(f"its file is a {kind[:20]!r}, expected {', '.join(KINDS)}")
+    scale = content.get("scale")
+    if scale not in (None, *get_args(Scale)):
+        raise ValueError(f"its scale is {str(scale)[:20]!r}, expected {', '.join(get_args(Scale))}")
     return ComparisonRecipe(
         content,
         path,
@@ -155,4 +167,5 @@ def read(path: Path, content: dict[str, Any]) -> ComparisonRecipe:
         style,
         from_json(Figure, content["figure"]),
         kind,
+        scale,
     )
