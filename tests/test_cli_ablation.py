@@ -61,11 +61,6 @@ class TestExport:
         assert call("export", files, "--without", "0.7", "--out", str(tmp_path)) == 1
         assert "no head 7 to ablate" in capsys.readouterr().err
 
-    def test_words_are_a_wrong_call(self, files):
-        with pytest.raises(SystemExit) as stopped:
-            call("export", files, "--without", "first")
-        assert stopped.value.code == 2
-
 
 class TestTable:
     def test_prints_what_head_ablation_gives(self, files, opened, capsys):

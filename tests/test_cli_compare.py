@@ -1,8 +1,7 @@
 """`vitviz compare`: the demo at three patch sizes, timm models of two sizes, and wrong calls."""
 
 import csv
-
-import pytest
+import json
 
 from vitviz import resources
 from vitviz.cli import main
@@ -52,25 +51,15 @@ def test_models_of_two_sizes_at_two_resolutions(tmp_path):
     assert int(found[2]["parameters"]) > 10 * int(found[0]["parameters"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--layer", "all"], "one layer"),
-        (["--out", "figure.docx"], ".png, .svg or .pdf"),
-        (["--runs", "0"], "--runs 1"),
-        (["--patch-size", "4,8,16,32", "--image-size", "128,160,192"], "12 models"),
-    ],
-)  # fmt: skip
-def test_wrong_wishes_are_told_in_one_sentence(arguments, words, capsys):
-    assert main(["compare", PICTURE, *arguments]) == 1
-    error = capsys.readouterr().err
-    assert words in error and error.count("\n") == 1
-
-
-def test_list_of_patch_sizes_that_is_none_is_a_wrong_call(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["compare", PICTURE, "--patch-size", "8,x"])
-    assert "8,16,32" in capsys.readouterr().err
+def test_figure_has_the_style_that_was_asked_for(tmp_path):
+    asked = ["--threshold", "0.6", "--marked", "mask", "--opacity", "0.5", "--colormap", "magma", "--smooth"]
+    made = []
+    for options in ([], asked):
+        out = tmp_path / "styled.png"
+        assert main(["compare", PICTURE, "--patch-size", "32", "--runs", "1", *options, "--out", str(out)]) == 0
+        made.append((out.read_bytes(), json.loads(out.with_name("styled.png.json").read_text())["style"]))
+    wanted = {"threshold": 0.6, "marked": "mask", "opacity": 0.5, "colormap": "magma", "interpolation": "smooth"}
+    assert made[1][1].items() >= wanted.items() and made[0][0] != made[1][0]
 
 
 def test_recipe_of_several_models_takes_no_other_model(tmp_path, capsys):

@@ -9,6 +9,7 @@ import re
 import secrets
 import stat
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from vitviz.errors import FileError
@@ -36,15 +37,19 @@ def write_bytes(path: str | os.PathLike[str], data: bytes | bytearray | memoryvi
     A link is followed, so the file it names is replaced and the link stays. A killed process may leave a
     hidden `.vitviz-*.tmp` behind, never a half-written target. Raises FileError with one sentence.
     """
-    try:
-        # realpath, because renaming over a link would replace the link.
-        target = Path(os.path.realpath(path))
-        _check_target(target)
+    with _said(path):
+        target = _checked(path)
         _write_and_rename(target, memoryview(data).cast("B"))
-    except OSError as error:
-        raise FileError(f"Could not write {os.fspath(path)!r}: {_reason(error)}.") from error
-    except ValueError as error:  # a null character or a lone surrogate in the name
-        raise FileError(f"Could not write {os.fspath(path)!r}: that is no file name; choose another one.") from error
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """FileError where `write_bytes` could only fail: said before the work whose result goes there."""
+    with _said(path):
+        folder = _checked(path).parent
+        if not folder.is_dir():
+            raise FileError(f"There is no folder {folder} to write to: create it or choose another.")
+        if not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def slug(text: str, *, limit: int = 80) -> str:
@@ -56,18 +61,32 @@ def slug(text: str, *, limit: int = 80) -> str:
     return words or "unnamed"
 
 
-def _check_target(target: Path) -> None:
-    """Refuse what a rename would wrongly replace: folders, devices, pipes and write-protected files."""
+@contextlib.contextmanager
+def _said(path: str | os.PathLike[str]) -> Iterator[None]:
+    """FileError with the path, the reason and what to do for what the system refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"Could not write {os.fspath(path)!r}: {_reason(error)}.") from error
+    except ValueError as error:  # a null character or a lone surrogate in the name
+        raise FileError(f"Could not write {os.fspath(path)!r}: that is no file name; choose another one.") from error
+
+
+def _checked(path: str | os.PathLike[str]) -> Path:
+    """The file that a path leads to; no folder, device, pipe or write-protected file, which a rename would replace."""
+    # realpath, because renaming over a link would replace the link.
+    target = Path(os.path.realpath(path))
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:
-        return
+        return target
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is not an ordinary file; choose another name")
     if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return target
 
 
 def _write_and_rename(target: Path, data: memoryview) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vitviz.cli import ablation, compare, dataset, export, faithfulness, info, models, opening, save, statistics
+from vitviz.cli.parser import WrongCall, nearest
 from vitviz.errors import VitvizError
 
 _COMMANDS = {
@@ -32,12 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A picture may be called anything but these words; ./export names a file of that name.
     if given and given[0] in _COMMANDS:
         command = _COMMANDS[given.pop(0)]
+    parser = command.parser()
     try:
-        parsed = command.parser().parse_intermixed_args(given)
-        parsed.line = given
-        status = command.run(parsed)
+        if command is opening:
+            _check_command(given)
+        status = command.run(parser.parse(given))
         sys.stdout.flush()
         return status
+    except WrongCall as error:
+        print(f"{parser.prog}: {error} See `{parser.prog} --help`.", file=sys.stderr)
+        return 2
     except VitvizError as error:
         print(f"vitviz: {error}", file=sys.stderr)
         return 1
@@ -52,3 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"vitviz: The output can't be written: {error.strerror or error}; send it elsewhere.", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer must not fail once more at the end
         return 1
+
+
+def _check_command(given: Sequence[str]) -> None:
+    """WrongCall for a first word that is no picture but looks like a command, and for a command after options."""
+    if not given:
+        return
+    first, *others = given
+    if first.startswith("-"):
+        if (command := next((word for word in others if word in _COMMANDS), None)) and not Path(command).exists():
+            raise WrongCall(f"the command comes first: vitviz {command} {first} …")
+    elif (near := nearest(first, _COMMANDS)) and not Path(first).exists():
+        raise WrongCall(f"there is no command and no picture {first!r}: did you mean {near}?")

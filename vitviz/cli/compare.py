@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vitviz.cli.arguments import SOURCE_HELP, model_arguments, model_options, size
-from vitviz.cli.figures import idle_options, limits_and_scale, selection_arguments
+from vitviz.cli.arguments import PICTURE_HELP, SOURCE_HELP, check_out, model_arguments, model_options
+from vitviz.cli.figures import THEME_HELP, check_idle, limits_and_scale, selection_arguments, style_of
+from vitviz.cli.parser import Parser, WrongCall
+from vitviz.cli.values import positive, whole
 from vitviz.errors import VitvizError
 
 _MOST = 8
@@ -24,28 +25,26 @@ table again, with the times of then.
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Its arguments."""
-    made = argparse.ArgumentParser(
-        prog="vitviz compare",
-        description="Compare models, patch sizes and resolutions on one picture: maps side by side, and what each "
+    made = Parser(
+        "compare",
+        "Compare models, patch sizes and resolutions on one picture: maps side by side, and what each "
         "costs on this device. Every model is taken at every patch size and every size of the view.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        conflict_handler="resolve",
+        _EPILOG,
     )
-    made.add_argument("picture", type=Path, metavar="PICTURE")
-    made.add_argument("--model", metavar="SOURCE", action="append", help=f"{SOURCE_HELP}; once for each model")
-    model_arguments(made)
-    made.add_argument("--patch-size", type=_patches, metavar="PX,PX,…", help="patch sizes, resampled")
-    made.add_argument("--image-size", type=_sizes, metavar="PX|HxW,…", help="sizes of the view")
-    selection_arguments(made)
-    made.add_argument("--runs", type=int, default=5, metavar="N", help="passes that are timed (default: 5)")
-    made.add_argument("--width", type=float, default=174.0, metavar="MM", help="of the figure (default: 174)")
-    made.add_argument("--font-size", type=float, default=7.0, metavar="PT", help="of all letters (default: 7)")
-    made.add_argument("--theme", choices=("light", "dark"), default="light")
+    made.add_argument("picture", type=Path, metavar="PICTURE", help=PICTURE_HELP)
     made.add_argument(
-        "--out", type=Path, metavar="FILE", help="comparison.png, .svg or .pdf; the table alone if absent"
+        "--model", metavar="SOURCE", action="append", help=f"{SOURCE_HELP}; once for each (default: demo)"
+    )
+    model_arguments(made, several=True)
+    selection_arguments(made, several=False)
+    made.add_argument("--runs", type=whole(1), default=5, metavar="N", help="passes that are timed (default: 5)")
+    made.add_argument("--width", type=positive, default=174.0, metavar="MM", help="of the figure (default: 174)")
+    made.add_argument("--font-size", type=positive, default=7.0, metavar="PT", help="of all letters (default: 7)")
+    made.add_argument("--theme", choices=("light", "dark"), default="light", help=THEME_HELP)
+    made.add_argument(
+        "--out", type=Path, metavar="FILE", help="comparison.png, .svg or .pdf (default: the table alone)"
     )
     return made
 
@@ -58,17 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.render.comparison import notes_of, table_of
     from vitviz.render.comparison_recipe import KINDS, write_comparison
     from vitviz.render.figure import Figure
-    from vitviz.render.style import Style
 
-    if idle := idle_options(arguments):
-        print(f"vitviz compare: {idle}", file=sys.stderr)
-        return 2
-    if arguments.layer == "all" or arguments.head == "all":
-        raise VitvizError("A comparison shows one layer and one head of each model: give a number, or --head mean.")
+    check_idle(arguments)
     if arguments.out is not None and arguments.out.suffix.lower().lstrip(".") not in KINDS:
-        raise VitvizError(f"{arguments.out} has no ending that can be written: give .png, .svg or .pdf.")
-    if arguments.runs < 1:
-        raise VitvizError(f"{arguments.runs} passes can't be timed: give --runs 1 or more.")
+        raise WrongCall(f"--out {arguments.out} has no ending that can be written: give .png, .svg or .pdf.")
+    check_out(arguments.out)
     wishes = _variants(arguments)
     try:
         figure = Figure(width=arguments.width, font_size=arguments.font_size, theme=arguments.theme)
@@ -76,10 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise VitvizError(str(error)) from error
     image = read_image(arguments.picture)
     limits, scale = limits_and_scale(arguments)
-    style = Style(
-        arguments.colormap, arguments.opacity, limits, "smooth" if arguments.smooth else "nearest",
-        not arguments.no_outline, not arguments.no_window, arguments.partition,
-    )  # fmt: skip
+    style = style_of(arguments, limits)
     with Steps() as told:
         models = [_compared(image, source, options, arguments, style, told) for source, options in wishes]
         if scale == "figure":
@@ -111,7 +101,7 @@ def _variants(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]
         )
     ]
     if len(variants) > _MOST:
-        raise VitvizError(f"These are {len(variants)} models, and {_MOST} fit into a figure: name fewer.")
+        raise WrongCall(f"these are {len(variants)} models, and {_MOST} fit into a figure: name fewer.")
     return variants
 
 
@@ -133,17 +123,3 @@ def _compared(
         selection = replace(selection, target=class_named(seen.trace, arguments.target))
     shown = map_for(seen, selection)
     return Compared(seen, shown, limits_for(seen, shown, style.limits))
-
-
-def _patches(text: str) -> list[int]:
-    try:
-        found = [int(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or any(n < 1 for n in found):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of patch sizes: give 16 or 8,16,32")
-    return found
-
-
-def _sizes(text: str) -> list[tuple[int, int]]:
-    return [size(part) for part in text.split(",")]

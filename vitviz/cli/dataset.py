@@ -7,22 +7,26 @@ import sys
 from pathlib import Path
 
 from vitviz import __version__
-from vitviz.cli.arguments import check_out, load, many_arguments, model_options
+from vitviz.cli.arguments import check_out, load, model_options, picture_arguments
 from vitviz.cli.failing import say_failed
+from vitviz.cli.parser import Parser, WrongCall
+from vitviz.cli.values import whole
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Its arguments."""
-    made = argparse.ArgumentParser(
-        prog="vitviz dataset",
-        description="Mean attention distance, entropy, weight on special tokens and sinks, and what each head is "
+    made = Parser(
+        "dataset",
+        "Mean attention distance, entropy, weight on special tokens and sinks, and what each head is "
         "worth, as a Parquet table: one row for each picture, layer and head.",
     )
-    many_arguments(made)
+    picture_arguments(made, many=True)
     made.add_argument("--ablation", action="store_true", help="also switch every head off in turn (a pass a layer)")
-    made.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
-    made.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: on a cluster (RAY_ADDRESS)")
-    made.add_argument("--workers", type=int, default=2, metavar="N", help="of Ray, each with a model (default: 2)")
+    made.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="where to write it")
+    made.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="ray: on a cluster (RAY_ADDRESS) (default: local)"
+    )
+    made.add_argument("--workers", type=whole(1), default=2, metavar="N", help="of Ray, each with a model (default: 2)")
     return made
 
 
@@ -32,14 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.attention.dataset import over, over_ray
     from vitviz.cli.progress import Pictures
     from vitviz.picture_files import picture_files
-    from vitviz.render.parquet import parquet
+    from vitviz.render.parquet import check_parquet, parquet
 
+    if arguments.out.suffix.lower() not in (".parquet", ".pq"):
+        raise WrongCall(f"--out {arguments.out} would be Parquet: give a name such as {arguments.out.stem}.parquet.")
+    check_parquet()
     check_out(arguments.out)
     pictures = picture_files(arguments.pictures)
     if arguments.engine == "ray":
         options = model_options(arguments)
-        workers = max(1, arguments.workers)
-        found = over_ray(arguments.model, options, pictures, ablation=arguments.ablation, workers=workers)
+        found = over_ray(arguments.model, options, pictures, ablation=arguments.ablation, workers=arguments.workers)
     else:
         found = over(load(arguments.model, arguments), pictures, ablation=arguments.ablation)
     rows, problems = [], []

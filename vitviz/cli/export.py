@@ -13,7 +13,9 @@ from vitviz.cli.ablation import ablation_arguments, without
 from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
 from vitviz.cli.failing import say_failed
-from vitviz.cli.figures import figure_arguments, idle_options, plan_of, selection_arguments, spread
+from vitviz.cli.figures import check_idle, figure_arguments, plan_of, selection_arguments, spread
+from vitviz.cli.parser import Parser, WrongCall
+from vitviz.cli.values import whole
 from vitviz.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -28,15 +30,14 @@ _EPILOG = """examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Its arguments."""
-    made = argparse.ArgumentParser(
-        prog="vitviz export",
-        description="Write attention maps over pictures, sheets of them, animations or numbers, each with a JSON "
+    made = Parser(
+        "export",
+        "Write attention maps over pictures, sheets of them, animations or numbers, each with a JSON "
         "recipe that makes the same bytes again. Pictures that are done are skipped; one that fails does not stop "
         "the others.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EPILOG,
     )
     made.add_argument("pictures", nargs="*", type=Path, metavar="PICTURE", help="files, folders, patterns")
     made.add_argument("--model", metavar="SOURCE", default=None, help=f"{SOURCE_HELP} (default: demo)")
@@ -44,8 +45,10 @@ def parser() -> argparse.ArgumentParser:
     selection_arguments(made)
     ablation_arguments(made)
     figure_arguments(made)
-    made.add_argument("--out", type=Path, default=Path(), metavar="DIR")
-    made.add_argument("--batch", type=_batch, metavar="N", help="pictures in one pass (default: 1 on the CPU, else 16)")
+    made.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
+    made.add_argument(
+        "--batch", type=whole(1, 1024), metavar="N", help="pictures in a pass (default: 1 on the CPU, else 16)"
+    )
     made.add_argument("--again", action="store_true", help="make files that are there anew")
     made.add_argument("--recipe", type=Path, metavar="FILE", help="make an exported file again, from it or its .json")
     return made
@@ -53,12 +56,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files; the exit status: 1 if any picture failed."""
-    if arguments.recipe is None and not arguments.pictures:
-        print("vitviz export: name at least one PICTURE, or a --recipe.", file=sys.stderr)
-        return 2
-    if arguments.recipe is None and (idle := idle_options(arguments)):
-        print(f"vitviz export: {idle}", file=sys.stderr)
-        return 2
+    if arguments.recipe is None:
+        if not arguments.pictures:
+            raise WrongCall("PICTURE is missing: name at least one, or a --recipe.")
+        check_idle(arguments)
     from vitviz.render.folders import items_of, passed_over
     from vitviz.render.letters import lacking
     from vitviz.render.many import Job, checked_folder, export_many, wish_of
@@ -121,9 +122,3 @@ def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
         words += f"; {others}" if others else ""
         print(f"vitviz: {words}.", file=sys.stderr)
     return status
-
-
-def _batch(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of pictures: give 1 to 1024")
-    return int(text)

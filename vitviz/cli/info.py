@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
+from vitviz.cli.arguments import load, source_arguments
+from vitviz.cli.parser import Parser
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
     from vitviz.models.model import Model
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Its arguments."""
-    made = argparse.ArgumentParser(
-        prog="vitviz info",
-        description="Say what a model is, how it was opened, and which layers attend between tokens. The exit status "
+    made = Parser(
+        "info",
+        "Say what a model is, how it was opened, and which layers attend between tokens. The exit status "
         "is 1 where none does.",
     )
-    made.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
-    model_arguments(made)
+    source_arguments(made)
     return made
 
 

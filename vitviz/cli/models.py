@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from vitviz.cli.parser import Parser
 from vitviz.errors import VitvizError
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Its arguments."""
-    made = argparse.ArgumentParser(prog="vitviz models", description="List the models that timm knows by name.")
+    made = Parser("models", "List the models that timm knows by name.")
     made.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help='such as "swin*" or "*dinov2*"')
     made.add_argument("--all", action="store_true", help="also those without trained weights")
     return made

@@ -7,7 +7,8 @@ import platform
 from pathlib import Path
 
 from vitviz import __version__
-from vitviz.cli.arguments import SOURCE_HELP, model_arguments, model_options
+from vitviz.cli.arguments import PICTURE_HELP, SOURCE_HELP, model_arguments, model_options
+from vitviz.cli.parser import Parser, WrongCall
 from vitviz.errors import VitvizError
 
 _PANES = 4
@@ -24,18 +25,19 @@ _EPILOG = """examples:
   vitviz info my_folder                              what a checkpoint is
   vitviz save my_weights.pth --num-heads 6 --out my_folder
   vitviz models "vit_*dinov2*"                       the names that timm knows
+
+What a command takes is said by vitviz COMMAND --help.
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Its arguments."""
-    made = argparse.ArgumentParser(
-        prog="vitviz",
-        description="Look inside vision transformers: every head of every layer, live under the mouse.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    made = Parser(
+        "",
+        "Look inside vision transformers: every head of every layer, live under the mouse.",
+        _EPILOG,
     )
-    made.add_argument("picture", nargs="?", type=Path, metavar="PICTURE", help="a PNG, JPEG, WebP, BMP, TIFF or GIF")
+    made.add_argument("picture", nargs="?", type=Path, metavar="PICTURE", help=PICTURE_HELP)
     made.add_argument(
         "--model", metavar="SOURCE", action="append", help=f"{SOURCE_HELP}; up to {_PANES} of them, side by side"
     )
@@ -63,6 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise VitvizError(
             f"There is no picture {str(arguments.picture)!r}: check the path; a model is named with --model."
         )
+    sources = arguments.model or ["demo"]
+    if len(sources) > _PANES:
+        raise WrongCall(f"{len(sources)} models were named, and {_PANES} fit side by side: name fewer.")
     try:
         from vitviz.ui import app
     except ImportError as error:
@@ -72,9 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         raise VitvizError(x_libraries.sentence(missing)) from error
 
-    sources = arguments.model or ["demo"]
-    if len(sources) > _PANES:
-        raise VitvizError(f"{len(sources)} models were named, and {_PANES} fit side by side: name fewer.")
     wish, *beside = (ModelWish(source=source, **model_options(arguments)) for source in sources)
     return app.run(Wish(arguments.picture, wish, tuple(beside)))
 

@@ -6,18 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
+from vitviz.cli.arguments import load, source_arguments
+from vitviz.cli.parser import Parser, WrongCall
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Its arguments."""
-    made = argparse.ArgumentParser(
-        prog="vitviz save",
-        description="Write a model, as it was found or corrected by the options, into a folder with model.safetensors "
+    made = Parser(
+        "save",
+        "Write a model, as it was found or corrected by the options, into a folder with model.safetensors "
         "and config.json, which leaves nothing to guess next time and says what was a guess when it was written.",
     )
-    made.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
-    model_arguments(made)
+    source_arguments(made)
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     return made
 
@@ -26,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the folder and print its path; the exit status."""
     from vitviz.models.saving import save_model
 
+    if not arguments.pretrained:
+        raise WrongCall("weights of --random are worth no file: leave it out.")
     model = load(arguments.source, arguments)
     print(save_model(model, arguments.out))
     if words := model.report.guess_words:

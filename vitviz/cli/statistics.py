@@ -6,19 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from vitviz.cli.arguments import check_out, load, many_arguments, out_argument, write_table
+from vitviz.cli.arguments import check_out, load, out_argument, picture_arguments, write_table
 from vitviz.cli.failing import say_failed
+from vitviz.cli.parser import Parser
 from vitviz.errors import AttentionError, VitvizError
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Its arguments."""
-    made = argparse.ArgumentParser(
-        prog="vitviz statistics",
-        description="Mean attention distance, entropy and the weight on class token, registers and the strongest sink, "
+    made = Parser(
+        "statistics",
+        "Mean attention distance, entropy and the weight on class token, registers and the strongest sink, "
         "for every head of every layer; the mean over several pictures. One that fails does not stop the others.",
     )
-    many_arguments(made)
+    picture_arguments(made, many=True)
     out_argument(made)
     return made
 
