@@ -38,6 +38,23 @@ def test_export_writes_the_overlay_at_the_size_of_the_picture_and_prints_its_pat
     assert path.with_name(path.name + ".json").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--title", "猫"), True),
+        (("--title", "猫", "--format", "pdf"), True),
+        (("--title", "猫", "--format", "svg"), False),
+        (("--title", "猫", "--format", "npz"), False),
+        (("--title", "кот"), False),
+        (("--label", "重み", "--color-bar"), True),
+    ],
+)
+def test_letters_that_the_font_lacks_are_said_once(tmp_path, files, capsys, options, told):
+    assert export(files, tmp_path, *options) == 0
+    said = capsys.readouterr().err
+    assert said.count("vitviz: The font lacks ") == told and ("SVG keeps such letters." in said) is told
+
+
 def test_folder_of_the_figures_is_made(tmp_path, files):
     assert export(files, tmp_path, "--out", str(tmp_path / "a" / "b")) == 0
     assert len(list((tmp_path / "a" / "b").glob("*.png"))) == 1

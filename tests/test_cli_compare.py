@@ -2,6 +2,9 @@
 
 import csv
 import json
+from xml.etree import ElementTree
+
+import pytest
 
 from vitviz import resources
 from vitviz.cli import main
@@ -69,3 +72,23 @@ def test_recipe_of_several_models_takes_no_other_model(tmp_path, capsys):
     assert main(["export", "--recipe", f"{out}.json", "--model", "demo", "--out", str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert "2 models" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("kind", "told"), [("pdf", True), ("svg", False)])
+def test_letters_that_the_font_lacks_are_said(tmp_path, capsys, kind, told):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("猫\n犬\n鳥\n魚\n馬\n牛\n", encoding="utf-8")
+    out = tmp_path / f"two.{kind}"
+    assert main(["compare", PICTURE, "--labels", str(labels), "--runs", "1", "--out", str(out)]) == 0
+    said = capsys.readouterr().err
+    assert ("vitviz: The font lacks " in said and "SVG keeps such letters." in said) is told
+
+
+def test_one_scale_for_all_maps_is_named(tmp_path, capsys):
+    """Not called a fixed one, which would be one that somebody gave."""
+    for limits, words in (("figure", "one scale for all maps"), ("0,0.1", "fixed scale"), ("map", "scale of this map")):
+        out = tmp_path / f"{limits}.svg"
+        options = ["--patch-size", "16,32", "--limits", limits, "--runs", "1", "--out", str(out)]
+        assert main(["compare", PICTURE, *options]) == 0
+        drawn = ElementTree.parse(out).iter("{http://www.w3.org/2000/svg}text")
+        assert words in " ".join(text.text or "" for text in drawn)

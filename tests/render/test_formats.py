@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -340,6 +341,14 @@ def test_tiles_of_all_methods_say_what_each_is_of_and_between_which_values(seen)
 def test_pdf_without_a_title_is_called_by_what_it_shows(seen):
     found = pypdf.PdfReader(io.BytesIO(bytes_of(seen, format="pdf"))).metadata.title
     assert seen.image.name in found and seen.model.name in found
+
+
+@pytest.mark.parametrize("title", ["A <title> & “more” (1)", "猫 \\ 😀", "Zwei\nZeilen"])
+@pytest.mark.parametrize("over", ["map", "layers"])
+def test_pdf_is_called_by_its_title_with_all_letters(seen, title, over):
+    figure = replace(PAPER, title=title)
+    found = pypdf.PdfReader(io.BytesIO(bytes_of(seen, format="pdf", over=over, figure=figure))).metadata
+    assert found.title == title.replace("\n", " ") and found.creator == "vitviz"
 
 
 def test_words_beside_a_low_bar_are_smaller_before_they_are_cut(seen):

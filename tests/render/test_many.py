@@ -220,6 +220,16 @@ def test_map_of_zeros_is_said(three, tmp_path, capsys):
     assert "a-b.png: All zero: all heads of layer 5 are off" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("kind", "told"), [("png", True), ("pdf", True), ("svg", False), ("npz", False)])
+def test_letters_of_classes_that_the_font_lacks_are_said_where_they_are_drawn(three, tmp_path, capsys, kind, told):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("猫\n犬\n鳥\n魚\n馬\n牛\n", encoding="utf-8")
+    wish = ("--labels", labels, "--over", "methods", "--format", kind, "--out", tmp_path / "out")
+    assert export(three / "a-b.png", *wish) == 0
+    said = capsys.readouterr().err
+    assert ("a-b.png: the font lacks " in said and "SVG keeps such letters" in said) is told
+
+
 def test_other_files_of_a_folder_are_counted_by_kind(three, tmp_path, capsys):
     for name in ("a.avif", "b.AVIF", "ü/c.heic", "notes", ".hidden.avif"):
         (three / name).write_bytes(b"nothing")

@@ -209,6 +209,14 @@ def test_every_format_is_written_from_the_dialog_and_read_back(qtbot, window, di
     assert (plan.format, plan.over) == (kind, over)
 
 
+def test_letters_that_the_font_lacks_are_said_before_the_file_is_written(qtbot, window, dialog):
+    choose(dialog.form.extent, "one column")
+    for title, told in (("Eins", ""), ("猫 on mat", "the font lacks 猫, written as [U+732B]; SVG keeps such letters")):
+        dialog.form.title.setText(title)
+        previewed(qtbot, window)
+        assert told in dialog.note.text() and ("the font lacks" in dialog.note.text()) is bool(told)
+
+
 def test_content_that_a_format_has_not_can_not_be_chosen(qtbot, window, dialog):
     dialog.form.over.setCurrentIndex(dialog.form.over.findData("heads"))
     dialog.form.format.setCurrentIndex(dialog.form.format.findData("mask"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.render.comparison import notes_of, table_of
     from vitviz.render.comparison_recipe import KINDS, write_comparison
     from vitviz.render.figure import Figure
+    from vitviz.render.letters import lacking
 
     check_idle(arguments)
     if arguments.out is not None and arguments.out.suffix.lower().lstrip(".") not in KINDS:
@@ -86,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
     for note in notes_of(models):
         print(note)
     if arguments.out is not None:
+        if arguments.out.suffix.lower() != ".svg" and (note := lacking(text for row in rows for text in row)):
+            print(f"vitviz: {note[0].upper()}{note[1:]}.", file=sys.stderr)
         for path in write_comparison(arguments.out, models, style, figure, "figure" if scale == "figure" else None):
             print(path)
     return 0

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.recipe is not None:
         return again(arguments)
     plan = plan_of(arguments)
-    if plan.format not in ("svg", *NUMBERS) and (note := lacking([plan.figure.title, plan.figure.label])):
+    if plan.format not in ("svg", "mask", *NUMBERS) and (note := lacking([plan.figure.title, plan.figure.label])):
         print(f"vitviz: {note[0].upper()}{note[1:]}.", file=sys.stderr)
     items = items_of(arguments.pictures, arguments.out)
     model = load(arguments.model or "demo", arguments)

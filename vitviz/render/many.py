@@ -24,7 +24,8 @@ from vitviz.images import Image, read_image
 from vitviz.render.codec import to_json
 from vitviz.render.compose import empty_words
 from vitviz.render.folders import Item
-from vitviz.render.plan import Plan, Seen
+from vitviz.render.letters import lacking
+from vitviz.render.plan import NUMBERS, Plan, Seen
 from vitviz.render.product import Run
 from vitviz.render.recipe import Prepared, prepare
 from vitviz.render.resuming import Made, digest_of, free_path, is_done, key_of, made_in
@@ -40,7 +41,7 @@ class Outcome:
     """What became of one picture: the files that were written, nothing where they were there, or why it failed.
 
     Attributes:
-        note: what of the files would surprise, a map that is 0 everywhere.
+        note: what of the files would surprise: a map that is 0 everywhere, letters that the font lacks.
         replaced: whether older figures of the same picture were written over.
     """
 
@@ -181,7 +182,9 @@ def _prepared(read: _Read, seen: Seen, job: Job, batch: int) -> _Ready:
     # The trace, which is large, is not kept until the files are written.
     small = replace(seen, trace=None)  # type: ignore[arg-type]
     made = [{"asked": read.key, "part": i, "parts": len(files)} for i in range(len(files))]
-    note = f"{read.item.path.name}: {'; '.join(empty)}" if empty else ""
+    named = {tile.label for f in files if f.plan.format not in ("svg", "mask", *NUMBERS) for tile in f.tiles}
+    told = [*empty, *filter(None, [lacking(sorted(named))])]
+    note = f"{read.item.path.name}: {'; '.join(told)}" if told else ""
     return _Ready(read, tuple(replace(f, seen=small, made=m) for f, m in zip(files, made, strict=True)), note=note)
 
 
