@@ -1,5 +1,9 @@
 """`vitviz info` says whether and where a model attends; `vitviz save` writes what leaves nothing to guess."""
 
+import io
+import re
+import sys
+
 import pytest
 from cli_cases import ARCHITECTURE
 
@@ -18,8 +22,19 @@ def test_info_says_layers_heads_tokens_cost_and_hash(files, capsys):
 def test_info_of_a_model_without_attention_between_tokens_is_its_report_and_an_error(name, capsys):
     assert cli.main(["info", name, "--random", "--device", "cpu"]) == 1
     said = capsys.readouterr()
-    assert "parameters" in said.out and len(said.err.splitlines()) == 1
-    assert "no attention" in said.err
+    assert "parameters" in said.out and re.search(r"^layers +none that can be shown$", said.out, re.MULTILINE)
+    assert len(said.err.splitlines()) == 1 and "no attention" in said.err
+    assert said.err.startswith("vitviz: This model can't be looked into. ")
+    assert "over the patches" not in said.out
+
+
+def test_info_of_a_model_that_can_not_be_looked_into_says_this_first(monkeypatch):
+    both = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", both)
+    monkeypatch.setattr(sys, "stderr", both)
+    assert cli.main(["info", "resnet18", "--random", "--device", "cpu"]) == 1
+    first, second, *rest = [line for line in both.getvalue().splitlines() if "%" not in line]
+    assert "can't be looked into" in first and second == "resnet18" and rest
 
 
 def test_save_writes_a_folder_that_info_reads_without_assumptions(files, tmp_path, capsys):

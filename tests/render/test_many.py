@@ -156,6 +156,27 @@ def test_batch_with_a_broken_picture_exports_the_others(three, tmp_path, capsys)
     assert "3 pictures exported, 0 were done before, 1 failed" in capsys.readouterr().err
 
 
+def test_pictures_that_all_fail_alike_are_told_once(three, tmp_path, capsys):
+    assert export(three, "--layer", "99", "--out", tmp_path) == 1
+    said = capsys.readouterr().err
+    assert said.count("All 3 pictures failed alike. There is no layer 99: demo has layers 0 to 5.") == 1
+    assert said.count("\n") == 2 and said.endswith("0 pictures exported, 0 were done before, 3 failed.\n")
+
+
+def test_interrupted_export_says_what_failed_until_then(three, tmp_path, capsys, monkeypatch):
+    def interrupted(model, items, job):
+        yield many.Outcome(items[0], problem="a b.png: broken")
+        yield many.Outcome(items[1], written=(tmp_path / "a.png",))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(many, "export_many", interrupted)
+    assert export(three, "--out", tmp_path) == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "vitviz: a b.png: broken",
+        "vitviz: Interrupted after 2 of 3 pictures: run it again to go on.",
+    ]
+
+
 @pytest.mark.parametrize("name", ["nothing here", "none*.png"])
 def test_empty_folder_and_pattern_of_nothing_are_one_sentence(tmp_path, capsys, name):
     (tmp_path / "nothing here").mkdir()

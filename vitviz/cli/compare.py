@@ -40,7 +40,9 @@ def parser() -> Parser:
     )
     model_arguments(made, several=True)
     selection_arguments(made, several=False)
-    made.add_argument("--runs", type=whole(1), default=5, metavar="N", help="passes that are timed (default: 5)")
+    made.add_argument(
+        "--runs", type=whole(1), default=5, metavar="N", help="timed passes, more of quick ones (default: 5)"
+    )
     made.add_argument("--width", type=positive, default=174.0, metavar="MM", help="of the figure (default: 174)")
     made.add_argument("--font-size", type=positive, default=7.0, metavar="PT", help="of all letters (default: 7)")
     made.add_argument("--theme", choices=("light", "dark"), default="light", help=THEME_HELP)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitviz import __version__
 from vitviz.cli.arguments import check_out, load, model_options, picture_arguments
-from vitviz.cli.failing import say_failed
+from vitviz.cli.failing import say_failed, with_name
 from vitviz.cli.parser import Parser, WrongCall
 from vitviz.cli.values import whole
 
@@ -53,10 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         for each in found:
             path = str(pictures[each.index])
             rows += [{"path": path, **row} for row in each.rows]
-            problems += [each.problem] if each.problem else []
+            problems += [with_name(pictures[each.index], each.problem)] if each.problem else []
             shown.failed = len(problems)
             shown.update()
-    status = say_failed(problems)
+    status = say_failed(problems, len(pictures))
     if not rows:
         print("vitviz: No picture could be looked at, so no table was written.", file=sys.stderr)
         return 1

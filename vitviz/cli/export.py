@@ -93,7 +93,7 @@ def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
     """Print the paths as they are written, a bar while that lasts, and what failed or was passed over at the end."""
     from vitviz.cli.progress import Pictures
 
-    failed: list[Outcome] = []
+    problems: list[str] = []
     notes: list[str] = []
     skipped = done = replaced = 0
     with Pictures(count) as shown:
@@ -102,22 +102,23 @@ def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
                 skipped += outcome.skipped
                 done += bool(outcome.written) and not outcome.problem
                 replaced += outcome.replaced
-                failed += [outcome] if outcome.problem else []
+                problems += [outcome.problem] if outcome.problem else []
                 notes += [outcome.note] if outcome.note else []
-                shown.failed = len(failed)
+                shown.failed = len(problems)
                 (shown.pass_over if outcome.skipped else shown.update)()
                 for path in outcome.written:
                     shown.print(str(path))
         except (KeyboardInterrupt, Cancelled):
             shown.close()
-            seen = done + skipped + len(failed)
+            seen = done + skipped + len(problems)
+            say_failed(problems, count)
             print(f"vitviz: Interrupted after {seen} of {count} pictures: run it again to go on.", file=sys.stderr)
             return 130
     for note in notes:
         print(f"vitviz: {note}", file=sys.stderr)
-    status = say_failed([outcome.problem for outcome in failed])
+    status = say_failed(problems, count)
     if count > 1 or skipped or others or replaced:
-        words = f"{done} pictures exported, {skipped} were done before, {len(failed)} failed"
+        words = f"{done} pictures exported, {skipped} were done before, {len(problems)} failed"
         words += f"; older figures of {replaced} replaced" if replaced else ""
         words += f"; {others}" if others else ""
         print(f"vitviz: {words}.", file=sys.stderr)

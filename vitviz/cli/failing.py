@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
-def say_failed(problems: Sequence[str]) -> int:
-    """Print a sentence for each; the exit status: 1 if there was one."""
+def with_name(path: Path, reason: object) -> str:
+    """Why a picture failed, with its name."""
+    return str(reason) if path.name in str(reason) else f"{path.name}: {reason}"
+
+
+def say_failed(problems: Sequence[str], count: int) -> int:
+    """Print a sentence for each, or one if all of `count` failed alike; the exit status: 1 if any did."""
+    reasons = {problem.partition(": ")[2] for problem in problems}
+    if len(problems) == count > 2 and len(reasons) == 1 and (reason := reasons.pop()):
+        problems = [f"All {count} pictures failed alike. {reason}"]
     for problem in problems:
         print(f"vitviz: {problem}", file=sys.stderr)
     return 1 if problems else 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from vitviz.cli.arguments import load, source_arguments
 from vitviz.cli.parser import Parser
+from vitviz.errors import VitvizError
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -17,26 +19,27 @@ def parser() -> Parser:
     """Its arguments."""
     made = Parser(
         "info",
-        "Say what a model is, how it was opened, and which layers attend between tokens. The exit status "
-        "is 1 where none does.",
+        "Say what a model is, how it was opened, and which layers attend between tokens. Where none "
+        "does, say so first; the exit status is then 1.",
     )
     source_arguments(made)
     return made
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report, then what one pass shows; a model without attention is an error after its report."""
+    """Print the report with what one pass shows; where that is nothing, this first, and why."""
     model = load(arguments.source, arguments)
-    print(model.name)
-    seen = None
+    status = 0
     try:
-        seen = _seen(model)
-    finally:
-        # The report stands whatever the pass says.
-        for topic, text in _layers(seen) if seen is not None else []:
-            model.report.add(topic, text)
-        print(model.report)
-    return 0
+        lines = _layers(_seen(model))
+    except VitvizError as error:
+        print(f"vitviz: This model can't be looked into. {error}", file=sys.stderr, flush=True)
+        lines, status = [("layers", "none that can be shown")], 1
+    print(model.name)
+    for topic, text in lines:
+        model.report.add(topic, text)
+    print(model.report)
+    return status
 
 
 def _seen(model: Model) -> Trace:

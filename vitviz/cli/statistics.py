@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from vitviz.cli.arguments import check_out, load, out_argument, picture_arguments, write_table
-from vitviz.cli.failing import say_failed
+from vitviz.cli.failing import say_failed, with_name
 from vitviz.cli.parser import Parser
 from vitviz.errors import AttentionError, VitvizError
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     problems: list[str] = []
 
     def failed(path: Path, error: VitvizError) -> None:
-        problems.append(_with_name(path, error))
+        problems.append(with_name(path, error))
         shown.failed = len(problems)
 
     try:
@@ -45,15 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
             shown.reach(1.0, "")
     except AttentionError:
         # What every picture failed by says more than that they all did.
-        say_failed(problems)
+        say_failed(problems, len(pictures))
         raise
     write_table(csv_text(found), arguments.out)
-    status = say_failed(problems)
+    status = say_failed(problems, len(pictures))
     if problems:
         print(f"vitviz: Mean over {len(found.pictures)} pictures, {len(problems)} failed.", file=sys.stderr)
     return status
-
-
-def _with_name(path: Path, error: VitvizError) -> str:
-    text = str(error)
-    return text if path.name in text else f"{path.name}: {text}"

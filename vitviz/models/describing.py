@@ -67,7 +67,9 @@ def _output_from(model: Model) -> str:
         return "the class token beside the mean of the patches"
     if hasattr(model.module, "head_dist"):
         return "the class and distillation tokens, each with its head; the logits are their mean"
-    return "the class token" if model.default_query == "cls" else "a pool over the patches"
+    if model.default_query == "cls":
+        return "the class token"
+    return "a pool over the patches" if model.patch_size is not None else "a pool"
 
 
 def _classes(model: Model) -> str:

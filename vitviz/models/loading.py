@@ -79,6 +79,10 @@ def load_model(
             raise Cancelled(f"Loading {source} was cancelled.")
         progress(fraction, text)
 
+    target = choose(device)
+    dtype = dtype_of(precision)
+    sizes = sizes_of(image_size, patch_size, num_heads)
+    own_labels = read_labels(labels) if labels is not None else None
     step(0.0, f"Looking for {source}")
     found = resolve(source, architecture=architecture)
     if found.kind == "repository":
@@ -86,10 +90,7 @@ def load_model(
         found = of_folder(folder, found.name, "repository", found.architecture)
     report = Report()
     report.add("source", f"{found.kind}: {found.path or found.name}")
-    target = choose(device)
-    dtype = dtype_of(precision)
-    names = read_labels(labels) if labels is not None else found.labels
-    sizes = sizes_of(image_size, patch_size, num_heads)
+    names = found.labels if own_labels is None else own_labels
     if pretrained:
         loaded = _with_weights(found, report, sizes, _Choice(network, choose_network), step, cancel)
     else:
