@@ -14,7 +14,7 @@ def fresh(code):
 
 
 def test_import_brings_neither_torch_nor_timm_nor_qt():
-    heavy = ("torch", "timm", "PySide6", "pyqtgraph", "superqt", "torchvision", "numpy")
+    heavy = ("torch", "timm", "PySide6", "pyqtgraph", "torchvision", "numpy")
     done = fresh(f"import sys, vitviz; print([m for m in {heavy!r} if m in sys.modules])")
     assert done.stderr == "" and done.stdout.strip() == "[]"
 

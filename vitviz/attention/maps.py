@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from vitviz.attention.layer import Layer
-from vitviz.attention.threads import with_threads
+from vitviz.attention.threads import by_two, with_threads
 from vitviz.attention.trace import Trace
 from vitviz.attention.values import Direction, Head, HeadMaps, Map, Place, Query, Selection, query_of
 from vitviz.errors import AttentionError
 
-_QUICK = 2e8
+_FEW, _QUICK = 2e7, 2e8  # multiplications
 
 
 def attention_map(
@@ -87,23 +87,31 @@ def head_maps(trace: Trace, query: Query | None = None, direction: Direction = "
     query = trace.default_query if query is None else query_of(query)
     if isinstance(query, tuple):
         query = place_of(trace, trace.layers[0], query)
-    with quick_threads(cost(trace, query, direction)):
-        found = [_head_rows(trace, layer, query, direction, lenient=True) for layer in trace.layers]
+
+    def rows(layer: Layer) -> _Rows:
+        return _head_rows(trace, layer, query, direction, lenient=True)
+
+    work = cost(trace, query, direction)
+    if trace.layers[0].device.type == "cpu" and _FEW < work <= _QUICK:
+        found = by_two(rows, trace.layers)
+    else:
+        with quick_threads(work):
+            found = [rows(layer) for layer in trace.layers]
     device = found[0].values.device
     if device.type != "cpu":
-        sizes = [t.numel() for rows in found for t in (rows.values, rows.prefix, rows.padding)]
-        flat = torch.cat([t.reshape(-1) for rows in found for t in (rows.values, rows.prefix, rows.padding)]).cpu()
+        tensors = [t for each in found for t in (each.values, each.prefix, each.padding)]
+        flat, sizes = torch.cat([t.reshape(-1) for t in tensors]).cpu(), [t.numel() for t in tensors]
         parts = iter(torch.split(flat, sizes))
         found = [
             replace(
-                rows,
-                values=next(parts).view(rows.values.shape),
-                prefix=next(parts).view(rows.prefix.shape),
-                padding=next(parts).view(rows.padding.shape),
+                each,
+                values=next(parts).view(each.values.shape),
+                prefix=next(parts).view(each.prefix.shape),
+                padding=next(parts).view(each.padding.shape),
             )
-            for rows in found
+            for each in found
         ]
-    numbers = [_numbers(rows) for rows in found]
+    numbers = [_numbers(each) for each in found]
     return HeadMaps(
         query,
         direction,

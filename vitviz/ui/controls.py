@@ -111,6 +111,17 @@ class LayerBox(QSpinBox):
         else:
             self.stepBy(step)
 
+    def _say(self, span: tuple[int, int], value: int, special: str, suffix: str) -> None:
+        """Set what differs: Qt lays the whole toolbar out anew for each of them."""
+        with QSignalBlocker(self):
+            if self.specialValueText() != special:
+                self.setSpecialValueText(special)
+            if (self.minimum(), self.maximum()) != span:
+                self.setRange(*span)
+            if self.suffix() != suffix:
+                self.setSuffix(suffix)
+            self.setValue(value)
+
     def _keep_room(self, count: int, titles: Sequence[str]) -> None:
         """Be as wide as the longest that it can say, so that nothing beside it moves."""
         longest = max((f"Layer {i} ({_span(count)}) · {title}" for i, title in enumerate(titles) if title), key=len,
@@ -120,18 +131,13 @@ class LayerBox(QSpinBox):
     def follow(self) -> None:
         """Show what the store holds."""
         if not METHODS[self._store.state.method].of_head:
-            with QSignalBlocker(self):
-                self.setRange(-1, -1)
-                self.setSpecialValueText("All layers")
+            self._say((-1, -1), -1, "All layers", "")
             return
         count, titles = len(self._store.reality.heads), self._store.reality.titles
         title = titles[self._store.state.layer] if titles and count else ""
         self._keep_room(count, titles)
-        with QSignalBlocker(self):
-            self.setSpecialValueText("")
-            self.setRange(0, max(0, count - 1))
-            self.setSuffix((f" ({_span(count)})" + (f" · {title}" if title else "")) if count else "")
-            self.setValue(max(0, self._store.state.layer))
+        suffix = (f" ({_span(count)})" + (f" · {title}" if title else "")) if count else ""
+        self._say((0, max(0, count - 1)), max(0, self._store.state.layer), "", suffix)
         explained = title_text(title)
         self.setToolTip("Layer, counted from 0 at the picture (Up, Down)" + (f"; {explained}" if explained else ""))
 

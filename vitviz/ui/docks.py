@@ -216,9 +216,11 @@ class Docks(QObject):
     @Slot()
     def _tidy(self) -> None:
         for bar in self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
-            # Qt would shorten the words before it offers to scroll.
-            bar.setElideMode(Qt.TextElideMode.ElideNone)
-            bar.setUsesScrollButtons(True)
+            # Qt would shorten the words before it offers to scroll. Only where it would: a bar that is told asks for a
+            # new layout, which calls for this again, for ever.
+            if bar.elideMode() != Qt.TextElideMode.ElideNone or not bar.usesScrollButtons():
+                bar.setElideMode(Qt.TextElideMode.ElideNone)
+                bar.setUsesScrollButtons(True)
         hide_strays(self._window)
         if self._sized and not self._widths:
             self._note_widths()

@@ -6,27 +6,31 @@ import html
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QWidget
+
+from vitviz.ui.painted_label import PaintedLabel
 
 _BREAK = " · "
+_LEAST = 40  # pixels
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(PaintedLabel):
     """A plain label that never asks for more width than there is; `text()` is the whole of it.
+
+    One that `fills` a line of its own has no width that it would like: no text of it can move what is beside it.
 
     Attributes:
         lines: 1, or 2 where words may go on below, from one of their " · " on; room is kept for as many.
     """
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.lines = 1
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setText(text)
+    def __init__(self, text: str = "", parent: QWidget | None = None, *, fills: bool = False) -> None:
+        self.lines, self._fills = 1, fills
+        super().__init__(text, parent)
 
     def sizeHint(self) -> QSize:
-        hint = super().sizeHint()
-        return QSize(hint.width(), hint.height() + (self.lines - 1) * self.fontMetrics().height())
+        metrics, (wide, high) = self.fontMetrics(), self.around()
+        width = _LEAST if self._fills else metrics.horizontalAdvance(self.text()) + wide
+        return QSize(width, self.lines * metrics.height() + high)
 
     def set_lines(self, lines: int) -> None:
         """Keep room for one line or two."""
@@ -37,10 +41,11 @@ class ElidedLabel(QLabel):
             self._explain()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(40, self.sizeHint().height())
+        return QSize(_LEAST, self.sizeHint().height())
 
-    def setText(self, text: str) -> None:
-        super().setText(text)
+    def _changed(self) -> None:
+        if not self._fills:
+            self.updateGeometry()
         self._explain()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -49,7 +54,7 @@ class ElidedLabel(QLabel):
 
     def shown_text(self) -> str:
         """What can be read of the text at this width; lines are apart by a newline."""
-        metrics, room, rest = self.fontMetrics(), self.width(), self.text()
+        metrics, room, rest = self.fontMetrics(), self.contentsRect().width(), self.text()
         above = ""
         if self.lines > 1 and metrics.horizontalAdvance(rest) > room:
             parts = rest.split(_BREAK)

@@ -22,6 +22,7 @@ from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.steady_label import SteadyLabel
 
 if TYPE_CHECKING:
     from vitviz.attention.lens import LayerLens, LogitLens
@@ -47,7 +48,7 @@ class LensPanel(LazyPanel):
         self._asked = False
         self.found: LogitLens | None = None
         self.classes: list[int] = []  # those with a colour of their own, in its order
-        self.title, self.note, self.reading = plain_label(wrap=True), plain_label(wrap=True), plain_label(wrap=True)
+        self.title, self.note, self.reading = plain_label(wrap=True), plain_label(wrap=True), SteadyLabel()
         self.view = PictureView(self)
         self.view.setAccessibleName("The class that every patch is read as")
         self.legend = Legend(self)

@@ -49,9 +49,9 @@ class MapView(QWidget):
         super().__init__(parent)
         self._pane = pane
         self.canvas: Canvas | None = None
-        self.title = ElidedLabel("Drop a picture or a checkpoint here, or take a sample from the File menu")
+        self.title = ElidedLabel("Drop a picture or a checkpoint here, or take a sample from the File menu", fills=True)
         self.title.setObjectName("map-title")
-        self.note = ElidedLabel(" ")
+        self.note = ElidedLabel(fills=True)
         self.note.setObjectName("map-note")
         self.window_note = SteadyLabel()
         self.window_note.setObjectName("map-window")

@@ -24,6 +24,7 @@ from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.wrapping import Wrapping
 
 KIND = "methods side by side"
@@ -47,7 +48,7 @@ class MethodsPanel(LazyPanel):
         self.view.setAccessibleName("Difference: left less right")
         self.bar = ColorBar(self)
         self.bar.make_room_for_signs()
-        self.numbers = plain_label(wrap=True)
+        self.numbers = SteadyLabel()
         self.heading = plain_label(wrap=True)
         small = QGridLayout()
         small.setSpacing(2)

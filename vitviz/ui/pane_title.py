@@ -9,6 +9,7 @@ from PySide6.QtGui import QFontMetrics, QMouseEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from vitviz.models.wish import ModelWish
+from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.labels import plain_label
 from vitviz.ui.opening import Opened
 from vitviz.ui.words import weight_text
@@ -25,7 +26,7 @@ class PaneTitle(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.name, self.reading = plain_label(""), plain_label("")
+        self.name, self.reading = plain_label(""), ElidedLabel(fills=True)
         self.name.installEventFilter(self)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._text = self._short = self._loading = ""
@@ -50,6 +51,7 @@ class PaneTitle(QFrame):
         from vitviz.models.resizing import short_text
 
         self._text, self._short = model_text(opened), short_text(opened.model)
+        self.reading.setMinimumWidth(0)
         tip = [self._text]
         if opened.model.random:
             tip.append("random weights")
@@ -77,7 +79,11 @@ class PaneTitle(QFrame):
 
     def read(self, found: tuple[tuple[int, int], float] | None) -> None:
         """The patch under the shared cursor and its weight, in this pane's own map."""
-        self.reading.setText("" if found is None else f"({found[0][0]}, {found[0][1]}) {weight_text(found[1])}")
+        text = "" if found is None else f"({found[0][0]}, {found[0][1]}) {weight_text(found[1])}"
+        # As wide as the widest so far: beside it the name would go to and fro under the mouse.
+        if (needed := self.reading.fontMetrics().horizontalAdvance(text)) > self.reading.minimumWidth():
+            self.reading.setMinimumWidth(needed)
+        self.reading.setText(text)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.pressed.emit()
@@ -86,8 +92,6 @@ class PaneTitle(QFrame):
         super().resizeEvent(event)
         below = event.size().width() < _NARROW
         self._layout.addWidget(self.reading, *((1, 0, 1, 3) if below else (0, 1, 1, 1)))
-        # Its line is kept, so that the picture does not jump under the mouse.
-        self.reading.setMinimumHeight(self.reading.fontMetrics().height() if below else 0)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.name and event.type() == QEvent.Type.Resize:

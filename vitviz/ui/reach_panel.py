@@ -18,12 +18,12 @@ from vitviz.render.studies.study import Subject
 from vitviz.ui.choice_box import choice_box
 from vitviz.ui.growth_bars import GrowthBars
 from vitviz.ui.jobs import Progress, Worker
-from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.settings import Settings
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.wrapping import Wrapping, narrow
 
@@ -52,7 +52,7 @@ class ReachPanel(LazyPanel):
         self._canvas: tuple[Any, Canvas] | None = None
         self._opened: Opened | None = None
         self._wished: int | None = None
-        self.text, self.note = plain_label(wrap=True), plain_label(wrap=True)
+        self.text, self.note, self.axis = SteadyLabel(), SteadyLabel(), SteadyLabel()
         self.ways = choice_box(WAYS, "Which way the layers are added")
         # A click must not take the arrow keys away from layers and heads.
         self.ways.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -60,7 +60,6 @@ class ReachPanel(LazyPanel):
         self.view.setAccessibleName("What the token can see")
         self.view.setToolTip(LEGEND)
         self.bars = GrowthBars(self)
-        self.axis = plain_label(wrap=True)
         self.play = QToolButton()
         self.play.setText("Play")
         self.play.setCheckable(True)

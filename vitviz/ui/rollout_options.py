@@ -53,8 +53,10 @@ class FirstLayerBox(QSpinBox):
         """Show what the store holds."""
         count = len(self._store.reality.heads)
         last = state.options.last_layer
+        most = max(0, count - 1 if last is None else last)
         with QSignalBlocker(self):
-            self.setRange(0, max(0, count - 1 if last is None else last))
+            if self.maximum() != most:  # Qt lays out anew for every range
+                self.setMaximum(most)
             self.setValue(state.options.first_layer)
 
     def wheelEvent(self, event: QWheelEvent) -> None:

@@ -29,6 +29,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import KIND, Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.rollout_options import FirstLayerBox, ShareBox
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.store import State
 from vitviz.ui.wrapping import Wrapping, narrow
 
@@ -49,7 +50,7 @@ class RolloutPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("Rollout over the picture")
         self.bar = ColorBar(self)
-        self.title = plain_label(wrap=True)
+        self.title = SteadyLabel()
         store = self._store
         self.fusion = ChoiceBox(store, "fusion", FUSIONS, "Fusion of heads", "How the heads of a layer become one")
         self.variant = ChoiceBox(

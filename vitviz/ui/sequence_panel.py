@@ -25,6 +25,7 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
 from vitviz.ui.qimages import pixmap_of
 from vitviz.ui.settings import Settings
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.strip import Strip
 from vitviz.ui.study_buttons import ShownStudy, StudyButtons
 from vitviz.ui.wrapping import Wrapping
@@ -52,7 +53,7 @@ class SequencePanel(LazyPanel):
         self.found: PatchTokens | None = None
         self.token: Token | None = None
         self.count = plain_label(wrap=True, bold=True)
-        self.cost, self.note, self.caption = (plain_label(wrap=True) for _ in range(3))
+        self.cost, self.note, self.caption = plain_label(wrap=True), plain_label(wrap=True), SteadyLabel()
         self.view = CutView(self)
         self.patch = plain_label("")
         self.patch.setFixedSize(_ENLARGED, _ENLARGED)

@@ -27,7 +27,8 @@ class Status(QStatusBar):
     def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pane = pane
-        self.device, self.model, self.reading, self.work = (ElidedLabel() for _ in range(4))
+        self.device, self.model, self.work = (ElidedLabel() for _ in range(3))
+        self.reading = ElidedLabel(fills=True)
         self.time = plain_label("")
         # Of a width of its own, so that nothing jumps while one hovers.
         self.reading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

@@ -18,11 +18,11 @@ from vitviz.render.titles import layer_text, query_text
 from vitviz.ui.choice_box import choice_box
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Worker
-from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
+from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.store import State
 from vitviz.ui.wrapping import Wrapping
 
@@ -61,7 +61,7 @@ class TokensPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("The tokens over the picture")
         self.bar = ColorBar(self)
-        self.title, self.note, self.reading = plain_label(wrap=True), plain_label(wrap=True), plain_label(wrap=True)
+        self.title, self.note, self.reading = SteadyLabel(), SteadyLabel(), SteadyLabel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.what)

@@ -1,7 +1,7 @@
 """A row of widgets that goes on in another line where it is too narrow.
 
-`superqt.QFlowLayout` gives every widget the width that it would like: it neither fills a line nor lets a choice with
-long names be narrower than these, which is what cuts panels off.
+Flow layouts as in Qt's example give every widget the width that it would like: they neither fill a line nor let a
+choice with long names be narrower than these, which is what cuts panels off.
 """
 
 from __future__ import annotations
