@@ -12,6 +12,7 @@ import PIL.Image
 import pypdf
 import pytest
 from cli_cases import ARCHITECTURE, write_checkpoint, write_picture
+from pages import words_that_are_cut, words_that_touch
 from safetensors.numpy import load
 
 import vitviz
@@ -19,12 +20,12 @@ from vitviz import cli
 from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Place, Selection
 from vitviz.errors import FileError
-from vitviz.render.compose import Bar
+from vitviz.render.bar import Bar
 from vitviz.render.figure import Figure
 from vitviz.render.letters import text_width
 from vitviz.render.making import tiles_of
 from vitviz.render.overlay import Canvas
-from vitviz.render.page import ASCENT, DESCENT, Text
+from vitviz.render.page import ASCENT, DESCENT, Page, Text
 from vitviz.render.plan import Plan, Seen
 from vitviz.render.reading import read_recipe
 from vitviz.render.recipe import produce
@@ -367,6 +368,16 @@ def test_words_beside_a_low_bar_are_smaller_before_they_are_cut(seen):
     assert text == "attention weight, scale of this map" and size == pytest.approx(6.4)
     assert beside(whole * 0.5) == ("attention weight, scale|of this map", pytest.approx(5.6))
     assert beside(whole * 0.25)[0].endswith("…")
+
+
+@pytest.mark.parametrize("height", [60.0, 90.0, 200.0])
+def test_words_between_two_words_take_as_many_lines_as_they_leave_room_for(height):
+    words = "attention weight, each on its own scale"
+    bar = Bar((0.0, 1.0), Figure(), words, ("smallest", "largest"))
+    drawn = Page(bar.width, height + 12, 300, (255, 255, 255), tuple(bar.marks(0.0, 4.0, height, "viridis")))
+    texts = [mark for mark in drawn.marks if isinstance(mark, Text)]
+    assert words_that_are_cut(drawn) == [] and words_that_touch(drawn) == []
+    assert " ".join(text.text for text in texts if text.turned) == words
 
 
 def test_class_is_said_of_methods_that_explain_one(seen):

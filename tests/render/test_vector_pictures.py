@@ -62,3 +62,10 @@ def test_one_colour_is_no_picture_but_a_box():
     boxes = list(ElementTree.fromstring(svg_of(plain)).iter(f"{SPACE}rect"))
     assert boxes[-1].get("fill") == "#010203" and (boxes[-1].get("x"), boxes[-1].get("width")) == ("1", "72")
     assert not pypdf.PdfReader(io.BytesIO(pdf_of(plain))).pages[0].images
+
+
+def test_ground_of_an_svg_is_as_large_as_its_page_in_numbers():
+    """Qt takes 100 % of something else, and leaves black letters on black."""
+    made = page(np.zeros((2, 3, 3), dtype=np.uint8))
+    ground = next(ElementTree.fromstring(svg_of(made)).iter(f"{SPACE}rect"))
+    assert (float(ground.get("width")), float(ground.get("height"))) == pytest.approx((made.width, made.height))

@@ -26,7 +26,7 @@ def view(qtbot, window, ragged):
 def settle(qtbot, window):
     found = window.compare_tabs.differences
     qtbot.waitUntil(
-        lambda: not found._soon.isActive() and found.heads.is_settled and not window.worker.is_busy(), timeout=20000
+        lambda: not (found._soon.isActive() or found.heads._later.isActive() or window.worker.is_busy()), timeout=20000
     )
     QApplication.processEvents()
 
@@ -178,7 +178,7 @@ def test_nothing_is_done_while_the_tab_is_hidden(qtbot, view, window):
     before = view.difference
     window.store.update(layer=0)
     qtbot.wait(20)
-    assert view.difference is before and not view._soon.isActive() and view.heads.is_settled
+    assert view.difference is before and not view._soon.isActive() and not view.heads._later.isActive()
 
 
 def test_third_pane_is_offered_and_a_closed_one_is_not(view, window):

@@ -13,7 +13,8 @@ from vitviz.attention.costs import Cost
 from vitviz.attention.values import Map, Query
 from vitviz.errors import AttentionError
 from vitviz.models.resizing import is_approximation, kinships, variant_text
-from vitviz.render.compose import Bar, Tile, page_of, units_of
+from vitviz.render.bar import Bar
+from vitviz.render.compose import Tile, page_of, units_of
 from vitviz.render.cost_table import Cell, Row, rows_of
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
 from vitviz.render.letters import text_width

@@ -20,7 +20,8 @@ def svg_of(page: Page, description: str = "") -> bytes:
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1" {size}>',
         f"<desc>{escape(clean(description))}</desc>",
         f"<defs>{''.join(ramps)}</defs>",
-        f'<rect width="100%" height="100%" fill="{_hex(page.background)}"/>',
+        # In numbers: some viewers take 100 % of something else.
+        f'<rect width="{_n(page.width)}" height="{_n(page.height)}" fill="{_hex(page.background)}"/>',
     ]
     return "\n".join([*head, *body, "</svg>", ""]).encode()
 

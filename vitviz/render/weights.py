@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vitviz.render.compose import Bar
+from vitviz.render.bar import Bar
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
 from vitviz.render.letters import text_width
 from vitviz.render.mosaic import Tiles, table

@@ -123,11 +123,6 @@ class HeadPairsView(QWidget):
         self._later.stop()
         self._job.cancel()
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing waits to be asked."""
-        return not self._later.isActive()
-
     def _offer(self, alike: bool, on_one_grid: bool) -> tuple[str, bool]:
         """Offer what can be compared; the way and whether over all queries."""
         items = self.way.model()

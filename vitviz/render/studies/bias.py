@@ -9,8 +9,8 @@ import numpy as np
 
 from vitviz.atomic import slug
 from vitviz.errors import ModelError
+from vitviz.render.bar import Bar
 from vitviz.render.bias import AXES, LABEL, BiasTable
-from vitviz.render.compose import Bar
 from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
 from vitviz.render.letters import text_width
 from vitviz.render.page import ASCENT, LINE, Mark, Page, Picture, Text, frame, shortened, wrapped
