@@ -1,9 +1,11 @@
 """The command line: exit codes, one line for an error, and the files that export writes."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -235,3 +237,34 @@ def test_closed_pipe_ends_quietly():
     done = subprocess.run([sys.executable, "-c", code], stdout=start, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(start)
     assert b"Traceback" not in done.stderr
+
+
+def test_output_that_nobody_reads_ends_the_command_as_a_closed_pipe_does():
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        command = [sys.executable, "-m", "vitviz", "models", "test_vit"]
+        done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, timeout=120, check=False)
+    finally:
+        os.close(theirs)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_name_that_the_output_has_no_letters_for_is_written_as_code_points(files, tmp_path, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert call("ablation", files, "--out", str(tmp_path / "ü猫.csv")) == 0
+    assert written.getvalue().decode().strip().endswith(r"\xfc\u732b.csv")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode there")
+def test_picture_whose_name_is_no_unicode_is_exported_and_made_again(files, tmp_path):
+    picture = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xe4.png"))
+    picture.write_bytes(files[0].read_bytes())
+    assert export((picture, files[1]), tmp_path / "out") == 0
+    (path,) = (tmp_path / "out").glob("*.png")
+    assert json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))["picture"]["path"] == str(
+        picture
+    )
+    assert cli.main(["export", "--recipe", f"{path}.json", "--device", "cpu", "--out", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from cli_cases import write_picture
 
 from vitviz import cli
 from vitviz.models import loading
@@ -94,6 +95,31 @@ def test_wrong_call_is_one_sentence_and_exit_2(line, words, capsys, monkeypatch)
     assert said.out == "" and said.err.count("\n") == 1
     assert re.fullmatch(rf"{name}: .+[.?…] See `{name} --help`\.\n", said.err)
     assert words in said.err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ablation a.png --out none/a.csv", "There is no folder"),
+        ("statistics a.png --out sub", "a folder has that name"),
+        ("faithfulness a.png --out /dev/null", "not an ordinary file"),
+        ("compare a.png --out none/a.png", "There is no folder"),
+        ("dataset a.png --out none/a.parquet", "There is no folder"),
+        ("save demo --out a.png", "a.png is a file"),
+        ("save demo --out a.png/new", "a.png is a file"),
+        ("export a.png --out a.png/new", "a.png is a file"),
+        ("export none.png", "There is no picture or folder 'none.png'"),
+        ("export sub", "no picture in the folder sub"),
+        ("statistics sub", "no picture in the folder sub"),
+    ],
+)
+def test_what_can_not_be_read_or_written_is_said_before_a_model_is_looked_for(line, words, capsys, monkeypatch):
+    monkeypatch.setattr(loading, "resolve", None)
+    Path("sub").mkdir()
+    write_picture(Path("a.png"))
+    assert cli.main(line.split()) == 1
+    said = capsys.readouterr()
+    assert re.fullmatch(rf"vitviz: .*{words}.*\.\n", said.err) and said.out == ""
 
 
 def test_picture_may_be_called_as_a_command_nearly_is(tmp_path):

@@ -177,6 +177,8 @@ class TestFolders:
         (tmp_path / "mine").write_text("mine")
         with pytest.raises(FileError, match="is a file"):
             save_model(demo, tmp_path / "mine")
+        with pytest.raises(FileError, match=r"can't be made: .*mine is a file"):
+            save_model(demo, tmp_path / "mine" / "new")
 
     def test_an_empty_folder_and_a_new_one_are_filled(self, demo, tmp_path):
         (tmp_path / "empty").mkdir()

@@ -5,6 +5,7 @@ Every command is a module of this package with `parser()` and `run(arguments) ->
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] in _COMMANDS:
         command = _COMMANDS[given.pop(0)]
     parser = command.parser()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal has no letters for
     try:
         if command is opening:
             _check_command(given)
@@ -51,13 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("vitviz: Interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+        _close_output()
+        return 141  # as after SIGPIPE: what comes after it was not done
     except OSError as error:
         # Only the standard output is written without a sentence of its own: a full disk, or a closed terminal.
         print(f"vitviz: The output can't be written: {error.strerror or error}; send it elsewhere.", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer must not fail once more at the end
+        _close_output()
         return 1
+
+
+def _close_output() -> None:
+    """What is still in the buffer must not fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _check_command(given: Sequence[str]) -> None:

@@ -24,10 +24,11 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the folder and print its path; the exit status."""
-    from vitviz.models.saving import save_model
+    from vitviz.models.saving import check_folder, save_model
 
     if not arguments.pretrained:
         raise WrongCall("weights of --random are worth no file: leave it out.")
+    check_folder(arguments.out)
     model = load(arguments.source, arguments)
     print(save_model(model, arguments.out))
     if words := model.report.guess_words:

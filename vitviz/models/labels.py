@@ -34,7 +34,9 @@ def read_labels(labels: Sequence[str] | str | Path) -> tuple[str, ...]:
             return tuple(line.strip() for line in text.splitlines() if line.strip())
         return _of_json(json.loads(text))
     except OSError as error:
-        raise SourceError(f"The labels {path} can't be read: {error.strerror or error}.") from error
+        raise SourceError(
+            f"The labels {path} can't be read: {error.strerror or error}; choose another file."
+        ) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise SourceError(f"{path.name} holds no labels: give a list, {{number: name}} or {{name: number}}.") from error
 

@@ -45,8 +45,7 @@ def save_model(
     """
     if model.random:
         raise ModelError(f"{model.name} has random weights, which are worth no file: open trained ones.")
-    target = Path(folder).expanduser()
-    _check(target)
+    target = check_folder(folder)
     from safetensors.torch import save
 
     progress(0.1, f"Collecting the weights of {model.name}")
@@ -73,14 +72,19 @@ def save_model(
     return target
 
 
-def _check(target: Path) -> None:
+def check_folder(folder: str | Path) -> Path:
+    """The new folder that a model can be written into; FileError where there can't be one."""
+    target = Path(folder).expanduser()
     try:
+        if (file := next((each for each in target.parents if each.exists()), None)) and not file.is_dir():
+            raise FileError(f"The folder {target} can't be made: {file} is a file; choose another one.")
         if target.exists() and not target.is_dir():
             raise FileError(f"{target} is a file: choose the name of a new folder.")
         if target.is_dir() and any(os.scandir(target)):
             raise FileError(f"The folder {target} is not empty: choose the name of a new folder.")
     except OSError as error:
         raise FileError(f"The folder {target} can't be read: {error.strerror}; choose another one.") from error
+    return target
 
 
 def config_of(model: Model) -> dict[str, Any]:

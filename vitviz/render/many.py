@@ -101,8 +101,8 @@ def export_many(
     for each in made if job.resume else ():
         done.setdefault(each.asked, []).append(each)
     with (
-        ThreadPoolExecutor(_READERS, "vitviz-reader") as readers,
-        ThreadPoolExecutor(_WRITERS, "vitviz-writer") as writers,
+        _pool(_READERS, "vitviz-reader") as readers,
+        _pool(_WRITERS, "vitviz-writer") as writers,
         Lanes(model, len(items), batch=job.batch, cancel=cancel) as lanes,
     ):
         # Bounded at every step: pictures and maps that wait for the next one take memory.
@@ -117,6 +117,18 @@ def export_many(
             yield outcome
             if cancel():
                 raise Cancelled("The export was cancelled.")
+
+
+@contextlib.contextmanager
+def _pool(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that end with what they have begun; after an exception nothing that waits is begun any more."""
+    pool = ThreadPoolExecutor(count, name)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def _groups(read: Iterator[_Read], size: int) -> Iterator[list[_Read]]:
@@ -150,8 +162,8 @@ def _traced(model: Model, good: list[_Read], job: Job, cancel: Callable[[], bool
     try:
         images = [each.image for each in good if each.image is not None]
         many = traces(model, images, views=[e.view for e in good if e.view is not None], cancel=cancel)
-        each_seen = zip(good, images, many, strict=True)
-        return {id(read): _prepared(read, Seen(image, model, t), job, len(good)) for read, image, t in each_seen}
+        each_seen = ((read, Seen(image, model, t)) for read, image, t in zip(good, images, many, strict=True))
+        return {id(read): _prepared(read, seen, job, len(good), cancel) for read, seen in each_seen}
     except Cancelled:
         raise
     except Exception as error:  # noqa: BLE001  whatever a picture does, the others are exported
@@ -169,11 +181,15 @@ class _Ready:
     note: str = ""
 
 
-def _prepared(read: _Read, seen: Seen, job: Job, batch: int) -> _Ready:
+def _prepared(read: _Read, seen: Seen, job: Job, batch: int, cancel: Callable[[], bool]) -> _Ready:
     try:
         seen = job.altered(seen)
         run = Run(batch, torch.get_num_threads() if seen.model.device.name == "cpu" else None)
-        files = [prepare(plan, seen, run=run, stem=read.item.stem) for plan in job.plans(seen)]
+        files = []
+        for plan in job.plans(seen):
+            if cancel():
+                raise Cancelled("The export was cancelled.")
+            files.append(prepare(plan, seen, run=run, stem=read.item.stem))
     except Cancelled:
         raise
     except Exception as error:  # noqa: BLE001  whatever a picture does, the others are exported

@@ -53,7 +53,8 @@ class Product:
     def write(self, path: Path) -> list[Path]:
         """Write the file, what belongs beside it and, as the last one, its recipe `NAME.json`; their paths."""
         others = {path.with_name(path.name + suffix): data for suffix, data in self.beside.items()}
-        recipe = json.dumps(self.recipe, indent=1, ensure_ascii=False, allow_nan=False).encode()
+        words = json.dumps(self.recipe, indent=1, ensure_ascii=False, allow_nan=False)
+        recipe = words.encode(errors="backslashreplace")  # a path that is no UTF-8, as JSON writes its letters
         files = {path: self.data, **others, sidecar_of(path): recipe}
         for target, data in files.items():
             write_bytes(target, data)
