@@ -8,12 +8,35 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal, Slot
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetricsF
 from PySide6.QtWidgets import QWidget
 
 _DOT = (47, 111, 181, 190)
 _CHOSEN = (255, 80, 60)
 _POINTED = (255, 200, 60)
+_LOWEST = 130  # pixels in which ticks can be told apart
+
+
+class _Upright(pg.AxisItem):
+    """An axis at the left whose title ends in an ellipsis where the plot is too low for all of it."""
+
+    def __init__(self) -> None:
+        self._title = ""
+        super().__init__("left")
+
+    def entitle(self, text: str) -> None:
+        """Name what is drawn, with its unit."""
+        self._title = text
+        self._fit()
+
+    def resizeEvent(self, event: Any = None) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        shown = QFontMetricsF(self.font()).elidedText(self._title, Qt.TextElideMode.ElideRight, self.height())
+        if shown != self.labelText:
+            self.setLabel(shown)
 
 
 class Plot(pg.GraphicsView):
@@ -22,7 +45,7 @@ class Plot(pg.GraphicsView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, useOpenGL=False)
         self.box = pg.ViewBox(enableMenu=False, enableMouse=False)
-        self.bottom, self.left = pg.AxisItem("bottom"), pg.AxisItem("left")
+        self.bottom, self.left = pg.AxisItem("bottom"), _Upright()
         layout = pg.GraphicsLayout()
         layout.setContentsMargins(4, 8, 8, 4)
         layout.setSpacing(0)
@@ -33,6 +56,7 @@ class Plot(pg.GraphicsView):
         for axis in (self.bottom, self.left):
             axis.linkToView(self.box)
             axis.enableAutoSIPrefix(False)
+        self.setMinimumHeight(_LOWEST)
         # Arrows choose layer and head everywhere in the window.
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
@@ -90,7 +114,7 @@ class HeadPlot(Plot):
             x=layers, y=values[layers, heads], data=np.arange(len(layers)),
             pen=[pen for pen, _ in looks], brush=[brush for _, brush in looks],
         )  # fmt: skip
-        self.left.setLabel(title)
+        self.left.entitle(title)
         self.show_layers(len(values))
         top = float(np.nanmax(values)) if len(layers) else 1.0
         self.box.setYRange(0.0, top if top > 0 else 1.0, padding=0.06)

@@ -54,7 +54,7 @@ class LensPanel(LazyPanel):
         self.legend = Legend(self)
         self.plot = Plot(self)
         self.plot.setAccessibleName("Probability of the final top classes, layer by layer")
-        self.plot.left.setLabel("probability")
+        self.plot.left.entitle("probability")
         self._marker = pg.InfiniteLine(angle=90, pen=pg.mkPen(255, 80, 60, width=1.5))
         self.plot.box.addItem(self._marker, ignoreBounds=True)
         self.curves: list[Any] = []
