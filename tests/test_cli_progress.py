@@ -111,7 +111,7 @@ def test_steps_show_what_is_done_and_leave_nothing(terminal):
         assert seen.screen()[-1].split() == ["50", "%", "██████", "Layer", "3", "of", "6"]
         told._since -= 30.0
         told(0.75, "Layer 4")
-        assert " 00:10 left · Layer 4" in seen.screen()[-1]
+        assert " 00:30 left · Layer 4" in seen.screen()[-1]
         told(0.1, "Another part")
         assert seen.screen()[-1].endswith("10 % █▏           Another part")
     assert seen.screen() == [""]

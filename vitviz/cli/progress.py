@@ -95,9 +95,12 @@ class Steps(_Bar):
         super().__init__(1.0, stays=False, delay=1e-9, mininterval=0)
 
     def __call__(self, fraction: float | None, text: str) -> None:
-        """Show where the job is; a fraction that falls begins a new part of it."""
+        """Show where the job is; a fraction that falls begins a new part of it.
+
+        The first step tells nothing about the rate: torch may have been imported meanwhile.
+        """
         at = self.n if fraction is None else fraction
-        if at < self.n:
+        if at < self.n or self.n == 0:
             self._from, self._since = at, time.monotonic()
         self.set_description_str(" ".join(text.split()), refresh=False)
         self.update(at - self.n)
