@@ -217,7 +217,7 @@ def test_session_of_two_panes_comes_back(qtbot, real, tmp_path):
 
 
 def test_dropped_comparison_brings_its_panes_back(qtbot, real, tmp_path):
-    real.linking.update(layer="own", head=False, cursor=False)
+    real.linking.update(layer="own", head=False, cursor=False, scale=True)
     real.store.update(layer=3, head=1, query=Place(62.0, 42.0))
     with qtbot.waitSignal(real.opened, timeout=60_000):
         real.panes.add(ModelWish("demo", device="cpu", patch_size=32))
@@ -226,6 +226,8 @@ def test_dropped_comparison_brings_its_panes_back(qtbot, real, tmp_path):
     states = [replace(c.store.state, hover=None) for c in real.panes]
     with qtbot.waitSignal(real.comparing.exported, timeout=60_000):
         real.comparing.export_to(tmp_path / "two.png")
+    limits = {c.map_view.bar.limits for c in real.panes}
+    real.linking.update(scale=False)
     real.panes.close_column(real.panes.columns[0])
     with qtbot.waitSignal(real.opened, timeout=60_000):
         real.panes.open(model=ModelWish("demo-swin", device="cpu"))
@@ -238,6 +240,7 @@ def test_dropped_comparison_brings_its_panes_back(qtbot, real, tmp_path):
         (None, states[0]), (32, states[1])
     ]  # fmt: skip
     assert (real.linking.links.layer, real.linking.links.head) == ("own", False)
+    assert real.linking.links.scale and {c.map_view.bar.limits for c in real.panes} == limits and len(limits) == 1
 
 
 def test_weights_that_are_nowhere_are_said_and_not_looked_for_on_the_hub(qtbot, real, tmp_path):

@@ -15,6 +15,7 @@ NOTES = {
     "all": "scale of all layers",
     "frames": "scale of all frames",
     "tiles": "scale of all tiles",
+    "panes": "one scale for all panes",
     "figure maps": "one scale for all maps of the figure",
     "zero": "from 0 to its largest",
     "zero frames": "from 0 to the largest of all frames",

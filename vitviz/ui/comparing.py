@@ -24,6 +24,7 @@ from vitviz.ui.messages import show_error
 from vitviz.ui.panes import MOST
 
 if TYPE_CHECKING:
+    from vitviz.render.plan import Scale
     from vitviz.ui.window import MainWindow
 
 EXPORT = "write comparison"
@@ -38,7 +39,11 @@ _SWITCHES = (
     ("head", "Link the &head", "All panes show the same head and method"),
     (
         "colours", "Link c&olour map and opacity",
-        "All panes are drawn in the same way; the ends of its scale stay each pane's own, and stand at its colour bar",
+        "All panes are drawn in the same way; the ends of the scale are each pane's own, unless they are linked too",
+    ),
+    (
+        "scale", "One scale for all &panes",
+        "Colours mean the same number in every pane, where their maps are of the same quantity",
     ),
 )  # fmt: skip
 
@@ -227,6 +232,7 @@ class Comparing(QObject):
             for c, cost, own in zip(self._panes, self._window.costing.costs(), styles, strict=True)
             if c.pane.opened is not None and c.pane.map is not None and c.opener.awaited is None
         ]
+        scale: Scale | None = "figure" if self._panes.current.common_limits() else None
         if not shown:
             return
 
@@ -245,7 +251,7 @@ class Comparing(QObject):
                 Compared(Seen(opened.image, opened.model, opened.trace), found, limits, known[key_of(opened)], own, pin)
                 for opened, found, limits, _, own, pin in shown
             ]
-            return write_comparison(path, models, style, FIGURE)[0]
+            return write_comparison(path, models, style, FIGURE, scale)[0]
 
         self._window.settings.update(export_folder=str(path.parent))
         self._window.worker.submit(f"{EXPORT} {path}", work, supersede=False)

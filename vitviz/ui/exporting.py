@@ -111,7 +111,8 @@ class Exporter(QObject):
         state, shown = self._pane.store.state, self._pane.map
         selection = state.selection if shown is None else shown.selection
         style = replace(state.style, limits=self._pane.limits())
-        return Plan(selection, style, scale=scale_of(state.style.limits), pinned=state.query)
+        scale = "fixed" if self._pane.common_limits() else scale_of(state.style.limits)
+        return Plan(selection, style, scale=scale, pinned=state.query)
 
     def _words(self, plan: Plan) -> Plan:
         """For several maps the limits of one are none: what they are shared over is worked out anew."""

@@ -25,6 +25,7 @@ class Links:
         layer: by relative depth ("depth": the last goes with the last), by number, or every pane its own.
         head: the number of the head, or the fusion; so are method and target.
         colours: how maps are drawn.
+        scale: the ends of the colours, from the least to the largest of all panes.
     """
 
     cursor: bool = True
@@ -32,6 +33,7 @@ class Links:
     layer: LayerLink = "depth"
     head: bool = True
     colours: bool = True
+    scale: bool = False
 
 
 def layer_for(layer: int, count: int, other: int, link: LayerLink) -> int:

@@ -49,6 +49,7 @@ class MapView(QWidget):
         super().__init__(parent)
         self._pane = pane
         self.canvas: Canvas | None = None
+        self.limits = (0.0, 1.0)  # of what is drawn
         self.title = ElidedLabel("Drop a picture or a checkpoint here, or take a sample from the File menu", fills=True)
         self.title.setObjectName("map-title")
         self.note = ElidedLabel(fills=True)
@@ -131,16 +132,19 @@ class MapView(QWidget):
         shown, opened = self._pane.map, self._pane.opened
         if shown is None or opened is None or self.canvas is None:
             return
-        style, limits = self._pane.store.state.style, self._pane.limits()
+        style, self.limits = self._pane.store.state.style, self._pane.limits()
         # Lines that Qt draws have one width at every zoom.
-        self.view.set_pixels(self.canvas.draw(shown, replace(style, show_window=False, show_partition=False), limits))
+        self.view.set_pixels(
+            self.canvas.draw(shown, replace(style, show_window=False, show_partition=False), self.limits)
+        )
         self._windows.show(shown, style)
         self._grid.setPath(grid_path(shown.grid, shown.view))
         # Its lines must not be taken for the contour of the mass.
         self._grid.setOpacity(0.4 if style.threshold > 0 else 1.0)
         method = about(shown)
-        scale = "zero" if not method.of_head and style.limits in ("layer", "all") else style.limits
-        self.bar.show_scale(style.colormap, limits, note_of(scale, limits), method.unit)
+        scale: object = "zero" if not method.of_head and style.limits in ("layer", "all") else style.limits
+        scale = "panes" if self._pane.common_limits() else scale
+        self.bar.show_scale(style.colormap, self.limits, note_of(scale, self.limits), method.unit)
         self._entitle()
         chosen = shown.selection
         notes = [f"{shown.layer_name}", f"{shown.grid.rows} x {shown.grid.cols} patches"]

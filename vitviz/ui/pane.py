@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,9 @@ class Pane(QObject):
     `traced(Opened)` when another trace is shown, `maps_changed(HeadMaps)` when the query's maps are there,
     `map_changed(Map)` when the shown map is another, `restyled(Style)` when only its drawing changes. The shown map
     carries the selection that made it; the store holds what is asked for.
+
+    Attributes:
+        common_limits: the ends of a scale that several panes share, None where this one has its own.
     """
 
     traced = Signal(object)
@@ -46,6 +50,7 @@ class Pane(QObject):
         self.methods.gave_up.connect(self._stay)
         self._good: dict[str, Any] = {"method": "attention"}
         self._asked: tuple[Query | None, str] | None = None
+        self.common_limits: Callable[[], tuple[float, float] | None] = lambda: None
         # Mouse moves come faster than frames: only the place where the mouse is when the queue is empty counts.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -87,7 +92,11 @@ class Pane(QObject):
             self._ask()
 
     def limits(self) -> tuple[float, float]:
-        """The values at the two ends of the shown map's colours."""
+        """The values at the two ends of the shown map's colours, as they are shared with other panes."""
+        return self.common_limits() or self.own_limits()
+
+    def own_limits(self) -> tuple[float, float]:
+        """What they would be if there were no other pane."""
         if self.map is None or self.maps is None:
             return 0.0, 1.0
         layers = self.maps.values

@@ -174,6 +174,7 @@ class Restorer(QObject):
             }
             # Panes of a comparison need not agree in what is linked.
             links = {f.name: getattr(self._window.linking.links, f.name) for f in fields(Links)}
+            links["scale"] = getattr(recipe, "scale", None) == "figure"
             self._begin(filled, picture, links if len(views) > 1 else None, left, study)
 
         self._ask_fetch(wishes, begin)

@@ -21,6 +21,7 @@ from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.autosave import Autosave
 from vitviz.ui.bars import Bars
 from vitviz.ui.browsing import Browsing
+from vitviz.ui.common_scale import CommonScale
 from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
 from vitviz.ui.costing import Costing
@@ -78,6 +79,7 @@ class MainWindow(QMainWindow):
         self._beside = wish.beside if wish else ()
         self._make_panels()
         self.linking = Linking(self.panes, self)
+        self.common_scale = CommonScale(self.panes, self.linking, self)
         self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view, self.analysis.rollout.view))
         self.comparing = Comparing(self)
         self.costing = Costing(self.panes, self.worker, self)
