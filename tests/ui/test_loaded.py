@@ -33,7 +33,7 @@ def test_model_in_memory_is_not_loaded_again():
     loaded, one = Loaded(), model(1)
     assert loaded.get(wish("a"), lambda: one) is one
     assert loaded.get(wish("a"), lambda: pytest.fail("loaded twice")) is one
-    assert loaded.bytes == KB and loaded.text().startswith("1 model in memory")
+    assert loaded.bytes == KB and loaded.text() == "1 model in memory, 1.00 kB of at most 4.00 GB"
 
 
 def test_oldest_goes_where_there_are_too_many_bytes():

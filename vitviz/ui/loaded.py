@@ -60,10 +60,12 @@ class Loaded:
         return sum(_bytes(module) for module in modules.values())
 
     def text(self) -> str:
-        """ "2 models in memory, 0.69 of at most 4 GB"."""
+        """ "2 models in memory, 690 MB of at most 4.00 GB"."""
+        from vitviz.render.cost_table import bytes_text
+
         count = len({id(_module(model)) for model in list(self._models.values())})
         models = "1 model" if count == 1 else f"{count} models"
-        return f"{models} in memory, {self.bytes / 1e9:.2g} of at most {self.most / 1e9:.2g} GB"
+        return f"{models} in memory, {bytes_text(self.bytes)} of at most {bytes_text(self.most)}"
 
 
 def _network(wish: ModelWish) -> ModelWish:
