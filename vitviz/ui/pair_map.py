@@ -102,13 +102,13 @@ class PairMap(QWidget):
         low, high = self.limits
         metrics = QFontMetricsF(self.font())
         widest = max((metrics.horizontalAdvance(text) for text in self.words.values()), default=0.0)
-        wide, high = self.cell(0, 0).width() - 4, self.cell(0, 0).height()
+        wide, tall = self.cell(0, 0).width() - 4, self.cell(0, 0).height()
         # "L11 H3" goes on two lines where cells are narrow and high.
         parted = widest >= wide
         if parted:
             parts = (part for text in self.words.values() for part in text.split())
             widest = max((metrics.horizontalAdvance(part) for part in parts), default=0.0)
-        room = widest < wide and high >= (2 if parted else 1) * metrics.height() - 2
+        room = widest < wide and tall >= (2 if parted else 1) * metrics.height() - 2
         for layer, count in enumerate(self.heads):
             for head in range(count):
                 box, value = self.cell(layer, head).adjusted(0, 0, -gap, -gap), self.values[layer, head]
