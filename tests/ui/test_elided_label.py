@@ -35,3 +35,13 @@ def test_words_go_on_below_from_one_of_their_parts(qtbot):
     assert label.minimumSizeHint().height() == label.sizeHint().height() > one
     label.resize(60, 60)
     assert label.shown_text().startswith("Layer 3\n") and label.toolTip() == label.text()
+
+
+def test_no_text_is_cut_at_the_width_that_it_asks_for(qtbot):
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    for number in range(200):
+        text = f"({number % 13}, {number % 17}) {number * 1.37e-5:.3e}"
+        label.setText(text)
+        label.resize(label.sizeHint())
+        assert label.shown_text() == text

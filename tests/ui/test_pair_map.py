@@ -37,5 +37,7 @@ def test_every_cell_has_the_colour_of_its_value(pairs, limits, worded):
     table = color_table(pairs.colormap)
     wanted = [table[index].tolist() for index in color_indices(ramp, limits)]
     found = [drawn(pairs, *where) for where in at]
-    assert np.abs(np.array(found) - np.array(wanted)).max() <= 3  # a step of the table, where 0.5 is rounded another way
+    assert (
+        np.abs(np.array(found) - np.array(wanted)).max() <= 3
+    )  # a step of the table, where 0.5 is rounded another way
     assert len({tuple(colour) for colour in found}) == len(at)

@@ -61,7 +61,9 @@ class ElidedLabel(PaintedLabel):
             starts = [_BREAK.join(parts[:n]) for n in range(1, len(parts))]
             above = next((s for s in reversed(starts) if metrics.horizontalAdvance(s) <= room), "")
             rest = rest[len(above) + len(_BREAK) :] if above else rest
-        shown = metrics.elidedText(rest, Qt.TextElideMode.ElideRight, room)
+        # `elidedText` counts in fractions of pixels: every other text would be cut at the very width that it asks for.
+        fits = metrics.horizontalAdvance(rest) <= room
+        shown = rest if fits else metrics.elidedText(rest, Qt.TextElideMode.ElideRight, room)
         return f"{above}\n{shown}" if above else shown
 
     def paintEvent(self, event: QPaintEvent) -> None:
