@@ -208,6 +208,8 @@ def test_help_mentions_every_command(capsys):
     said = capsys.readouterr().out
     for command in cli._COMMANDS:
         assert f"vitviz {command}" in said
+    usage = said.partition("\n\n")[0]
+    assert ",".join(cli._COMMANDS) in usage and "[PICTURE]" in usage
 
 
 @pytest.mark.parametrize("command", cli._COMMANDS)

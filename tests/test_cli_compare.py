@@ -35,7 +35,7 @@ def test_demo_at_three_patch_sizes_with_what_each_costs(tmp_path, capsys):
     assert classes == {"star", "ring"}
     said = capsys.readouterr().out
     assert main(["export", "--recipe", str(tmp_path / "demo.png.json"), "--out", str(tmp_path / "again")]) == 0
-    again = tmp_path / "again" / "star_and_ring-comparison.png"
+    again = tmp_path / "again" / "demo.png"
     assert again.read_bytes() == out.read_bytes()
     assert table_of(again).read_bytes() == table_of(out).read_bytes()
     assert capsys.readouterr().out.split() == [str(again), str(table_of(again))]

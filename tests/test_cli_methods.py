@@ -45,7 +45,7 @@ CASES = [
 @pytest.mark.parametrize(("method", "flags", "options"), CASES, ids=str)
 def test_figure_of_a_method_is_that_map_and_its_recipe_makes_it_again(tmp_path, files, opened, method, flags, options):
     out, second = tmp_path / "one", tmp_path / "two"
-    assert export(files, out, "--method", method.replace(" ", "-"), "--query", "cls", *flags) == 0
+    assert export(files, out, "--method", method.replace(" ", "-"), *flags) == 0
     (path,) = out.glob("*.png")
     wanted = the_map(method, options, opened)
     assert np.array_equal(np.asarray(PIL.Image.open(path)), vitviz.overlay(opened[0], wanted))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from vitviz import cli
 from vitviz.attention.threads import with_threads
 from vitviz.attention.values import Place, Selection
+from vitviz.cli.again import name_again
 from vitviz.errors import FileError
 from vitviz.render import reading
 from vitviz.render.reading import MAX_BYTES, read_recipe
@@ -256,3 +257,43 @@ def test_names_have_the_label_and_the_patch(tiny_vit, tiny_swin, picture):
     assert f"-r{cell[0]}-c{cell[1]}.png" in name(tiny_vit, query=Place(60.0, 40.0))
     # A sheet of layers with patches of several sizes looks from a place, not from a patch.
     assert name(tiny_swin, query=Place(60.0, 40.0), over="layers").endswith("x60-y40.png")
+
+
+@pytest.mark.parametrize("options", [["--title", "A"], ["--theme", "dark", "--columns", "1"]], ids=str)
+def test_remade_file_has_the_name_of_its_recipe(tmp_path, made, options):
+    """Two figures of one selection, told apart by the names that the user gave them."""
+    assert run(*made[:2], tmp_path / "a", *options) == 0
+    (figure,) = (tmp_path / "a").glob("*.png")
+    recipe = figure.with_name(f"{figure.name}.json").rename(tmp_path / "mine.png.json")
+    figure.rename(tmp_path / "mine.png")
+    for named in (recipe, tmp_path / "mine.png"):
+        assert again(named, tmp_path / "b") == 0
+    assert sorted(each.name for each in (tmp_path / "b").iterdir()) == ["mine.png", "mine.png.json"]
+    assert (tmp_path / "b" / "mine.png").read_bytes() == (tmp_path / "mine.png").read_bytes()
+
+
+def test_remade_file_does_not_replace_another_one_unasked(tmp_path, made, capsys):
+    out = tmp_path / "b"
+    out.mkdir()
+    target = out / made[2].name
+    target.write_bytes(b"another")
+    assert again(made[3], out) == 1
+    error = capsys.readouterr().err
+    assert f"{target} is there and another file than this" in error and "--again" in error
+    assert target.read_bytes() == b"another" and list(out.iterdir()) == [target]
+    assert cli.main(["export", "--recipe", str(made[3]), "--out", str(out), "--device", "cpu", "--again"]) == 0
+    assert target.read_bytes() == made[2].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "usual", "name"),
+    [
+        ("a.png.json", "cat.png", "a.png"),
+        ("a.png", "cat.png", "a.png"),
+        ("A.PNG", "cat.png", "A.PNG"),
+        ("recipe.json", "cat.mask.png", "recipe.png"),
+        ("v1.2.json", "cat.pdf", "v1.2.pdf"),
+    ],
+)
+def test_name_of_a_remade_file(recipe, usual, name):
+    assert name_again(recipe, usual) == name

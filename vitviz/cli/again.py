@@ -37,7 +37,10 @@ def again(arguments: argparse.Namespace) -> int:
     for each, model in zip(recipe.models, models, strict=True):
         each.check(model)
     product = recipe.produce(image, models)
-    *paths, _ = product.write(arguments.out / product.name)
+    target = arguments.out / name_again(arguments.recipe.name, product.name)
+    if not arguments.again and target.exists() and target.read_bytes() != product.data:
+        raise FileError(f"{target} is there and another file than this: choose another --out, or add --again.")
+    *paths, _ = product.write(target)
     for path in paths:
         print(path)
     before = recipe.content.get("made", {}).get("sha256")
@@ -46,6 +49,13 @@ def again(arguments: argparse.Namespace) -> int:
     reasons = differences(recipe.content, product.recipe) or ["the machine, or the name of the weights"]
     print(f"vitviz: The bytes of {paths[0]} are not those of then: {'; '.join(reasons)}.", file=sys.stderr)
     return 1
+
+
+def name_again(recipe: str, usual: str) -> str:
+    """The name of a remade file: that of its recipe without .json, with the ending of the name that it usually has."""
+    name = recipe[: -len(".json")] if recipe.lower().endswith(".json") else recipe
+    ending = Path(usual).suffix
+    return name if name.lower().endswith(ending) and name.lower() != ending else f"{name}{ending}"
 
 
 def _picture(recipe: Recipe, arguments: argparse.Namespace) -> Image | None:

@@ -49,8 +49,10 @@ def parser() -> Parser:
     made.add_argument(
         "--batch", type=whole(1, 1024), metavar="N", help="pictures in a pass (default: 1 on the CPU, else 16)"
     )
-    made.add_argument("--again", action="store_true", help="make files that are there anew")
-    made.add_argument("--recipe", type=Path, metavar="FILE", help="make an exported file again, from it or its .json")
+    made.add_argument(
+        "--again", action="store_true", help="make files that are there anew; with --recipe, in place of another file"
+    )
+    made.add_argument("--recipe", type=Path, metavar="FILE", help="make an exported file FILE or FILE.json again")
     return made
 
 
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.pictures:
             raise WrongCall("PICTURE is missing: name at least one, or a --recipe.")
         check_idle(arguments)
+    elif len(arguments.pictures) > 1 or any(path.suffix.lower() == ".json" for path in arguments.pictures):
+        raise WrongCall("--recipe makes one file again, from one PICTURE: make a call for each recipe.")
     from vitviz.render.folders import items_of, passed_over
     from vitviz.render.letters import lacking
     from vitviz.render.many import Job, checked_folder, export_many, wish_of
@@ -118,7 +122,8 @@ def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
         print(f"vitviz: {note}", file=sys.stderr)
     status = say_failed(problems, count)
     if count > 1 or skipped or others or replaced:
-        words = f"{done} pictures exported, {skipped} were done before, {len(problems)} failed"
+        words = f"{done} picture{'' if done == 1 else 's'} exported, "
+        words += f"{skipped} {'was' if skipped == 1 else 'were'} done before, {len(problems)} failed"
         words += f"; older figures of {replaced} replaced" if replaced else ""
         words += f"; {others}" if others else ""
         print(f"vitviz: {words}.", file=sys.stderr)

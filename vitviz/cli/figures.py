@@ -22,6 +22,7 @@ _FORMATS = ("png", "svg", "pdf", "npz", "safetensors", "gif", "apng", "mask")
 _ROLLOUT = {
     "fusion": "mean", "discard": 0.0, "first_layer": 0, "last_layer": None, "residual": 0.5, "variant": "abnar",
 }  # fmt: skip
+_OF_ATTENTION = {"layer": -1, "head": "mean", "direction": "from"}
 THEME_HELP = "black on white or white on black (default: light)"
 _OVERS = ("map", "heads", "layers", "queries", "methods")
 
@@ -57,7 +58,7 @@ def selection_arguments(parser: argparse.ArgumentParser, *, several: bool = True
         "--direction",
         choices=("from", "to"),
         default="from",
-        help="what the query looks at, or what looks at it (default: from)",
+        help="of attention: what the query looks at, or what looks at it (default: from)",
     )
     rollout = parser.add_argument_group("rollout")
     rollout.set_defaults(**_ROLLOUT)
@@ -202,6 +203,18 @@ def check_idle(arguments: argparse.Namespace) -> None:
     used = METHODS[arguments.method]
     if arguments.target is not None and not used.of_class:
         raise WrongCall(f"--target explains a class, which {arguments.method} does not: choose --method {_of_class()}.")
+    if arguments.query is not None and not used.of_query:
+        raise WrongCall(
+            f"--query chooses a token that looks, and {arguments.method} is of the token that the output is read from: "
+            "leave it out, or choose --method attention or rollout."
+        )
+    idle = [name for name, usual in _OF_ATTENTION.items() if getattr(arguments, name) != usual and not used.of_head]
+    if idle:
+        belong, them = ("belong", "them") if len(idle) > 1 else ("belongs", "it")
+        raise WrongCall(
+            f"{', '.join(f'--{name}' for name in idle)} {belong} to attention, and {arguments.method} is one map for "
+            f"all layers and heads: leave {them} out."
+        )
     given = [name for name in _ROLLOUT if getattr(arguments, name) != _ROLLOUT[name]]
     if given and arguments.method != "rollout":
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)

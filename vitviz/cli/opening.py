@@ -12,6 +12,8 @@ from vitviz.cli.parser import Parser, WrongCall
 from vitviz.errors import VitvizError
 
 _PANES = 4
+_USAGE = """vitviz [PICTURE] [--model SOURCE] [OPTIONS]
+       vitviz {ablation,compare,dataset,export,faithfulness,info,models,save,statistics} ..."""
 _EPILOG = """examples:
   vitviz                                             the demo
   vitviz cat.jpg --model vit_base_patch16_224        a picture and a model in the window
@@ -37,6 +39,7 @@ def parser() -> Parser:
         "Look inside vision transformers: every head of every layer, live under the mouse.",
         _EPILOG,
     )
+    made.usage = _USAGE
     made.add_argument("picture", nargs="?", type=Path, metavar="PICTURE", help=PICTURE_HELP)
     made.add_argument(
         "--model", metavar="SOURCE", action="append", help=f"{SOURCE_HELP}; up to {_PANES} of them, side by side"

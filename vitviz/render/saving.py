@@ -27,10 +27,11 @@ def save_figure(
     seconds: float = 0.5,
     scale: Scale | None = None,
 ) -> Path:
-    """Write a figure, and its recipe beside it as `NAME.json`.
+    """Write a figure to `path`, and its recipe beside it as `NAME.json`.
 
     Args:
-        path: its ending says the format: .png, .svg, .pdf, .npz, .safetensors, .gif, .apng.png or .mask.png.
+        path: of the figure; its ending says the format: .png, .svg, .pdf, .npz, .safetensors, .gif, .apng.png or
+            .mask.png.
         trace: of the picture through the model.
         what: a map of this trace, or the selection of one.
         style: how maps are drawn.
@@ -41,7 +42,7 @@ def save_figure(
             to their largest value, "map" each its own; where None an animation has one, a sheet has many.
 
     Returns:
-        The path of the recipe.
+        The path of the recipe, `NAME.json`, not that of the figure, which is `path`.
 
     Raises:
         FileError: the ending is unknown, or the file can't be written.

@@ -38,9 +38,10 @@ class Summary:
     def text(self) -> str:
         """One sentence."""
         failed = f", {len(self.problems)} failed" if self.problems else ""
-        done = f", {self.skipped} were done before" if self.skipped else ""
+        done = f", {self.skipped} {'was' if self.skipped == 1 else 'were'} done before" if self.skipped else ""
         others = f"; {self.others}" if self.others else ""
-        return f"{self.exported} pictures exported to {self.out}{done}{failed}{others}."
+        made = f"{self.exported} picture{'' if self.exported == 1 else 's'} exported"
+        return f"{made} to {self.out}{done}{failed}{others}."
 
 
 class FolderExporter(QObject):
