@@ -111,7 +111,7 @@ class Canvas:
         if options is not None and options.variant == "vit-paper":
             return self._lit(m, style)
         rows, cols = self.cells(m.grid)
-        inside = slice(*_ends(rows)), slice(*_ends(cols))
+        inside = slice(*ends_of(rows)), slice(*ends_of(cols))
         total = self._weighted(style.opacity).copy()
         if total[inside].size:
             shares = (color_table(style.colormap).astype(np.uint16) * weight_of(style.opacity) + 127) >> 8
@@ -133,7 +133,7 @@ class Canvas:
     def draw_colors(self, grid: Grid, colors: np.ndarray, style: Style) -> np.ndarray:
         """The picture with a colour of its own, (gh, gw, 3) uint8, over every patch; as `draw` gives it."""
         rows, cols = self.cells(grid)
-        inside = slice(*_ends(rows)), slice(*_ends(cols))
+        inside = slice(*ends_of(rows)), slice(*ends_of(cols))
         total = self._weighted(style.opacity).copy()
         if total[inside].size:
             shares = words_of((colors.astype(np.uint16) * weight_of(style.opacity) + 127) >> 8)
@@ -157,7 +157,7 @@ class Canvas:
     def _lit(self, m: Map, style: Style) -> np.ndarray:
         """The picture lit by the map over black, as the figures of the ViT paper are."""
         result = self._weighted(0.0).copy().view(np.uint8).reshape(*self.size, 4)
-        (top, bottom), (left, right) = (_ends(cells) for cells in self.cells(m.grid))
+        (top, bottom), (left, right) = (ends_of(cells) for cells in self.cells(m.grid))
         if bottom > top and right > left:
             light = spotlight(m.values, (bottom - top, right - left))[..., None]
             part = self.picture()[top:bottom, left:right]
@@ -233,7 +233,7 @@ class Canvas:
     def _edges(self) -> list[tuple[slice, slice]]:
         """Where the model saw nothing: above, below, left and right of what it saw."""
         rows, cols = self.cells(Grid(1, 1, (float(self.view.size[0]), float(self.view.size[1]))))
-        (top, bottom), (left, right) = _ends(rows), _ends(cols)
+        (top, bottom), (left, right) = ends_of(rows), ends_of(cols)
         height, width = self.size
         edges = [(0, top, 0, width), (bottom, height, 0, width), (top, bottom, 0, left), (top, bottom, right, width)]
         return [(slice(a, b), slice(c, d)) for a, b, c, d in edges if b > a and d > c]
@@ -277,6 +277,7 @@ def _frame(pixels: np.ndarray, box: tuple[int, int, int, int], thick: int, shade
     pixels[top:bottom, max(left, right - thick) : right] = shade
 
 
-def _ends(cells: np.ndarray) -> tuple[int, int]:
+def ends_of(cells: np.ndarray) -> tuple[int, int]:
+    """From where to where cells are 0 or more, as `Canvas.cells` has them inside the view."""
     inside = np.flatnonzero(cells >= 0)
     return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Place
+from vitviz.render.classes import draw_classes
 from vitviz.render.overlay import Canvas
 from vitviz.render.titles import layer_text
 from vitviz.ui.head_plot import Plot
@@ -167,7 +168,7 @@ class LensPanel(LazyPanel):
         colors = np.tile(_rgb(_COLORS[_OTHER]), (*first.shape, 1))
         for color, one in zip(_COLORS[:_OTHER], self.classes, strict=False):
             colors[first == one] = _rgb(color)
-        self.view.set_pixels(self._canvas.draw_colors(lens.grid, colors, self._pane.store.state.style))
+        self.view.set_pixels(draw_classes(self._canvas, lens.grid, colors, self._pane.store.state.style))
         self.title.setText(f"{title}: the class that every patch is read as")
         whole = found.probabilities[index]
         best = np.argsort(-whole)[:3]
