@@ -243,6 +243,49 @@ def test_dropped_comparison_brings_its_panes_back(qtbot, real, tmp_path):
     assert real.linking.links.scale and {c.map_view.bar.limits for c in real.panes} == limits and len(limits) == 1
 
 
+def test_panes_of_a_dropped_comparison_show_what_it_says_though_links_are_on(qtbot, real, tmp_path):
+    pinned = Place(61.0, 41.5)  # not in the middle of a patch
+    real.linking.update(layer="own", head=False)
+    real.store.update(layer=4, head=1, query=pinned)
+    for layer, head in ((4, 1), (2, 0)):
+        real.panes.add()
+        real.store.update(layer=layer, head=head)
+    settle()
+    states = [replace(c.store.state, hover=None) for c in real.panes]
+    assert [(s.layer, s.head, s.query) for s in states] == [(4, 1, pinned), (4, 1, pinned), (2, 0, pinned)]
+    with qtbot.waitSignal(real.comparing.exported, timeout=60_000):
+        real.comparing.export_to(tmp_path / "three.png")
+    real.linking.update(layer="depth", head=True)
+    real.store.update(layer=0, head="mean", query=None)
+    assert len({c.store.state for c in real.panes}) == 1
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, tmp_path / "three.png")
+    settle()
+    assert [replace(c.store.state, hover=None) for c in real.panes] == states and not errors(real)
+    assert [(c.pane.map.selection.layer, c.pane.map.selection.head) for c in real.panes] == [(4, 1), (4, 1), (2, 0)]
+    links = real.linking.links
+    assert (links.layer, links.head) == ("own", False) and links.cursor and links.colours and links.zoom
+    assert not real.comparing.switches["head"].isChecked() and real.comparing.switches["cursor"].isChecked()
+    assert real.status.currentMessage() == "The view is back. Its panes differ: no longer linked are layer, head."
+
+
+def test_dropped_comparison_whose_panes_agree_leaves_all_links_on(qtbot, real, tmp_path):
+    before = real.linking.links
+    real.store.update(layer=4, head=1, query=Place(61.0, 41.5))
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.add(ModelWish("demo", device="cpu", patch_size=32))
+    settle()
+    states = [replace(c.store.state, hover=None) for c in real.panes]
+    with qtbot.waitSignal(real.comparing.exported, timeout=60_000):
+        real.comparing.export_to(tmp_path / "two.png")
+    real.store.update(layer=0, head="mean", query=None)
+    with qtbot.waitSignal(real.restorer.restored, timeout=60_000):
+        drop(real, tmp_path / "two.png")
+    settle()
+    assert real.linking.links == before and [replace(c.store.state, hover=None) for c in real.panes] == states
+    assert real.status.currentMessage() == "The view is back."
+
+
 def test_weights_that_are_nowhere_are_said_and_not_looked_for_on_the_hub(qtbot, real, tmp_path):
     path = export(qtbot, real, tmp_path / "figure.png")
     path.with_name("figure.png.json").unlink()

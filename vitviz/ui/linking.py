@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from PySide6.QtCore import QObject, Signal
 
 from vitviz.attention.values import Place, Query
 from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.panes import Panes
-from vitviz.ui.store import State
+from vitviz.ui.store import State, resolve
 
 LayerLink = Literal["depth", "number", "own"]
 
@@ -52,6 +52,34 @@ def query_for(query: Query | None, column: PaneColumn) -> Query | None:
     return query
 
 
+def _linked(links: Links, source: PaneColumn, target: PaneColumn) -> dict[str, Any]:
+    """What of the state of one pane another takes, as far as they are linked and it can show it."""
+    state, heads, others = source.store.state, source.store.reality.heads, target.store.reality.heads
+    fields: dict[str, Any] = {}
+    if links.cursor:
+        fields |= {"query": query_for(state.query, target), "direction": state.direction}
+    if links.layer != "own" and heads and others:
+        fields["layer"] = layer_for(state.layer, len(heads), len(others), links.layer)
+    if links.head:
+        fields["head"] = state.head
+        fields |= {name: getattr(state, name) for name in ("method", "target") if hasattr(state, name)}
+    if links.colours:
+        fields["style"] = state.style
+    return fields
+
+
+def _differs(column: PaneColumn, fields: dict[str, Any]) -> bool:
+    """Whether a pane would show something else with these fields; another point of the same patch is nothing else."""
+    now = column.store.state
+    new = resolve(replace(now, **fields), column.store.reality)
+    opened = column.pane.opened
+    if opened is not None and isinstance(now.query, Place) and isinstance(new.query, Place):
+        view, grid = opened.trace.view, opened.trace.layers[now.layer].query_grid
+        before, after = (grid.cell_at(*view.to_view(at.x, at.y)) for at in (now.query, new.query))
+        new = replace(new, query=now.query) if before == after else new
+    return new != now
+
+
 class Linking(QObject):
     """Copies what the user changes in the current pane to the others, as far as it is linked.
 
@@ -82,6 +110,22 @@ class Linking(QObject):
             self.follow_range(self._panes.current_column)
         self.changed.emit(new)
 
+    def put_back(self, links: Links) -> None:
+        """Make and break links between panes that have their states already: nothing is copied but the zoom."""
+        self.links = links
+        self.follow_range(self._panes.current_column)
+        self.changed.emit(links)
+
+    def agreeing(self, links: Links) -> Links:
+        """These links without those that would let another pane show something else than it does."""
+        current, broken = self._panes.current_column, {"cursor": False, "layer": "own", "head": False, "colours": False}
+        wrong: dict[str, Any] = {}
+        for name, off in broken.items():
+            alone = replace(links, **cast(Any, {**broken, name: getattr(links, name)}))
+            if any(_differs(other, _linked(alone, current, other)) for other in self._others(current)):
+                wrong[name] = off
+        return replace(links, **wrong)
+
     def _others(self, column: PaneColumn) -> list[PaneColumn]:
         return [other for other in self._panes if other is not column]
 
@@ -102,17 +146,7 @@ class Linking(QObject):
 
     def _copy(self, source: PaneColumn, target: PaneColumn) -> None:
         """Bring one pane to the state of another, as far as they are linked and the target can show it."""
-        state, heads, others = source.store.state, source.store.reality.heads, target.store.reality.heads
-        fields: dict[str, Any] = {}
-        if self.links.cursor:
-            fields |= {"query": query_for(state.query, target), "direction": state.direction}
-        if self.links.layer != "own" and heads and others:
-            fields["layer"] = layer_for(state.layer, len(heads), len(others), self.links.layer)
-        if self.links.head:
-            fields["head"] = state.head
-            fields |= {name: getattr(state, name) for name in ("method", "target") if hasattr(state, name)}
-        if self.links.colours:
-            fields["style"] = state.style
+        fields = _linked(self.links, source, target)
         self._copying = True
         try:
             target.store.update(**fields)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitviz.attention.methods import METHODS
-from vitviz.attention.values import Ablation, Query, Selection
+from vitviz.attention.values import Ablation, Place, Query, Selection
 from vitviz.errors import AttentionError, FileError, ImageError
 from vitviz.images import Image, read_image
 from vitviz.models.names import DEMOS
@@ -57,6 +57,10 @@ class View:
         try:
             layer = trace.layer(chosen.layer)
             if isinstance(chosen.query, tuple):
+                at = self.pinned if isinstance(self.pinned, Place) else None
+                seen = at is not None and trace.view.contains(at.x, at.y)
+                if at and seen and layer.query_grid.cell_at(*trace.view.to_view(at.x, at.y)) == chosen.query:
+                    return at  # the very point, which panes may share whose patches are of different sizes
                 # Counted on the grid of its own layer, and a pane holds what it pins in all of them.
                 return place_of(trace, layer, chosen.query)
         except AttentionError:  # other weights than those of then, which is said

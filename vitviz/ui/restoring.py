@@ -57,7 +57,8 @@ class Restorer(QObject):
         super().__init__(window)
         self._window = window
         self._waiting: dict[PaneColumn, _Awaited] = {}
-        self._links: dict[str, Any] = {}
+        self._links: Links | None = None
+        self._figure = False  # which knows of no links; a session does
         self._notes: list[str] = []
         self._left: list[str] = []
         self._study: Study[Any] | None = None
@@ -172,9 +173,7 @@ class Restorer(QObject):
                 column: _Awaited(PaneView(wish, view.state(column.store.state), view.sha256), sha256, view)
                 for column, wish, view in zip(columns, wishes, views, strict=False)
             }
-            # Panes of a comparison need not agree in what is linked.
-            links = {f.name: getattr(self._window.linking.links, f.name) for f in fields(Links)}
-            links["scale"] = getattr(recipe, "scale", None) == "figure"
+            links = replace(self._window.linking.links, scale=getattr(recipe, "scale", None) == "figure")
             self._begin(filled, picture, links if len(views) > 1 else None, left, study)
 
         self._ask_fetch(wishes, begin)
@@ -215,22 +214,22 @@ class Restorer(QObject):
         if session.layout:
             w.docks.restore(base64.b64decode(session.layout))
         self._make_room(len(session.panes))
-        links = {f.name: getattr(session.links, f.name) for f in fields(session.links)}
         panes.set_current(panes.columns[session.current])
         awaited = [_Awaited(pane, session.sha256) for pane in session.panes]
-        self._begin(dict(zip(panes.columns, awaited, strict=True)), session.picture, links)
+        self._begin(dict(zip(panes.columns, awaited, strict=True)), session.picture, session.links)
 
     def _begin(
         self,
         awaited: dict[PaneColumn, _Awaited],
         picture: Path | Image | None,
-        links: dict[str, Any] | None = None,
+        links: Links | None = None,
         left: Sequence[str] = (),
         study: Study[Any] | None = None,
     ) -> None:
         self._study = study
         self._waiting = dict(awaited)
-        self._links, self._notes, self._left = links or {}, [], list(left)
+        self._links, self._notes, self._left = links, [], list(left)
+        self._figure = any(each.figure is not None for each in awaited.values())
         # Until all panes have their own state none is copied from another.
         self._window.linking.update(cursor=False, layer="own", head=False, colours=False) if links else None
         for column, each in awaited.items():
@@ -255,24 +254,32 @@ class Restorer(QObject):
             if not self._waiting:
                 self._end()
 
+    def _relink(self) -> str:
+        """Link the panes again as far as they agree; says which links are off now."""
+        linking, wanted = self._window.linking, self._links
+        if wanted is None:
+            return ""
+        links = linking.agreeing(wanted) if self._figure else wanted
+        linking.put_back(links)
+        off = [f.name for f in fields(links) if getattr(links, f.name) != getattr(wanted, f.name)]
+        return f" Its panes differ: no longer linked are {', '.join(off)}." if off else ""
+
     def _end(self) -> None:
-        if self._links:
-            self._window.linking.update(**self._links)
+        unlinked = self._relink()
         differing = [*dict.fromkeys(self._notes), "The maps may differ."] if self._notes else []
         if words := [*self._left, *differing]:
             show_error(self._window, FileError(" ".join(words)))
         if self._study is not None:
             self._window.show_study(self._study)
         # After what the window has to say of the picture, which the user did not open as one.
-        QTimer.singleShot(0, self, lambda: self.told.emit("The view is back."))
+        QTimer.singleShot(0, self, lambda: self.told.emit(f"The view is back.{unlinked}"))
         self.restored.emit()
 
     @Slot(object, object)
     def _given_up(self, wish: object, error: object) -> None:
         if self._waiting:
             self._waiting.clear()
-            if self._links:
-                self._window.linking.update(**self._links)
+            self._relink()
 
     def _ask_fetch(self, wishes: list[ModelWish], then: Callable[[], object]) -> None:
         """Opening a file opens no connection: models of the hub are fetched only when the user says so."""
