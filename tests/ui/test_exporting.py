@@ -7,6 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import shiboken6
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QFileDialog
 
@@ -176,6 +177,21 @@ def test_preview_is_the_file(qtbot, window, dialog, tmp_path):
     assert suggested.startswith(str(tmp_path)) and suggested.endswith(".png")
     content = json.loads(path.with_name("figure.png.json").read_text())
     assert content["figure"]["title"] == "A title" and content["figure"]["width"] == 85.0
+
+
+def test_what_the_model_did_not_see_can_be_left_out(qtbot, window, dialog, tmp_path):
+    wide = dialog._pixels.shape
+    qtbot.mouseClick(dialog.form.seen_only, Qt.MouseButton.LeftButton)
+    previewed(qtbot, window)
+    assert dialog._pixels.shape[1] / dialog._pixels.shape[0] < 0.9 * wide[1] / wide[0]
+    path, _ = written(qtbot, window, dialog, tmp_path / "seen.png")
+    assert np.array_equal(np.asarray(PIL.Image.open(path)), dialog._pixels)
+    assert json.loads(path.with_name("seen.png.json").read_text())["figure"]["seen_only"]
+    dialog.form.format.setCurrentIndex(dialog.form.format.findData("mask"))
+    assert dialog.form.seen_only.isVisible()
+    dialog.form.format.setCurrentIndex(dialog.form.format.findData("npz"))
+    assert not dialog.form.seen_only.isVisible()
+    previewed(qtbot, window)
 
 
 def test_dialog_says_what_it_has_written(qtbot, window, dialog, tmp_path):

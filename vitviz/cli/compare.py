@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vitviz.cli.arguments import PICTURE_HELP, SOURCE_HELP, check_out, model_arguments, model_options
-from vitviz.cli.figures import THEME_HELP, check_idle, limits_and_scale, selection_arguments, style_of
+from vitviz.cli.figures import SEEN_HELP, THEME_HELP, check_idle, limits_and_scale, selection_arguments, style_of
 from vitviz.cli.parser import Parser, WrongCall
 from vitviz.cli.values import positive, whole
 from vitviz.errors import VitvizError
@@ -45,6 +45,7 @@ def parser() -> Parser:
     )
     made.add_argument("--width", type=positive, default=174.0, metavar="MM", help="of the figure (default: 174)")
     made.add_argument("--font-size", type=positive, default=7.0, metavar="PT", help="of all letters (default: 7)")
+    made.add_argument("--seen-only", action="store_true", help=SEEN_HELP)
     made.add_argument("--theme", choices=("light", "dark"), default="light", help=THEME_HELP)
     made.add_argument(
         "--out", type=Path, metavar="FILE", help="comparison.png, .svg or .pdf (default: the table alone)"
@@ -68,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_out(arguments.out)
     wishes = _variants(arguments)
     try:
-        figure = Figure(width=arguments.width, font_size=arguments.font_size, theme=arguments.theme)
+        asked = {name: getattr(arguments, name) for name in ("width", "font_size", "theme", "seen_only")}
+        figure = Figure(**asked)
     except ValueError as error:
         raise VitvizError(str(error)) from error
     image = read_image(arguments.picture)

@@ -24,6 +24,7 @@ _ROLLOUT = {
 }  # fmt: skip
 _OF_ATTENTION = {"layer": -1, "head": "mean", "direction": "from"}
 THEME_HELP = "black on white or white on black (default: light)"
+SEEN_HELP = "leave out what the model did not see of the picture, which else is grey"
 _OVERS = ("map", "heads", "layers", "queries", "methods")
 
 
@@ -119,6 +120,7 @@ def figure_arguments(parser: argparse.ArgumentParser) -> None:
     add("--label", default="", help="beside the colour bar")
     add("--color-bar", action="store_true", help="draw the colour bar, with numbers")
     add("--grid", action="store_true", help="draw the borders of the patches")
+    add("--seen-only", action="store_true", help=SEEN_HELP)
     add("--columns", type=whole(1, 2), metavar="1|2", help="of a paper: 85 or 174 mm wide, with a colour bar")
     add("--width", type=positive, metavar="MM", help="of the whole figure (default: the picture's own pixels)")
     add("--scale", type=positive, metavar="X", help="pixels per pixel of the picture, without --width (default: 1)")
@@ -148,6 +150,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             label=arguments.label,
             color_bar=figure.color_bar or arguments.color_bar,
             grid=arguments.grid,
+            seen_only=arguments.seen_only,
             theme=arguments.theme,
             labels=not arguments.no_labels,
             **{k: v for k, v in given.items() if v is not None},

@@ -24,6 +24,7 @@ class Figure:
         label: beside the colour bar; where empty, what the values are.
         color_bar: whether there is one.
         grid: draw the patch grid over the picture.
+        seen_only: leave out what the model did not see of the picture, which else is grey and hatched.
         labels: write beside each tile of a sheet what it is.
         font_size: of all letters, in points.
         width: of the whole in millimetres; None gives the picture its own pixels times `scale`.
@@ -38,6 +39,7 @@ class Figure:
     label: str = ""
     color_bar: bool = False
     grid: bool = False
+    seen_only: bool = False
     labels: bool = True
     font_size: float = 8.0
     width: float | None = None

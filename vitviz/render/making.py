@@ -24,6 +24,7 @@ from vitviz.render.plan import MOVING, NUMBERS, Plan, Seen
 from vitviz.render.png import png
 from vitviz.render.raster import pixels_of, refuse_large
 from vitviz.render.scale import ends_text
+from vitviz.render.seen_only import seen_part
 from vitviz.render.style import Limits, limits_of
 from vitviz.render.svg import svg_of
 
@@ -147,9 +148,10 @@ def _ends(limits: Limits, shown: Map, top: float) -> tuple[float, float]:
     return limits_of(shown.values, "map", shown.values, [shown.values]) if limits == "map" else (0.0, top)
 
 
-def mask_pixels(seen: Seen, shown: Map, share: float) -> np.ndarray:
+def mask_pixels(plan: Plan, seen: Seen, shown: Map) -> np.ndarray:
     """The mask over the picture, (H, W) uint8 of 0 and 255; 0 where the model saw nothing."""
-    _, mask = Canvas(seen.image, shown.view).share_of_mass(shown, share)
+    image, shown = seen_part(seen.image, shown) if plan.figure.seen_only else (seen.image, shown)
+    _, mask = Canvas(image, shown.view).share_of_mass(shown, plan.mass)
     return np.where(mask, 255, 0).astype(np.uint8)
 
 
@@ -165,7 +167,7 @@ def make(plan: Plan, seen: Seen, tiles: list[Tile], recipe: dict[str, Any], text
         arrays, words = numbers.arrays_of(tiles, plan.over), numbers.describe(tiles[0].shown, recipe)
         return numbers.npz(arrays, words) if plan.format == "npz" else numbers.safetensors(arrays, words)
     if plan.format == "mask":
-        return png(mask_pixels(seen, tiles[0].shown, plan.mass), text)
+        return png(mask_pixels(plan, seen, tiles[0].shown), text)
     if plan.format == "gif":
         return animation.gif(frames_of(plan, seen, tiles), plan.seconds)
     if plan.format == "apng":
@@ -197,10 +199,11 @@ def _entitled(figure: Figure, shown: Map, sheet: bool = False) -> Figure:
 
 def bare_pixels(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
     """The overlay alone, at the picture's size times the figure's scale."""
-    scale = plan.figure.scale
-    refuse_large(seen.image.size[1] * scale, seen.image.size[0] * scale)
-    canvas = Canvas(seen.image, tile.shown.view, scale)
-    return np.ascontiguousarray(canvas.draw(tile.shown, plan.style, tile.limits)[..., :3])
+    scale, image, shown = plan.figure.scale, seen.image, tile.shown
+    if plan.figure.seen_only:
+        image, shown = seen_part(image, shown)
+    refuse_large(image.size[1] * scale, image.size[0] * scale)
+    return np.ascontiguousarray(Canvas(image, shown.view, scale).draw(shown, plan.style, tile.limits)[..., :3])
 
 
 def _description(plan: Plan, tiles: list[Tile]) -> str:

@@ -49,6 +49,8 @@ class ExportForm(QWidget):
         self.title.setPlaceholderText("none")
         self.label.setPlaceholderText("what the values are")
         self.bar, self.grid, self.labels = QCheckBox("Colour bar"), QCheckBox("Patch grid"), QCheckBox("Names of tiles")
+        self.seen_only = QCheckBox("Only what the model saw")
+        self.seen_only.setToolTip("Leave out what was cropped away of the picture, which else is grey and hatched")
         self.theme = choice_box((("Light", "light"), ("Dark", "dark")))
         form = self._form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
@@ -64,7 +66,7 @@ class ExportForm(QWidget):
             form.addRow(text, widget)
             widget.setAccessibleName(text)
             self._rows[name] = widget
-        for check in (self.bar, self.grid, self.labels):
+        for check in (self.bar, self.grid, self.labels, self.seen_only):
             form.addRow("", check)
 
     def _connect(self) -> None:
@@ -75,7 +77,7 @@ class ExportForm(QWidget):
             spin.valueChanged.connect(self._changed)
         for line in (self.title, self.label):
             line.textChanged.connect(self._changed)
-        for check in (self.bar, self.grid, self.labels):
+        for check in (self.bar, self.grid, self.labels, self.seen_only):
             check.toggled.connect(self._changed)
 
     def _fill(self, plan: Plan) -> None:
@@ -99,6 +101,7 @@ class ExportForm(QWidget):
             (self.bar, figure.color_bar or figure.bare),
             (self.grid, figure.grid),
             (self.labels, figure.labels),
+            (self.seen_only, figure.seen_only),
         ):
             check.setChecked(on)
 
@@ -112,6 +115,7 @@ class ExportForm(QWidget):
             label=self.label.text().strip() if around else "",
             color_bar=self.bar.isChecked() and around,
             grid=self.grid.isChecked() and around,
+            seen_only=self.seen_only.isChecked(),
             labels=self.labels.isChecked(),
             font_size=self.letters.value(),
             width=width,
@@ -152,6 +156,7 @@ class ExportForm(QWidget):
             self._form.setRowVisible(self._rows[name], visible)
         for check in (self.bar, self.grid, self.labels):
             self._form.setRowVisible(check, drawn and (check is not self.labels or many))
+        self._form.setRowVisible(self.seen_only, drawn or kind == "mask")
         # What would change nothing in the file can't be set.
         around, bar = size != "alone", size != "alone" and self.bar.isChecked()
         lettered = bar or (around and bool(self.title.text().strip())) or (many and self.labels.isChecked())
