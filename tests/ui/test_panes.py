@@ -3,7 +3,7 @@
 import shiboken6
 from pane_cases import CENTRE, click_at, columns
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QToolBar, QToolButton
 
 from vitviz.attention.values import Place
@@ -111,12 +111,25 @@ def test_picture_is_for_all_panes_and_a_model_for_the_current_one(two, monkeypat
     assert asked == [(0, ["picture"]), (1, ["picture"])]
 
 
-def drop(window, paths, modifiers):
+CORNER = QPoint(50, 50)
+
+
+def middle_of(window, column):
+    return column.mapTo(window, column.rect().center())
+
+
+def drag(window, paths, modifiers, at):
+    """What is held over a point of the window, which the caller keeps as long as the drag lasts."""
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     how = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, modifiers)
-    QApplication.sendEvent(window, QDragEnterEvent(QPoint(50, 50), *how))
-    QApplication.sendEvent(window, QDropEvent(QPointF(50, 50), *how))
+    QApplication.sendEvent(window, QDragEnterEvent(at, *how))
+    return how
+
+
+def drop(window, paths, modifiers, at=CORNER):
+    how = drag(window, paths, modifiers, at)
+    QApplication.sendEvent(window, QDropEvent(QPointF(at), *how))
 
 
 def test_checkpoint_dropped_with_shift_comes_into_a_pane_of_its_own(window, tmp_path, monkeypatch):
@@ -130,6 +143,46 @@ def test_checkpoint_dropped_with_shift_comes_into_a_pane_of_its_own(window, tmp_
     assert len(columns(window)) == 2 and [wish.source for wish in asked] == [str(path)]
     drop(window, [path], Qt.KeyboardModifier.NoModifier)
     assert len(columns(window)) == 2 and asked[-1].source == str(path)
+
+
+def test_checkpoint_is_opened_in_the_pane_that_it_is_dropped_on(two, tmp_path, monkeypatch):
+    two.comparing.add.trigger()
+    asked = []
+    for i, column in enumerate(columns(two)):
+        monkeypatch.setattr(column.opener, "open", lambda i=i, **fields: asked.append((i, sorted(fields))))
+    path = tmp_path / "weights.safetensors"
+    path.touch()
+    drop(two, [path], Qt.KeyboardModifier.NoModifier, middle_of(two, two.panes.columns[1]))
+    assert asked == [(1, ["model"])] and two.panes.current_column is two.panes.columns[1]
+    drop(two, [path], Qt.KeyboardModifier.NoModifier, QPoint(2, 2))
+    assert asked[1:] == [(1, ["model"])], "beside all panes it is for the current one"
+    opened, figure = [], tmp_path / "figure.json"
+    figure.touch()
+    monkeypatch.setattr(two.restorer, "open", opened.append)
+    drop(two, [figure], Qt.KeyboardModifier.NoModifier, middle_of(two, two.panes.columns[0]))
+    assert opened == [figure] and two.panes.current_column is two.panes.columns[0], "so is the view of a figure"
+
+
+def test_pane_under_a_dragged_checkpoint_is_framed_until_it_is_dropped_or_gone(two, tmp_path):
+    path, frame = tmp_path / "weights.safetensors", two.dropping.frame
+    path.touch()
+    none, shift = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
+    held = drag(two, [path], none, middle_of(two, columns(two)[0]))
+    for column in two.panes:
+        QApplication.sendEvent(two, QDragMoveEvent(middle_of(two, column), *held))
+        assert frame.isVisible() and frame.size() == column.size()
+        assert frame.mapTo(two, QPoint()) == column.mapTo(two, QPoint())
+    QApplication.sendEvent(two, QDragMoveEvent(middle_of(two, column), *held[:3], shift))
+    assert not frame.isVisible(), "it will have a pane of its own"
+    QApplication.sendEvent(two, QDragMoveEvent(middle_of(two, column), *held))
+    assert frame.isVisible()
+    QApplication.sendEvent(two, QDragLeaveEvent())
+    assert not frame.isVisible()
+    for other in ("cat.png", "notes.vitviz.json"):
+        (tmp_path / other).touch()
+        drag(two, [tmp_path / other], none, middle_of(two, column))
+        assert not frame.isVisible()
+        QApplication.sendEvent(two, QDragLeaveEvent())
 
 
 def test_models_named_at_the_start_stand_side_by_side(window, monkeypatch):

@@ -17,7 +17,7 @@ GESTURES = [
     ("Right click a tile of the atlas", "switch the head off, or on again; on the number of a row: the layer"),
     ("Click a chip (CLS, REG0, MEAN)", "that token is the query"),
     ("Wheel, drag, double click", "zoom, pan, fit; the pictures stay linked"),
-    ("Drop a picture, a checkpoint or a folder", "open it"),
+    ("Drop a picture, a checkpoint or a folder", "open it; a model in the pane that it is dropped on, which is framed"),
     ("Drop a checkpoint with Shift", "open it in a pane of its own, beside what is shown"),
     ("Click another pane, or its title", "make it current: docks and toolbar speak of it"),
 ]

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from PySide6.QtCore import QByteArray, QEvent, QRectF, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow
 
 from vitviz.attention.values import Place
 from vitviz.render.studies.study import Study
 from vitviz.render.style import COLORMAPS, Interpolation, Style
-from vitviz.ui import dropping
 from vitviz.ui.actions import GESTURES
 from vitviz.ui.altering import KIND as ABLATION
 from vitviz.ui.analysis_panels import AnalysisPanels
@@ -26,6 +25,7 @@ from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
 from vitviz.ui.costing import Costing
 from vitviz.ui.docks import Docks
+from vitviz.ui.dropping import Dropping
 from vitviz.ui.export_folder import FolderExporter
 from vitviz.ui.exporting import Exporter
 from vitviz.ui.fitting import fit_to_screen
@@ -64,7 +64,6 @@ class MainWindow(QMainWindow):
         self.first_paint: float | None = None
         self.stopped = False
         self.setWindowTitle("vitviz")
-        self.setAcceptDrops(True)
         self.resize(1440, 900)
         value = settings.value
         interpolation: Interpolation = "smooth" if value.interpolation == "smooth" else "nearest"
@@ -89,6 +88,7 @@ class MainWindow(QMainWindow):
         self.saver = Saver(self, self.pane, self.worker, settings)
         self.folder_exporter = FolderExporter(self, self.exporter, self.pane, self.worker, settings)
         self.restorer = Restorer(self)
+        self.dropping = Dropping(self)
         self.autosave = Autosave(self, settings.path.parent)
         bars = Bars(self)
         self.menus, self.status = bars.menus, bars.status
@@ -221,12 +221,6 @@ class MainWindow(QMainWindow):
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize, QEvent.Type.Show):
             self.docks.tidy()
         return handled
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        dropping.enter(event)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        dropping.drop(self, event)
 
     def present(self, opened: Opened) -> None:
         """Show what was opened elsewhere instead of beginning with something."""
