@@ -189,7 +189,7 @@ def test_foreign_files_are_one_sentence(qtbot, window, tmp_path, data):
     with qtbot.waitSignal(window.worker.failed):
         drop(window, path)
     (said,) = errors(window)
-    assert "foreign.json" in said and "\n" not in said
+    assert "foreign.json" in said and "\n" not in said and "File > Save session" in said and "figure" in said
 
 
 def test_session_of_two_panes_comes_back(qtbot, real, tmp_path):

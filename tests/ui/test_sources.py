@@ -127,6 +127,15 @@ def test_unknown_file_is_one_sentence_in_plain_text(window, asked, tmp_path, nam
     assert asked == [] and window.pane.opened is shown
 
 
+@pytest.mark.parametrize("name", ["heads.pdf", "heads.SVG"])
+def test_figure_without_its_recipe_is_told_what_is_missing(window, asked, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"%PDF-1.4")
+    drop(window, mime_of(path))
+    (box,) = boxes(window)
+    assert f"{name}.json, which is not beside it" in box.text() and "\n" not in box.text() and asked == []
+
+
 def test_broken_picture_is_one_sentence_and_the_old_state_stays(qtbot, window, opened, tmp_path):
     path = tmp_path / "broken.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\nnonsense")

@@ -93,5 +93,8 @@ def decode(data: bytes, name: str) -> Session:
         for pane in session.panes:
             color_table(pane.state.style.colormap)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise FileError(f"{name} is no session of vitviz ({in_one_line(error, 200)}).") from error
+        raise FileError(
+            f"{name} is no session of vitviz ({in_one_line(error, 200)}): open a file that File > Save session wrote, "
+            "an exported figure, or the .json that was written beside one."
+        ) from error
     return session

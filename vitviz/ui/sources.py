@@ -77,6 +77,11 @@ class Sources(QObject):
             elif kind in ("checkpoint", "folder"):
                 self._settings.update(model_folder=str(path.parent))
                 self.open_source(str(path))
+            elif path.suffix.lower() in (".pdf", ".svg") and path.is_file():
+                self._tell(
+                    f"{path.name} is no picture that vitviz reads. If it is a figure of vitviz, what it shows is said "
+                    f"by its recipe {path.name}.json, which is not beside it: put it there and drop either of them."
+                )
             else:
                 self._tell(
                     f"{path.name} is neither a picture nor a checkpoint that vitviz knows: open a PNG, JPEG, WebP, "
