@@ -26,6 +26,7 @@ from vitviz.render.plan import Seen
 from vitviz.render.png import text_in
 from vitviz.render.product import published
 from vitviz.render.reading import read_recipe
+from vitviz.render.scale import signed
 from vitviz.render.style import Style
 
 
@@ -169,7 +170,7 @@ def test_a_model_with_a_style_of_its_own_is_drawn_in_it(models, tmp_path, pictur
 def test_table_says_how_the_maps_go_together(models):
     rows = {row.name: [cell.words for cell in row.cells] for row in table_of(models)}
     found = difference(models[1].shown, models[0].shown)
-    assert rows["Spearman ρ to the first"] == ["", f"{found.correlation:.3f}"]
+    assert rows["Spearman ρ to the first"] == ["", signed(f"{found.correlation:.3f}")]
     assert rows["Overlap with the first"] == ["", f"{found.overlap:.3f}"]
 
 

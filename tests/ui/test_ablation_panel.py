@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 
 import vitviz
 from vitviz import Ablation
+from vitviz.render.scale import MINUS
 from vitviz.render.style import color_table
 from vitviz.ui.ablation_panel import COLORMAP, colored
 
@@ -52,7 +53,7 @@ def test_hover_says_the_numbers_and_click_chooses(qtbot, window, panel, run, hov
     changes = run()
     hover(panel.view, panel.cell_center(4, 1))
     text = panel.caption.text()
-    assert text.startswith("Layer 4 head 1") and f"{changes.values[4, 1]:+.4f}" in text
+    assert text.startswith("Layer 4 head 1") and f"{changes.values[4, 1]:+.4f}".replace("-", MINUS) in text
     qtbot.mouseClick(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=panel.cell_center(4, 1))
     assert (window.store.state.layer, window.store.state.head) == (4, 1)
     box = panel._frame.rect()

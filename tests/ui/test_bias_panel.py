@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QApplication
 
 import vitviz
 from vitviz.attention.values import Place
+from vitviz.render.scale import MINUS
 
 
 def show(qtbot, window):
@@ -39,7 +40,9 @@ def test_hover_says_offset_and_value_and_a_click_chooses_the_head(qtbot, swin, h
     x, y, _, _ = panel.table.tile_box(2)
     at = panel.view.position_of(Place(x + 0.5, y + 6.5)).toPoint()
     hover(panel.view, at)
-    assert panel.reading.text() == f"head 2 · dy +3, dx -3 · bias {panel.table.values[2, 6, 0]:+.4f}"
+    assert panel.reading.text() == f"head 2 · dy +3, dx −3 · bias {panel.table.values[2, 6, 0]:+.4f}".replace(
+        "-", MINUS
+    )
     qtbot.mouseClick(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert swin.store.state.head == 2
     assert panel.bar.text() == "bias added to the score (no unit), scale of the layer"

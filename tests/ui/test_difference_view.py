@@ -11,6 +11,7 @@ import vitviz
 from vitviz.attention.comparison import difference
 from vitviz.attention.head_pairs import Placed, changed_heads, changed_rows
 from vitviz.attention.values import Place
+from vitviz.render.scale import signed
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_difference_is_that_of_the_two_shown_maps(view, window):
     wanted = difference(first.pane.map, second.pane.map)
     assert np.array_equal(view.difference.values, wanted.values, equal_nan=True)
     assert view.bar.limits == (-wanted.largest, wanted.largest)
-    assert f"ρ = {wanted.correlation:.3f}" in view.numbers.text()
+    assert f"ρ = {signed(f'{wanted.correlation:.3f}')}" in view.numbers.text()
 
 
 def test_difference_follows_the_mouse_and_the_choice_of_panes(qtbot, view, window, hover):

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication
 
-from vitviz.ui.head_plot import HeadPlot
+from vitviz.ui.head_plot import HeadPlot, Plot
 
 TITLE = "Mean attention distance (as in the ViT paper) [px]"
 
@@ -32,3 +32,10 @@ def test_ticks_are_apart_in_a_dock_that_gives_no_room(qtbot):
     plot.resize(200, 10)
     plot.show()
     assert plot.height() >= 130
+
+
+def test_numbers_of_the_axes_have_a_minus_and_no_hyphen(qtbot):
+    plot = Plot()
+    qtbot.addWidget(plot)
+    for axis in (plot.left, plot.bottom):
+        assert axis.tickStrings([-0.5, 0, 0.5], 1, 0.5) == ["\u22120.5", "0", "0.5"]

@@ -8,7 +8,10 @@ from PySide6.QtWidgets import QApplication
 import vitviz
 from vitviz.attention.comparison import spearman
 from vitviz.attention.methods import METHODS
+from vitviz.attention.values import Place
 from vitviz.errors import AttentionError
+from vitviz.render.scale import MINUS
+from vitviz.ui.words import origins_text
 
 
 def bring_up(qtbot, window):
@@ -49,7 +52,8 @@ def test_two_are_large_with_their_difference_and_rank_correlation(panel, opened)
     np.testing.assert_array_equal(left.values, vitviz.rollout(opened.trace).values)
     np.testing.assert_array_equal(right.values, vitviz.relevance(opened.model, opened.image, panel.right.target).values)
     assert panel.correlation == pytest.approx(spearman(left.values.ravel(), right.values.ravel()))
-    assert f"ρ = {panel.correlation:.3f}" in panel.numbers.text()
+    assert f"ρ = {panel.correlation:.3f}" in panel.numbers.text().replace(MINUS, "-")
+    assert panel.numbers.text().endswith(" · both from CLS")
     assert panel.bar.limits[0] == -panel.bar.limits[1] < 0
 
 
@@ -95,6 +99,38 @@ def test_pinned_query_layer_and_options_are_followed(qtbot, panel, window, opene
     np.testing.assert_array_equal(shown(panel, panel.right).values, expected.values)
     expected = vitviz.rollout(opened.trace, query="mean", fusion="max")
     np.testing.assert_array_equal(shown(panel, panel.left).values, expected.values)
+
+
+def test_maps_of_different_queries_are_called_so(qtbot, panel, window):
+    """Relevance is of the class token whatever patch is pinned: one label over both would be wrong."""
+    window.store.update(query=(2, 3))
+    done(qtbot, panel)
+    left, right = shown(panel, panel.left), shown(panel, panel.right)
+    assert (left.selection.query, right.selection.query) == ((2, 3), "cls")
+    assert (panel.left.origin.text(), panel.right.origin.text()) == ("from patch (2, 3)", "from CLS")
+    told = panel.numbers.text()
+    assert "left from patch (2, 3), right from CLS: these are maps of two queries" in told
+    heading = panel.heading.text()
+    assert heading.startswith("Attention, rollout from patch (2, 3) (attention: layer 5, mean of heads)")
+    assert "relevance, gradients from CLS: class " in heading
+    panel.right.choose("attention")
+    done(qtbot, panel)
+    assert panel.numbers.text().endswith(" · both from patch (2, 3)")
+    panel.right.choose("token grad-cam")
+    done(qtbot, panel)
+    assert panel.right.origin.text() == "of features, which no query looks at"
+    assert panel.numbers.text().endswith("left from patch (2, 3), right of features, which no query looks at")
+
+
+def test_one_place_on_two_grids_is_one_query(swin):
+    swin_trace = swin.pane.opened.trace
+    place = Place(40.0, 40.0)
+    first, last = (vitviz.attention_map(swin_trace, layer=layer, head="mean", query=place) for layer in (0, -1))
+    assert first.query_cell != last.query_cell
+    told = origins_text(first, last)
+    assert told.endswith(", the same place on two grids") and f"left from patch {first.query_cell}" in told
+    other = vitviz.attention_map(swin_trace, layer=-1, head="mean", query=(0, 0))
+    assert "maps of two queries" in origins_text(first, other)
 
 
 def test_method_that_a_model_has_not_says_why(qtbot, window, monkeypatch):

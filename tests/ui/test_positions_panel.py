@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from vitviz.attention.values import Place
 from vitviz.embeddings.positions import positions_of
+from vitviz.render.scale import signed
 from vitviz.render.weights import grid_indices, map_indices
 
 
@@ -87,7 +88,7 @@ def test_hover_of_the_grid_chooses_the_position_everywhere(panel, window, opened
     hover(panel.mosaic, mosaic_point(panel, 2, 7, v=0.05, u=0.95))
     assert window.pane.map.query_cell == (2, 7)
     similarity = positions_of(opened.model)[0].row((2, 7))[0, 9]
-    assert panel.caption.text() == f"patch (2, 7) with (0, 9): {similarity:.3f}"
+    assert panel.caption.text() == f"patch (2, 7) with (0, 9): {signed(f'{similarity:.3f}')}"
     assert panel.mosaic._frame.rect().center().x() == pytest.approx(panel.mosaic.tiles.box(2, 7)[0] + 5)
 
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 import vitviz
 from vitviz.attention.values import Place
 from vitviz.render.overlay import Canvas
+from vitviz.render.scale import signed
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_the_foreground_is_chosen_by_box_slider_and_side(qtbot, panel, opened):
 def test_the_mouse_reads_the_number_of_the_patch(window, panel, opened, hover):
     hover(panel.view, panel.view.position_of(Place(65.0, 45.0)).toPoint())
     values = vitviz.token_norms(opened.trace, 5).values
-    assert panel.reading.text() == f"patch (5, 5): {values[5, 5]:.4g}"
+    assert panel.reading.text() == f"patch (5, 5): {signed(f'{values[5, 5]:.4g}')}"
 
 
 def test_zoom_is_linked_with_the_map(window, panel):

@@ -20,7 +20,7 @@ from vitviz.render.figure import POINTS_PER_MM, WIDTHS, Figure
 from vitviz.render.letters import text_width
 from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Text, kept, wrapped
 from vitviz.render.plan import Scale, Seen, scale_of
-from vitviz.render.scale import note_of
+from vitviz.render.scale import note_of, signed
 from vitviz.render.style import Style
 from vitviz.render.titles import map_text
 
@@ -79,7 +79,7 @@ def _against(first: Map, other: Map) -> tuple[Cell, Cell]:
         found = difference(other, first)
     except AttentionError:
         return Cell("no common part"), Cell("no common part")
-    return Cell(f"{found.correlation:.3f}"), Cell(f"{found.overlap:.3f}")
+    return Cell(signed(f"{found.correlation:.3f}")), Cell(f"{found.overlap:.3f}")
 
 
 def page_for_models(models: Sequence[Compared], style: Style, figure: Figure, scale: Scale | None = None) -> Page:

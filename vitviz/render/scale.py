@@ -22,6 +22,11 @@ NOTES = {
 }
 
 
+def signed(text: str) -> str:
+    """A number in words with a minus in place of Python's hyphen, as the window writes it; files of numbers do not."""
+    return text.replace("-", MINUS)
+
+
 def exponent_of(limits: tuple[float, float]) -> int:
     """The power of ten that the numbers are given in: 0, or less for small values."""
     largest = max(abs(value) for value in limits)
@@ -32,11 +37,11 @@ def labels_of(limits: tuple[float, float]) -> list[str]:
     """TICKS numbers from the top of the bar down, in units of 10^exponent."""
     low, high = limits
     if low == high:  # of a uniform map: one number, in the middle
-        return [f"{high * 10.0 ** -exponent_of(limits):.3f}" if i == TICKS // 2 else "" for i in range(TICKS)]
+        return [signed(f"{high * 10.0 ** -exponent_of(limits):.3f}") if i == TICKS // 2 else "" for i in range(TICKS)]
     unit = 10.0 ** -exponent_of(limits)
     step = (high - low) / (TICKS - 1) * unit
     digits = 3 if step <= 0 else min(6, max(3, math.ceil(-math.log10(step)) + 1))
-    return [f"{value * unit:.{digits}f}".replace("-", MINUS) for value in np.linspace(high, low, TICKS)]
+    return [signed(f"{value * unit:.{digits}f}") for value in np.linspace(high, low, TICKS)]
 
 
 def ends_text(limits: tuple[float, float]) -> str:

@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from vitviz.attention.values import AblateTo, Place
+from vitviz.render.scale import signed
 from vitviz.render.style import color_table
 from vitviz.render.titles import layer_text
 from vitviz.ui.asked_panel import AskedPanel, Form
@@ -186,7 +187,7 @@ class AblationPanel(AskedPanel[Changes]):
         change, logit = float(self.result.values[layer, head]), float(trace.logits[target])
         self.caption.setText(
             f"{layer_text(layer, trace.layers[layer].title)} head {head} · logit of {trace.label(target)} "
-            f"{logit:.3f} → {logit + change:.3f} ({change:+.4f})"
+            + signed(f"{logit:.3f} → {logit + change:.3f} ({change:+.4f})")
         )
 
     @Slot(object)

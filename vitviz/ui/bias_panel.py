@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from vitviz.attention.values import Place
 from vitviz.errors import VitvizError
 from vitviz.render.bias import LABEL, BiasTable
+from vitviz.render.scale import signed
 from vitviz.render.studies.bias import BiasStudy
 from vitviz.render.studies.study import Subject
 from vitviz.render.titles import layer_text
@@ -150,7 +151,7 @@ class BiasPanel(LazyPanel):
             self.reading.setText(" " if self.table is None else "Offset of the key from the query; framed: (0, 0)")
         else:
             head, down, right, value = found
-            self.reading.setText(f"head {head} · dy {down:+d}, dx {right:+d} · bias {value:+.4f}")
+            self.reading.setText(signed(f"head {head} · dy {down:+d}, dx {right:+d} · bias {value:+.4f}"))
 
     @Slot(object)
     def _clicked(self, place: Place) -> None:

@@ -7,7 +7,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
-from vitviz.render.scale import TICKS, exponent_of, labels_of
+from vitviz.render.scale import TICKS, exponent_of, labels_of, signed
 from vitviz.render.style import color_table
 from vitviz.ui.qimages import image_of
 
@@ -35,7 +35,7 @@ class ColorBar(QWidget):
         """Show a colormap between two values of a quantity without unit."""
         if (colormap, limits, note, quantity) != (self._colormap, self.limits, self._note, self._quantity):
             self._colormap, self.limits, self._note, self._quantity = colormap, limits, note, quantity
-            self.setToolTip(f"{quantity.capitalize()}, {note}: {limits[0]:.4g} to {limits[1]:.4g}")
+            self.setToolTip(f"{quantity.capitalize()}, {note}: " + signed(f"{limits[0]:.4g} to {limits[1]:.4g}"))
             self.update()
 
     @property

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSplitter, QWidget
 
 from vitviz.errors import VitvizError
 from vitviz.render.difference import DIVERGING, blended
+from vitviz.render.scale import signed
 from vitviz.ui.choice_box import choice_box
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.head_pairs_view import HeadPairsView
@@ -146,7 +147,7 @@ class DifferenceView(QWidget):
         same = "" if np.isfinite(found.correlation) else " (a map is constant)"
         self.numbers.setText(
             f"{self.first.currentText()} − {self.second.currentText()}, 1 = uniform attention · "
-            f"Spearman ρ = {found.correlation:.3f}{same} · overlap {found.overlap:.3f}"
+            f"Spearman ρ = {signed(f'{found.correlation:.3f}')}{same} · overlap {found.overlap:.3f}"
         )
 
     @Slot(object)

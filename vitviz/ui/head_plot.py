@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,22 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFontMetricsF
 from PySide6.QtWidgets import QWidget
 
+from vitviz.render.scale import signed
+
 _DOT = (47, 111, 181, 190)
 _CHOSEN = (255, 80, 60)
 _POINTED = (255, 200, 60)
 _LOWEST = 130  # pixels in which ticks can be told apart
 
 
-class _Upright(pg.AxisItem):
+class _Axis(pg.AxisItem):
+    """An axis whose numbers have a minus, as those of colour bars."""
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        return [signed(text) for text in super().tickStrings(values, scale, spacing)]
+
+
+class _Upright(_Axis):
     """An axis at the left whose title ends in an ellipsis where the plot is too low for all of it."""
 
     def __init__(self) -> None:
@@ -45,7 +54,7 @@ class Plot(pg.GraphicsView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, useOpenGL=False)
         self.box = pg.ViewBox(enableMenu=False, enableMouse=False)
-        self.bottom, self.left = pg.AxisItem("bottom"), _Upright()
+        self.bottom, self.left = _Axis("bottom"), _Upright()
         layout = pg.GraphicsLayout()
         layout.setContentsMargins(4, 8, 8, 4)
         layout.setSpacing(0)

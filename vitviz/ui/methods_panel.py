@@ -9,10 +9,11 @@ from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QColor, QHideEvent, QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
-from vitviz.attention.methods import METHODS, about
+from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Map, Method, Selection
 from vitviz.errors import VitvizError
 from vitviz.render.overlay import Canvas
+from vitviz.render.scale import signed
 from vitviz.render.style import limits_of
 from vitviz.render.titles import head_text, query_text
 from vitviz.ui.color_bar import ColorBar
@@ -25,6 +26,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.steady_label import SteadyLabel
+from vitviz.ui.words import origin_text, origins_text
 from vitviz.ui.wrapping import Wrapping
 
 KIND = "methods side by side"
@@ -33,7 +35,11 @@ Found = Map | str
 
 
 class MethodsPanel(LazyPanel):
-    """Of the pinned query, or of what the output is made from; computes one map after the other while it is seen."""
+    """Computes one map after the other while it is seen.
+
+    Attention and rollout are of the pinned query; what explains a class is of the token that the output is read from,
+    whatever is pinned. Each side says which, and so does what is said of both.
+    """
 
     def __init__(self, pane: Pane, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,9 +94,10 @@ class MethodsPanel(LazyPanel):
 
     @property
     def query_words(self) -> str:
-        """The token that all maps but those of a class are of."""
+        """The token that attention and rollout are of."""
         query = self._store.state.query
-        shown = next((m for m in self.found.values() if isinstance(m, Map) and about(m).of_query), None)
+        asked = [self.found.get(self.selection(name, None)) for name, each in METHODS.items() if each.of_query]
+        shown = next((found for found in asked if isinstance(found, Map)), None)
         return query_text(query, None) if shown is None else query_text(shown.selection.query, shown.query_cell)
 
     @property
@@ -99,12 +106,16 @@ class MethodsPanel(LazyPanel):
         return self.left.targets.shared
 
     def _heading(self) -> str:
-        """What the small maps are of: the query, the layer and heads of attention, and the class."""
+        """What the small maps are of: query, layer and heads of attention, and class and query of what explains one."""
         state, opened, target = self._store.state, self._opened, self.target
         if opened is None:
             return " "
-        words = f"From {self.query_words} · attention: layer {state.layer}, {head_text(state.head)}"
-        return words if target is None else f"{words} · relevance, gradients: class {opened.trace.label(target)}"
+        words = f"Attention, rollout from {self.query_words} (attention: layer {state.layer}, {head_text(state.head)})"
+        if target is None:
+            return words
+        trace = opened.trace
+        read = "pool" if trace.layers[-1].kind == "pool" else trace.default_query
+        return f"{words} · relevance, gradients from {query_text(read, None)}: class {trace.label(target)}"
 
     def selection(self, method: Method, target: int | None) -> Selection:
         """What a method is to show now."""
@@ -212,6 +223,7 @@ class MethodsPanel(LazyPanel):
             side.bar.show_scale(self._store.state.style.colormap, limits, "own scale", METHODS[side.method].unit)
         else:
             side.view.clear()
+        side.origin.setText(origin_text(found) if isinstance(found, Map) else " ")
         side.note.setText(found if isinstance(found, str) else "")
         side.note.setVisible(isinstance(found, str))
 
@@ -230,10 +242,11 @@ class MethodsPanel(LazyPanel):
         self.view.set_pixels(blended(self._opened.image, found.values, found.largest))
         self.bar.show()
         self.bar.show_scale(DIVERGING, (-found.largest, found.largest), "times uniform", "difference")
-        agreed = f"{found.correlation:.3f}" if np.isfinite(found.correlation) else "not defined, a map is constant"
+        constant = not np.isfinite(found.correlation)
+        agreed = "not defined, a map is constant" if constant else signed(f"{found.correlation:.3f}")
         self.numbers.setText(
             f"Spearman ρ = {agreed} · overlap {found.overlap:.3f} · left − right, each divided by its sum · "
-            f"from {self.query_words}"
+            f"{origins_text(left, right)}"
         )
 
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from vitviz.attention.values import Place
 from vitviz.render.mosaic import Tiles
+from vitviz.render.scale import signed
 from vitviz.render.studies.positions import MadeGrid
 from vitviz.ui.axed_view import AxedView
 from vitviz.ui.words import position_text
@@ -31,7 +32,7 @@ def reading(
         words += f" · layer {layer}, {f'head {head}' if isinstance(head, int) else 'mean of heads'}"
     if value is not None:
         (row, col), similarity = value
-        return f"{words} with ({row}, {col}): {similarity:.3f}"
+        return f"{words} with ({row}, {col}): {signed(f'{similarity:.3f}')}"
     return words + (f" · every {made.step}th row and column" if made is not None and made.step > 1 else "")
 
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QCheckBox, QComboBox, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from vitviz.errors import VitvizError
+from vitviz.render.scale import signed
 from vitviz.render.titles import layer_text
 from vitviz.ui import files
 from vitviz.ui.head_numbers import HeadNumbers
@@ -193,7 +194,7 @@ class StatisticsPanel(LazyPanel):
             return
         titles = self._pane.store.reality.titles
         name = layer_text(layer, titles[layer] if layer < len(titles) else "")
-        text = f"{name} head {head}: {float(values[layer, head]):.4g} {self._unit()}"
+        text = f"{name} head {head}: {signed(f'{values[layer, head]:.4g}')} {self._unit()}"
         if found.sink and self.quantity.currentData() == "mass_sink":
             row, col = found.sink[layer][head]
             text += f" on patch ({row}, {col})"

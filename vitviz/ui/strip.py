@@ -7,6 +7,8 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QHelpEvent, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from vitviz.render.scale import signed
+
 
 class Strip(QWidget):
     """One bar a value, positive ones upwards; where there are more values than pixels, the range of those in a pixel.
@@ -49,7 +51,7 @@ class Strip(QWidget):
             if index is None:
                 QToolTip.hideText()
             else:
-                QToolTip.showText(event.globalPos(), f"value {index}: {self.values[index]:.4g}", self)
+                QToolTip.showText(event.globalPos(), f"value {index}: {signed(f'{self.values[index]:.4g}')}", self)
             return True
         return super().event(event)
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QSlider, QVBoxLayout, QWid
 from vitviz.attention.values import Map, Place
 from vitviz.errors import AttentionError
 from vitviz.render.overlay import Canvas
+from vitviz.render.scale import signed
 from vitviz.render.sequence import token_name
 from vitviz.render.titles import layer_text, query_text
 from vitviz.ui.choice_box import choice_box
@@ -227,5 +228,5 @@ class TokensPanel(LazyPanel):
             return
         cell = found.grid.cell_at(*found.view.to_view(place.x, place.y))
         values = found.values[cell] if isinstance(found, Map) else found.scores[cell]
-        numbers = ", ".join(f"{float(v):.4g}" for v in np.atleast_1d(values))
+        numbers = ", ".join(signed(f"{float(v):.4g}") for v in np.atleast_1d(values))
         self.reading.setText(f"patch ({cell[0]}, {cell[1]}): {numbers}")

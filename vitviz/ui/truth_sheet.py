@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vitviz.render.scale import signed
 from vitviz.ui.curve_plots import CurvePlots, pens_of
 from vitviz.ui.labels import plain_label
 
@@ -72,9 +73,9 @@ class TruthSheet(QWidget):
             spreads = found.curves[name].spreads if found else None
             self.table.setItem(i, 0, first)
             for column, (value, top) in enumerate(zip(areas, best, strict=True), 1):
-                item = QTableWidgetItem(f"{round(value, 3) + 0.0:.3f}")
+                item = QTableWidgetItem(signed(f"{round(value, 3) + 0.0:.3f}"))
                 if spreads is not None:
-                    item.setText(f"{round(value, 2) + 0.0:.2f}\n± {spreads[column - 1]:.2f}")
+                    item.setText(signed(f"{round(value, 2) + 0.0:.2f}") + f"\n± {spreads[column - 1]:.2f}")
                     item.setToolTip("Mean and standard deviation over the random orders")
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 if value == top:

@@ -47,6 +47,28 @@ def window_text(shown: Map) -> str:
     return " · ".join(parts)
 
 
+def origin_text(shown: Map) -> str:
+    """Whose row a map is: "from patch (2, 3)", "from CLS"."""
+    return "of features, which no query looks at" if _of_features(shown) else f"from {asked_text(shown)}"
+
+
+def origins_text(left: Map, right: Map) -> str:
+    """Whose rows two maps are that stand side by side; that they are of different queries is said."""
+    words = origin_text(left), origin_text(right)
+    if words[0] == words[1]:
+        return f"both {words[0]}"
+    apart = f"left {words[0]}, right {words[1]}"
+    if _of_features(left) or _of_features(right):
+        return apart
+    if about(left).of_query and about(right).of_query and left.selection.query == right.selection.query:
+        return f"{apart}, the same place on two grids"
+    return f"{apart}: these are maps of two queries, which need not agree"
+
+
+def _of_features(shown: Map) -> bool:
+    return shown.selection.method == "token grad-cam"
+
+
 def figure_text(shown: Map, plan: Plan, label: str = "") -> str:
     """What a file of a plan is of, as a title; `shown` is the map that it was asked for at."""
     chosen, query = shown.selection, asked_text(shown)
