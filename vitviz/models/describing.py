@@ -15,6 +15,28 @@ from vitviz.models.units import flops_text
 from vitviz.models.wide_head import ClassAndMean
 
 
+def report_said(
+    report: Report,
+    architecture: str,
+    norm_eps: float | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    crop: str | None,
+) -> None:
+    """What the caller said stands in the report in place of what was found."""
+    if architecture:
+        report.replace("recognised", f"{architecture}, said by you")
+    if norm_eps is not None:
+        report.replace("norm epsilon", f"{norm_eps:g}, said by you")
+    if mean is not None and std is not None:
+        report.drop("mean", "std", "preprocessing")
+        report.replace("mean and std", "said by you")
+    elif mean is not None or std is not None:
+        report.replace("mean" if std is None else "std", "said by you")
+    if crop is not None:
+        report.replace("crop", f"{crop}, said by you")
+
+
 def report_reading(report: Report, checkpoint: Checkpoint) -> None:
     """Add what was read: container, hash, the network that is used and the others, what was ignored."""
     first, *others = checkpoint.networks

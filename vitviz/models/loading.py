@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from vitviz.errors import Cancelled, ModelError, SourceError, UnknownArchitectureError
 from vitviz.models import hub
 from vitviz.models.building import Size, build, create, sizes_of
 from vitviz.models.checkpoint import Checkpoint, Recognition
-from vitviz.models.describing import describe, report_reading
+from vitviz.models.describing import describe, report_reading, report_said
 from vitviz.models.devices import choose, dtype_of
 from vitviz.models.epsilon import epsilons, set_epsilon
 from vitviz.models.labels import read_labels
@@ -29,7 +30,7 @@ Step = Callable[[float | None, str], None]
 
 
 def load_model(
-    source: str | Path = "demo",
+    source: str | Path | nn.Module = "demo",
     *,
     device: str = "auto",
     precision: str = "float32",
@@ -51,7 +52,8 @@ def load_model(
     """Load a model to look into.
 
     Args:
-        source: "demo", "demo-swin", a file or folder of weights, a name of timm's, or a repository of the hub.
+        source: "demo", "demo-swin", a file or folder of weights, a name of timm's, a repository of the hub, or a
+            network in memory, which is copied.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         precision: "float32", "bfloat16" or "float16".
         image_size: side or (height, width) of the view in pixels; the position embedding is resampled.
@@ -74,16 +76,18 @@ def load_model(
         ModelError: the weights or sizes don't fit the architecture, or there are more or fewer labels than classes.
     """
 
+    title = str(source) if isinstance(source, str | Path) else f"the {type(source).__name__} in memory"
+
     def step(fraction: float | None, text: str) -> None:
         if cancel():
-            raise Cancelled(f"Loading {source} was cancelled.")
+            raise Cancelled(f"Loading {title} was cancelled.")
         progress(fraction, text)
 
     target = choose(device)
     dtype = dtype_of(precision)
     sizes = sizes_of(image_size, patch_size, num_heads)
     own_labels = read_labels(labels) if labels is not None else None
-    step(0.0, f"Looking for {source}")
+    step(0.0, f"Looking for {title}")
     found = resolve(source, architecture=architecture)
     if found.kind == "repository":
         folder = hub.fetch_repository(found.name, progress=step, cancel=cancel)
@@ -103,7 +107,7 @@ def load_model(
         )
     if (epsilon := loaded.norm_eps if norm_eps is None else norm_eps) is not None:
         set_epsilon(module, epsilon)
-    _note_said(report, found.architecture if architecture is not None else "", norm_eps, mean, std, crop)
+    report_said(report, found.architecture if architecture is not None else "", norm_eps, mean, std, crop)
     step(0.9, f"Moving to {target.title}")
     module = module.eval().to(device=target.name, dtype=dtype)
     if target.name.startswith("cuda"):
@@ -145,28 +149,6 @@ def load_model(
     )
     describe(model)
     return model
-
-
-def _note_said(
-    report: Report,
-    architecture: str,
-    norm_eps: float | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    crop: str | None,
-) -> None:
-    """What the caller said stands in the report in place of what was found."""
-    if architecture:
-        report.replace("recognised", f"{architecture}, said by you")
-    if norm_eps is not None:
-        report.replace("norm epsilon", f"{norm_eps:g}, said by you")
-    if mean is not None and std is not None:
-        report.drop("mean", "std", "preprocessing")
-        report.replace("mean and std", "said by you")
-    elif mean is not None or std is not None:
-        report.replace("mean" if std is None else "std", "said by you")
-    if crop is not None:
-        report.replace("crop", f"{crop}, said by you")
 
 
 @dataclass(frozen=True, slots=True)

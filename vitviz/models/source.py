@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vitviz import resources
 from vitviz.checks import short
@@ -17,6 +17,8 @@ from vitviz.models.reading.folders import MAX_JSON, SUFFIXES
 from vitviz.models.report import Finding
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from vitviz.models.unknown.plain_vit import PlainConfig
 
 _WEIGHTS = ("model.", "pytorch_model.")
@@ -39,7 +41,8 @@ class Source:
     """Where an architecture and its weights come from.
 
     Attributes:
-        kind: "demo", "file", "folder", "name" (one of timm's, its weights on the hub) or "repository" (of the hub).
+        kind: "demo", "file", "folder", "name" (one of timm's, its weights on the hub), "repository" (of the hub) or
+            "network in memory".
         architecture: timm's name, with the tag of its weights for a name; "" where the weights have to tell.
         path: the file or folder with the weights, None where they come from the hub.
         model_args, pretrained_cfg, labels: what a folder's config says.
@@ -60,21 +63,23 @@ class Source:
     findings: tuple[Finding, ...] = ()
 
 
-def resolve(source: str | Path, *, architecture: str | None = None) -> Source:
+def resolve(source: str | Path | nn.Module, *, architecture: str | None = None) -> Source:
     """Find out what `source` names; SourceError says what was looked for where it is nothing.
 
     Args:
-        source: "demo", "demo-swin", a file, a folder, a name of timm's, or a repository of the hub
-            ("hf-hub:owner/name" or "owner/name").
+        source: "demo", "demo-swin", a file, a folder, a name of timm's, a repository of the hub
+            ("hf-hub:owner/name" or "owner/name"), or a network in memory.
         architecture: timm's name of the architecture, where the user says it.
     """
-    if not isinstance(source, str | os.PathLike):
-        raise SourceError(
-            f"The model is {short(source)}: give a name, file or folder; the weights of a network in memory can be "
-            "opened once torch.save(network.state_dict(), path) has written them."
-        )
-    text = str(source)
     said = _known(architecture) if architecture else ""
+    if callable(getattr(source, "state_dict", None)):
+        from vitviz.models.in_memory import file_of
+
+        path = file_of(cast(Any, source))
+        return Source(path.stem, "network in memory", said, path)
+    if not isinstance(source, str | os.PathLike):
+        raise SourceError(f"The model is {short(source)}: give a name, a file, a folder, or a network as torch has it.")
+    text = str(source)
     if text in DEMOS:
         return of_folder(resources.path(f"demo/{text}"), text, "demo", said)
     path = Path(text).expanduser()
