@@ -1,7 +1,9 @@
 """Several panes: they come, go and take turns, and one picture is looked at in all of them."""
 
+from dataclasses import replace
+
 import shiboken6
-from pane_cases import CENTRE, click_at, columns
+from pane_cases import CENTRE, click_at, columns, settled
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QToolBar, QToolButton
@@ -9,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QToolBar, QToolButton
 from vitviz.attention.values import Place
 from vitviz.models.wish import ModelWish
 from vitviz.ui.panes import MOST
+from vitviz.ui.samples import pictures
 
 
 def test_window_begins_with_one_pane_without_a_title(window):
@@ -48,6 +51,53 @@ def test_close_button_closes_its_own_pane_and_the_docks_follow_the_other(qtbot, 
     assert two.controls.layer.maximum() == 5
     qtbot.mouseClick(first.title.close_button, Qt.MouseButton.LeftButton)
     assert columns(two) == [first]
+
+
+def test_closed_pane_comes_back_by_key_where_it_stood_with_its_model_and_state(qtbot, bare_window):
+    for model in (ModelWish("demo", device="cpu"), ModelWish("demo-swin", device="cpu")):
+        with qtbot.waitSignal(bare_window.opened, timeout=60_000):
+            if len(bare_window.panes) > 1 or bare_window.pane.opened is not None:
+                bare_window.panes.add(model)
+            else:
+                bare_window.panes.open(picture=pictures()[0], model=model)
+    bare_window.linking.update(layer="own", colours=False)
+    first, second = columns(bare_window)
+    bare_window.panes.set_current(first)
+    bare_window.store.update(layer=3, colormap="magma", query="mean")
+    settled(qtbot, bare_window)
+    state, reopen = replace(first.store.state, hover=None), bare_window.closed_panes.reopen
+    assert not reopen.isEnabled()
+    bare_window.activateWindow()
+    qtbot.keyClick(bare_window, Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
+    assert columns(bare_window) == [second] and reopen.isEnabled()
+    assert bare_window.status.currentMessage() == "demo · patch 16 · 128 px closed; Ctrl+Shift+T brings it back"
+    bare_window.store.update(layer=0, head="max", colormap="inferno")
+    kept = replace(second.store.state, hover=None)
+    keys = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    with qtbot.waitSignal(bare_window.opened, timeout=60_000):
+        qtbot.keyClick(bare_window, Qt.Key.Key_T, keys)
+    back, other = columns(bare_window)
+    assert other is second and bare_window.panes.current_column is back
+    assert back.pane.opened.wish.model == ModelWish("demo", device="cpu")
+    # Heads are linked: it has the one that was chosen meanwhile. What is its own is as it was.
+    assert replace(back.store.state, hover=None) == replace(state, head="max")
+    assert replace(second.store.state, hover=None) == kept and not reopen.isEnabled()
+    assert back.pane.map.selection.layer == 3
+
+
+def test_panes_come_back_one_after_the_other_while_there_is_room(two, opened, ragged):
+    first, second = columns(two)
+    two.panes.set_current(first)
+    two.comparing.close_pane.trigger()
+    for _ in range(MOST - 1):
+        two.comparing.add.trigger()
+    assert not two.closed_panes.reopen.isEnabled()
+    two.comparing.close_pane.trigger()
+    two.comparing.close_pane.trigger()
+    for count in (MOST - 1, MOST):
+        two.closed_panes.reopen.trigger()
+        assert len(columns(two)) == count and two.pane.opened is ragged
+    assert not two.closed_panes.reopen.isEnabled()
 
 
 def test_middle_pane_can_be_closed_while_another_is_current(qtbot, two):

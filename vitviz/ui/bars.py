@@ -59,6 +59,7 @@ class Bars(QObject):
             window.panes,
             window.browsing,
             window.comparing,
+            window.closed_panes,
             window.exporter,
             window.saver,
             window.restorer,

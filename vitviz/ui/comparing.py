@@ -95,7 +95,7 @@ class Comparing(QObject):
             menu.addAction(made)
         menu.addAction(self.export)
         menu.addSeparator()
-        for made in (self.next, self.close_pane):
+        for made in (self.next, self.close_pane, self._window.closed_panes.reopen):
             menu.addAction(made)
         menu.addSeparator()
         for name, title, tip in _SWITCHES:

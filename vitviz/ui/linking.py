@@ -110,6 +110,16 @@ class Linking(QObject):
             self.follow_range(self._panes.current_column)
         self.changed.emit(new)
 
+    def bring_in(self, column: PaneColumn, **state: Any) -> None:
+        """Give a pane a state of its own, and what is linked from another pane; no other follows."""
+        self._copying = True
+        try:
+            column.store.update(**state)
+        finally:
+            self._copying = False
+        for other in self._others(column)[:1]:
+            self._copy(other, column)
+
     def put_back(self, links: Links) -> None:
         """Make and break links between panes that have their states already: nothing is copied but the zoom."""
         self.links = links

@@ -48,6 +48,7 @@ class Panes(QWidget):
         self._worker, self.loaded = worker, Loaded()
         self.loaded.shown = lambda: [c.pane.opened.model for c in list(self.columns) if c.pane.opened is not None]
         self._colors: QColor | None = None
+        self.gap = 0  # where the pane stood that was closed last
         self._grid = False
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self.splitter.setChildrenCollapsible(False)
@@ -151,7 +152,7 @@ class Panes(QWidget):
         """Take a pane away; the last one stays."""
         if len(self.columns) == 1 or column not in self.columns:
             return
-        at = self.columns.index(column)
+        at = self.gap = self.columns.index(column)
         if column is self.current_column:
             self.set_current(self.columns[at - 1] if at else self.columns[1])
         self.columns.remove(column)

@@ -20,6 +20,7 @@ from vitviz.ui.atlas import AtlasPanel
 from vitviz.ui.autosave import Autosave
 from vitviz.ui.bars import Bars
 from vitviz.ui.browsing import Browsing
+from vitviz.ui.closed_panes import ClosedPanes
 from vitviz.ui.common_scale import CommonScale
 from vitviz.ui.compare_tabs import CompareTabs
 from vitviz.ui.comparing import Comparing
@@ -80,6 +81,7 @@ class MainWindow(QMainWindow):
         self.linking = Linking(self.panes, self)
         self.common_scale = CommonScale(self.panes, self.linking, self)
         self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view, self.analysis.rollout.view))
+        self.closed_panes = ClosedPanes(self)
         self.comparing = Comparing(self)
         self.costing = Costing(self.panes, self.worker, self)
         self.compare_tabs = CompareTabs(self.panes, self.costing, self.worker)
