@@ -79,11 +79,12 @@ class CurrentPane(QObject):
         self._connect()
         styled = old.store.state.style != pane.store.state.style
         self.store.follow(pane.store)
-        if styled:
-            self.restyled.emit(pane.store.state.style)
         for signal, shown in ((self.traced, pane.opened), (self.maps_changed, pane.maps), (self.map_changed, pane.map)):
             if shown is not None:
                 signal.emit(shown)
+        # Last: what is drawn anew is what the panels were told of by now, of other heads than before.
+        if styled:
+            self.restyled.emit(pane.store.state.style)
 
     def _connect(self) -> None:
         for name in _SIGNALS:
