@@ -86,8 +86,7 @@ def test_closed_pane_comes_back_by_key_where_it_stood_with_its_model_and_state(q
 
 
 def test_panes_come_back_one_after_the_other_while_there_is_room(two, opened, ragged):
-    first, second = columns(two)
-    two.panes.set_current(first)
+    two.panes.set_current(columns(two)[0])
     two.comparing.close_pane.trigger()
     for _ in range(MOST - 1):
         two.comparing.add.trigger()
@@ -311,6 +310,28 @@ def test_header_has_the_value_of_the_map_after_one_move_to_another_patch(two, ho
             cell, weight = column.pane.weight_at(place)
             assert column.pane.map.query_cell == cell
             assert column.title.reading.text() == f"({cell[0]}, {cell[1]}) {weight_text(weight)}"
+
+
+def test_pictures_of_all_panes_begin_at_one_height_until_the_pane_with_more_words_is_closed(qtbot, two):
+    two.resize(1440, 900)
+    two.comparing.add.trigger()
+    first, second, third = columns(two)
+
+    def tops():
+        return {column.map_view.view.mapTo(two, QPoint()).y() for column in two.panes}
+
+    def apart():
+        return {column.map_view.words_height() for column in two.panes}
+
+    two.panes.set_current(first)
+    qtbot.waitUntil(lambda: len(tops()) == 1)
+    assert len(apart()) > 1 and second.map_view.window_note.isVisible() and not first.map_view.window_note.isVisible()
+    (low,) = tops()
+    for column in (second, third):
+        two.panes.close_column(column)
+    two.comparing.add.trigger()
+    qtbot.waitUntil(lambda: len(tops()) == 1 and max(tops()) < low)
+    assert len(apart()) == 1 and min(apart()) > 0
 
 
 def test_panes_that_are_left_show_the_picture_as_large_as_it_fits(two):

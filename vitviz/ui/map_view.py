@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtCore import QEvent, QRectF, Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
@@ -40,10 +40,11 @@ _LEGEND = (
 class MapView(QWidget):
     """Draws the pane's map with the same function that draws the file, and over it the lines of windows.
 
-    `drawn()` after every new drawing.
+    `drawn()` after every new drawing, `laid_out()` when the words over the picture may need another height.
     """
 
     drawn = Signal()
+    laid_out = Signal()
 
     def __init__(self, pane: Pane, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,6 +81,7 @@ class MapView(QWidget):
         self.badge = AblationBadge(pane, self)
         words.addWidget(self.badge)
         words.addWidget(self.window_note)
+        words.addStretch(1)  # of the room that is kept for words of other panes
         layout = QGridLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.setSpacing(6)
@@ -88,7 +90,7 @@ class MapView(QWidget):
         layout.addWidget(self.bar, 1, 1)
         layout.setColumnStretch(0, 1)
         layout.setRowStretch(1, 1)
-        self._layout = layout
+        self._layout, self._words = layout, words
         pane.traced.connect(self._traced)
         pane.map_changed.connect(self.draw)
         pane.restyled.connect(self.draw)
@@ -182,6 +184,24 @@ class MapView(QWidget):
         self.pin.show_at(None if cell is None else cell_rect(shown.grid, shown.view, cell))
         label = "" if chosen.target is None or opened is None else opened.trace.label(chosen.target)
         self.title.setText(map_text(shown, label) + (" · pinned" if pinned else ""))
+
+    def words_height(self) -> int:
+        """How high the words over the picture are at the width of now."""
+        if not self._words.hasHeightForWidth():
+            return self._words.totalSizeHint().height()
+        margins = self._layout.contentsMargins()
+        return self._words.totalHeightForWidth(self.width() - margins.left() - margins.right())
+
+    def keep_words(self, height: int) -> None:
+        """Let the picture begin below so many pixels of words, or below its own where they are higher."""
+        if height != self._layout.rowMinimumHeight(0):
+            self._layout.setRowMinimumHeight(0, height)
+
+    def event(self, event: QEvent) -> bool:
+        handled = super().event(event)
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self.laid_out.emit()
+        return handled
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

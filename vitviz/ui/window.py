@@ -31,6 +31,7 @@ from vitviz.ui.export_folder import FolderExporter
 from vitviz.ui.exporting import Exporter
 from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Worker
+from vitviz.ui.levelling import Levelling
 from vitviz.ui.linking import Linking
 from vitviz.ui.map_view import MapView
 from vitviz.ui.messages import show_error
@@ -79,6 +80,7 @@ class MainWindow(QMainWindow):
         self._beside = wish.beside if wish else ()
         self._make_panels()
         self.linking = Linking(self.panes, self)
+        self.levelling = Levelling(self.panes, self)
         self.common_scale = CommonScale(self.panes, self.linking, self)
         self.browsing = Browsing(self, self.panes, self.linking, (self.patches.view, self.analysis.rollout.view))
         self.closed_panes = ClosedPanes(self)
