@@ -1,12 +1,15 @@
 """A folder exported from the window: every picture once, failures summed up, cancelled and gone on with."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from cli_cases import write_picture
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QMessageBox
 
 from vitviz.attention.values import Ablation
+from vitviz.ui.export_choices import remembered
+from vitviz.ui.folder_dialog import FolderDialog
 from vitviz.ui.messages import ErrorBox
 
 
@@ -31,16 +34,65 @@ def test_every_picture_is_written_as_the_view_is(qtbot, window, album, tmp_path)
     assert "4 pictures exported" in window.status.currentMessage()
 
 
-def test_two_folders_are_asked_for(qtbot, window, album, tmp_path):
+def asked(window, album, out):
+    """Choose both folders; the dialog that says what will be made."""
     window.menus.export_folder.trigger()
     (first,) = [d for d in window.findChildren(QFileDialog) if d.isVisible()]
     first.filesSelected.emit([str(album)])
     first.close()
     (second,) = [d for d in window.findChildren(QFileDialog) if d.isVisible() and d is not first]
-    with qtbot.waitSignal(window.folder_exporter.done, timeout=30_000):
-        second.filesSelected.emit([str(tmp_path / "out")])
+    second.filesSelected.emit([str(out)])
     second.close()
+    (found,) = [d for d in window.findChildren(FolderDialog) if d.isVisible()]
+    return found
+
+
+def test_two_folders_are_asked_for_and_what_is_made_is_said(qtbot, window, album, tmp_path):
+    window.store.update(layer=2, head=1)
+    QApplication.processEvents()
+    dialog = asked(window, album, tmp_path / "out")
+    assert dialog.words.text().startswith("PNG picture: Layer 2 · head 1 · attention from CLS · ")
+    assert not (tmp_path / "out").exists()
+    with qtbot.waitSignal(window.folder_exporter.done, timeout=30_000):
+        dialog.export.click()
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
+
+
+def test_figure_of_a_folder_is_changed_before_it_begins(qtbot, window, album, tmp_path):
+    out = tmp_path / "out"
+    dialog = asked(window, album, out)
+    form = dialog.form
+    form.format.setCurrentIndex(form.format.findData("npz"))
+    form.over.setCurrentIndex(form.over.findData("layers"))
+    assert dialog.words.text().startswith("Numbers, NPZ: All layers · mean of heads · attention from CLS · ")
+    with qtbot.waitSignal(window.folder_exporter.done, timeout=30_000):
+        dialog.export.click()
+    recipes = [json.loads(path.read_text()) for path in out.glob("*.json")]
+    assert [(r["file"]["format"], r["file"]["over"]) for r in recipes] == [("npz", "layers")] * 4
+
+
+def test_cancelled_question_writes_nothing(window, album, tmp_path):
+    dialog = asked(window, album, tmp_path / "out")
+    dialog.buttons.button(QDialogButtonBox.StandardButton.Cancel).click()
+    QApplication.processEvents()
+    assert not window.worker.is_busy() and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("last", "made"), [(("gif", "layers"), ("png", "map")), (("pdf", "heads"), ("pdf", "heads"))])
+def test_folder_begins_with_the_last_figure_unless_that_was_an_animation(window, last, made):
+    plan = replace(window.exporter.plan(), format=last[0], over=last[1])
+    window.settings.update(export_plan=remembered(plan))
+    found = window.folder_exporter.plan()
+    assert (found.format, found.over) == made
+
+
+@pytest.mark.parametrize(("scale", "limits"), [("figure", "map"), ("map", "map"), ("layer", "layer"), ("all", "all")])
+def test_scale_of_a_sheet_is_worked_out_for_each_picture(qtbot, window, album, tmp_path, scale, limits):
+    plan = replace(window.folder_exporter.plan(), format="npz", over="heads", scale=scale)
+    with qtbot.waitSignal(window.folder_exporter.done, timeout=30_000):
+        window.folder_exporter.export(album, tmp_path / "out", plan)
+    recipes = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("*.json")]
+    assert [(r["file"]["scale"], r["style"]["limits"]) for r in recipes] == [(scale, limits)] * 4
 
 
 def test_broken_pictures_are_summed_up_and_the_rest_is_written(qtbot, window, album, tmp_path):

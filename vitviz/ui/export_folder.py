@@ -11,15 +11,18 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from vitviz.ui import files
-from vitviz.ui.export_choices import recalled
+from vitviz.ui.export_choices import recalled, remembered
 from vitviz.ui.exporting import Exporter
+from vitviz.ui.folder_dialog import FolderDialog, still
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.messages import message_box, show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
+from vitviz.ui.words import figure_text
 
 if TYPE_CHECKING:
-    from vitviz.render.plan import Seen
+    from vitviz.render.plan import Plan, Seen
+    from vitviz.render.style import Limits
 
 KIND = "folder"
 
@@ -59,7 +62,7 @@ class FolderExporter(QObject):
         worker.cancelled.connect(self._cancelled)
 
     def ask(self) -> None:
-        """Choose a folder of pictures, then one for the figures."""
+        """Choose a folder of pictures, then one for the figures, then what these are."""
         if self._pane.map is None:
             return
         dialog = files.ask_open(
@@ -75,13 +78,38 @@ class FolderExporter(QObject):
             self._window,
             "folder",
             folder=self._settings.value.export_folder,
-            then=lambda paths: self.export(pictures, paths[0]),
+            then=lambda paths: self._ask_figure(pictures, paths[0]),
         )
         dialog.setWindowTitle("Choose the folder for the figures")
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
 
-    def export(self, pictures: Path, out: Path) -> None:
-        """Write the view that is shown now, in the format that was exported last, for every picture."""
+    def _ask_figure(self, pictures: Path, out: Path) -> None:
+        """Say what would be made, and let it be changed, before it is."""
+        opened, shown = self._pane.opened, self._pane.map
+        if opened is None or shown is None:
+            return
+        target = shown.selection.target
+        label = opened.trace.label(target) if target is not None else ""
+        dialog = FolderDialog(
+            self._window,
+            self.plan(),
+            pictures,
+            out,
+            subject=lambda plan: f"{figure_text(shown, plan, label)} · {shown.model_name}",
+        )
+        dialog.accepted_plan.connect(lambda plan: self._begin(pictures, out, plan))
+        dialog.open()
+
+    def _begin(self, pictures: Path, out: Path, plan: Plan) -> None:
+        self._settings.update(export_plan=remembered(plan))
+        self.export(pictures, out, plan)
+
+    def plan(self) -> Plan:
+        """What is made where nothing else is chosen: the shown map as a still picture, as it was exported last."""
+        return still(recalled(self._exporter.plan(), self._settings.value.export_plan))
+
+    def export(self, pictures: Path, out: Path, plan: Plan | None = None) -> None:
+        """Write a figure of the view that is shown now for every picture."""
         opened = self._pane.opened
         if opened is None or self._pane.map is None:
             return
@@ -91,15 +119,18 @@ class FolderExporter(QObject):
         from vitviz.render.plan import scale_of
 
         state = self._pane.store.state
-        plan = replace(recalled(self._exporter.plan(), self._settings.value.export_plan))
+        plan = plan or self.plan()
         # The query as it was chosen, not the token that this one picture's layer made of it.
         selection = replace(plan.selection, query=state.query)
-        plan = replace(
-            plan,
-            selection=selection,
-            style=replace(plan.style, limits=state.style.limits),
-            scale=scale_of(state.style.limits, plan.format),
-        )
+        # The limits of this one map are none of the others': what they are shared over is worked out for each.
+        if plan.over == "map":
+            limits: Limits = state.style.limits
+            plan = replace(plan, scale=scale_of(limits, plan.format))
+        elif plan.scale == "fixed":
+            limits = plan.style.limits
+        else:
+            limits = "map" if plan.scale == "figure" else plan.scale
+        plan = replace(plan, selection=selection, style=replace(plan.style, limits=limits))
         model, ablation = opened.model, opened.trace.ablation
 
         def altered(seen: Seen) -> Seen:
