@@ -120,6 +120,13 @@ def test_every_frame_says_its_scale(seen, figure, scale):
         assert f"Layer {i}" in said or not figure.labels
 
 
+@pytest.mark.parametrize(("head", "words"), [(1, "head 1"), ("mean", "mean of heads")])
+def test_frame_of_a_layer_names_its_head(seen, head, words):
+    plan = animation(figure=Figure.for_paper(1))
+    tiles = tiles_of(replace(plan, selection=replace(plan.selection, head=head)), seen)
+    assert [tile.label for tile in tiles] == [f"Layer {i} · {words}" for i in range(6)]
+
+
 def test_ends_have_the_digits_of_a_bar():
     assert ends_text((1e-10, 0.609)) == "0.000 to 0.609" and ends_text((0.0, 0.002)) == "0.000 to 2.000 ×10^−3"
 

@@ -27,6 +27,7 @@ from vitviz.render.scale import ends_text
 from vitviz.render.seen_only import seen_part
 from vitviz.render.style import Limits, limits_of
 from vitviz.render.svg import svg_of
+from vitviz.render.titles import head_text
 
 _MOST_QUERIES = 256
 
@@ -76,8 +77,10 @@ def _tiles(plan: Plan, seen: Seen) -> list[Tile]:
         count = len(seen.trace.layers)
         cols = math.ceil(math.sqrt(count))
         heads = [_legal(chosen.head, layer.num_heads) for layer in seen.trace.layers]
+        # A frame stands alone, and says which head it is of; a sheet has no room for that in every tile.
+        of = [f" · {head_text(head)}" if plan.format in MOVING else "" for head in heads]
         return [
-            tile(_named(seen, replace(chosen, layer=i, head=heads[i])), f"Layer {i}", *divmod(i, cols))
+            tile(_named(seen, replace(chosen, layer=i, head=heads[i])), f"Layer {i}{of[i]}", *divmod(i, cols))
             for i in range(count)
         ]
     layers = [seen.trace.layer(chosen.layer).index] if plan.format in MOVING else range(len(seen.trace.layers))

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QHBoxLayout,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from vitviz.render.plan import NUMBERS, Plan
 from vitviz.ui.elided_label import ElidedLabel
 from vitviz.ui.export_choices import begun
 from vitviz.ui.export_form import ExportForm
+from vitviz.ui.film import Film
 from vitviz.ui.labels import plain_label
-from vitviz.ui.qimages import pixmap_of
 
 if TYPE_CHECKING:
     from vitviz.render.preview import Preview
@@ -63,9 +55,7 @@ class ExportDialog(QDialog):
     def _make(self) -> None:
         self.subject = ElidedLabel()
         self.subject.setAccessibleName("What is exported")
-        self.picture = plain_label("")
-        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.picture.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self.picture = Film()
         self.picture.setMinimumSize(320, 240)
         self.picture.setAccessibleName("Preview of the file")
         self.note = plain_label(wrap=True)
@@ -119,11 +109,15 @@ class ExportDialog(QDialog):
         """Show what the file will be."""
         self._pixels = preview.pixels
         if preview.pixels is None:
-            self.picture.setText(preview.text)
+            self.picture.say(preview.text)
             self.note.setText("Numbers, with names and units; the recipe will lie beside them.")
             return
         self.note.setText(f"{preview.text}; the recipe will lie beside it.")
-        self._fit()
+        self.picture.show_pixels(preview.pixels)
+
+    def show_film(self, frames: Sequence[np.ndarray]) -> None:
+        """Play the frames of the animation that is previewed, as fast as the file will."""
+        self.picture.play(frames, self.form.seconds.value())
 
     def say(self, sentence: str) -> None:
         """Say what became of what was asked for; the preview stays."""
@@ -132,23 +126,10 @@ class ExportDialog(QDialog):
     def fail(self, sentence: str) -> None:
         """Say why there is no preview."""
         self._pixels = None
-        self.picture.setText("")
+        self.picture.say("")
         self.note.setText(sentence)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        """The file's pixels, one to one where there is room for them."""
-        if self._pixels is None:
-            return
-        shown, room = pixmap_of(self._pixels), self.picture.size()
-        if shown.width() > room.width() or shown.height() > room.height():
-            ways = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-            shown = shown.scaled(room, *ways)
-        self.picture.setPixmap(shown)
 
     def done(self, result: int) -> None:
         self._soon.stop()
+        self.picture.stop()
         super().done(result)

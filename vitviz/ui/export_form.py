@@ -154,6 +154,7 @@ class ExportForm(QWidget):
         }  # fmt: skip
         for name, visible in seen.items():
             self._form.setRowVisible(self._rows[name], visible)
+        self.labels.setText("Names of frames" if kind in MOVING else "Names of tiles")
         for check in (self.bar, self.grid, self.labels):
             self._form.setRowVisible(check, drawn and (check is not self.labels or many))
         self._form.setRowVisible(self.seen_only, drawn or kind == "mask")

@@ -24,9 +24,10 @@ from vitviz.ui.words import figure_text
 
 if TYPE_CHECKING:
     from vitviz.render.plan import Plan, Seen
+    from vitviz.render.preview import Preview
     from vitviz.render.recipe import Prepared
 
-KIND, PREVIEW, COPY = "export", "preview", "copy figure"
+KIND, PREVIEW, FILM, COPY = "export", "preview", "film", "copy figure"
 
 
 class Exporter(QObject):
@@ -148,7 +149,18 @@ class Exporter(QObject):
 
             return preview_of(_prepared(asked, seen))
 
+        self._worker.cancel(FILM)
         self._worker.submit(PREVIEW, work)
+
+    def _film(self, made_of: Prepared) -> None:
+        """The frames of a preview, which take longer than its first one."""
+
+        def work(progress: Progress) -> object:
+            from vitviz.render.preview import film_of
+
+            return film_of(made_of, progress.check)
+
+        self._worker.submit(FILM, work)
 
     def _copy(self, plan: Plan, seen: Seen) -> None:
         asked = self._words(plan)
@@ -198,12 +210,18 @@ class Exporter(QObject):
                 self.told.emit("This figure can't be made, so its choices were not kept.")
         self._dialog = None
         self._worker.cancel(PREVIEW)
+        self._worker.cancel(FILM)
         self.asking.emit(False)
 
     @Slot(int, str, object)
     def _finished(self, number: int, kind: str, result: object) -> None:
         if kind == PREVIEW and self._dialog is not None:
-            self._dialog.show_preview(result)  # type: ignore[arg-type]
+            preview: Preview = result  # type: ignore[assignment]
+            self._dialog.show_preview(preview)
+            if preview.film is not None:
+                self._film(preview.film)
+        elif kind == FILM and self._dialog is not None:
+            self._dialog.show_film(result)  # type: ignore[arg-type]
         elif kind == COPY and isinstance(result, np.ndarray):
             self._take(result)
         elif kind.startswith(KIND) and isinstance(result, Path):
@@ -212,7 +230,7 @@ class Exporter(QObject):
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Exception) -> None:
-        if kind == PREVIEW and self._dialog is not None:
+        if kind in (PREVIEW, FILM) and self._dialog is not None:
             self._dialog.fail(str(error))
         elif kind == COPY or kind.startswith(KIND):
             show_error(self._window, error)
