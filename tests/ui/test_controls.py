@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QStyle, QStyleOptionSlider
+from PySide6.QtWidgets import QApplication, QLabel, QStyle, QStyleOptionSlider
 
 from vitviz.attention.values import Place
 from vitviz.render.style import COLORMAPS
@@ -258,3 +258,20 @@ def test_the_palette_names_classes_where_a_method_explains_one(qtbot, window, op
     assert len(found) - 1 == opened.trace.logits.size
     found[8].action.trigger()
     assert window.store.state.target == 7
+
+
+def test_opacity_goes_with_its_name_where_the_toolbar_is_too_narrow(qtbot, store):
+    bar = ViewControls(store)
+    qtbot.addWidget(bar)
+    name = next(label for label in bar.findChildren(QLabel) if label.text() == "Opacity")
+    bar.show()
+    seen = set()
+    for width in range(200, 1300, 20):
+        bar.resize(width, 40)
+        QApplication.processEvents()
+        assert name.isVisible() == bar.opacity.isVisible(), width
+        seen.add(name.isVisible())
+        if name.isVisible():
+            left, right = (each.mapTo(bar, QPoint(0, 0)).x() for each in (name, bar.opacity))
+            assert 0 <= right - left - name.width() < 20, width
+    assert seen == {False, True}

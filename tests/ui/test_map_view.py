@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from vitviz import Ablation
 from vitviz.attention.values import Place
 from vitviz.images import Image
 from vitviz.render.overlay import Canvas, overlay
@@ -229,3 +230,15 @@ def test_the_note_counts_the_patches_that_hold_the_mass(window):
     assert f"{held} of {values.size} patches hold 60 %" in window.map_view.note.text()
     window.store.update(threshold=0.0)
     assert "hold" not in window.map_view.note.text()
+
+
+def test_sentence_of_the_note_has_a_line_of_its_own(qtbot, window, view):
+    window.resize(1024, 700)
+    window.store.update(layer=2, head=1, ablation=Ablation([(2, 1)]))
+    qtbot.waitUntil(lambda: bool(window.pane.map.note) and not window.worker.is_busy(), timeout=20000)
+    QApplication.processEvents()
+    assert view.note.shown_text().endswith("\nHead 1 is off: this is where it looks, and it moves nothing")
+    top = view.view.y()
+    window.store.update(head=0)
+    QApplication.processEvents()
+    assert not window.pane.map.note and view.view.y() == top

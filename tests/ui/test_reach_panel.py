@@ -165,3 +165,9 @@ def test_a_patch_picked_in_an_earlier_layer_is_the_one_that_is_asked_about(qtbot
     settle(qtbot, swin)
     assert panel.play.isChecked()  # of the last layer's token, which is the same either way
     panel.play.setChecked(False)
+
+
+def test_colours_and_dashes_are_explained_under_the_picture(qtbot, swin):
+    panel = shown(qtbot, swin)
+    assert panel.legend.isVisible() and "dashed orange: what was seen one step before" in panel.legend.text()
+    assert panel.legend.y() >= panel.view.geometry().bottom()

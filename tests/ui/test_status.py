@@ -102,3 +102,16 @@ def test_names_are_never_taken_for_html(window, status, opened):
     assert status.model.text().startswith(HTML)
     for label in (status.device, status.model, status.time, status.reading, status.work):
         assert label.textFormat() == Qt.TextFormat.PlainText
+
+
+@pytest.mark.parametrize("threads", range(1, 9))
+def test_device_and_work_are_whole_while_there_is_room(window, status, opened, threads):
+    window.resize(1024, 700)
+    reason = Device("cpu", f"CPU, {threads} thread{'s' * (threads > 1)}", "no CUDA device found")
+    model = replace(opened.model, device=reason)
+    window.opener.opened.emit(Opened(opened.wish, opened.image, model, opened.trace))
+    status.busy(0.1, f"Exported {threads} of 62, 49 s left")
+    QApplication.processEvents()
+    for label in (status.device, status.work):
+        assert label.shown_text() == label.text()
+    status.idle()

@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pyqtgraph as pg
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication
 
 import vitviz
@@ -39,8 +39,8 @@ def test_run_judges_the_shown_map_the_other_methods_and_random_orders(window, pa
     target = panel.target.currentData()
     judged = run()
     names = [row[0] for row in shown_rows(panel)]
-    assert names[0] == "Attention from CLS: layer 2 head 1" and {
-        "Rollout",
+    assert names[0] == "Layer 2 head 1: attention from CLS" and {
+        "Rollout from CLS",
         "Relevance",
         "Token Grad-CAM",
         RANDOM,
@@ -48,7 +48,7 @@ def test_run_judges_the_shown_map_the_other_methods_and_random_orders(window, pa
     expected = vitviz.faithfulness(
         opened.model, opened.image, window.pane.map, target, seen=opened.trace, seeds=0
     ).curves["map"]
-    found = judged.found.curves[names[0]]
+    found = judged.found.curves["Attention from CLS: layer 2 head 1"]
     np.testing.assert_allclose(found.deletion.scores, expected.deletion.scores, atol=1e-5)
     assert shown_rows(panel)[0][1:] == [
         signed(f"{v:.3f}") for v in (expected.deletion.area, expected.insertion.area, expected.gain)
@@ -123,7 +123,9 @@ def test_every_grid_of_a_swin_has_random_orders_of_its_own(window, ragged, panel
     grids = {name for name in judged.found.curves if name.startswith(f"{RANDOM} ")}
     assert len(grids) > 1 and grids <= {row[0] for row in shown_rows(panel)}
     for name, curves in judged.found.curves.items():
-        assert any(name in row[0] and f"{curves.grid[0]} x {curves.grid[1]}" in row[0] for row in shown_rows(panel))
+        items = [panel.table.item(row, 0) for row in range(panel.table.rowCount())]
+        shown = next(item.text() for item in items if item.data(Qt.ItemDataRole.UserRole) == name)
+        assert f"{curves.grid[0]} x {curves.grid[1]}" in shown
     assert "Grids differ" in panel.caption.text() and "its own grid" in panel.caption.text()
     lines = {line.name(): line for line in panel.plots.plots["deletion"].getPlotItem().listDataItems() if line.name()}
     assert len({lines[name].opts["pen"].style() for name in grids}) == len(grids)  # one grey, told apart by the dash
@@ -207,3 +209,26 @@ def test_plots_end_inside_the_panel(qtbot, window, panel, run, size):
         end = item.vb.mapFromViewToItem(item.vb, pg.Point(1.0, 0.0))
         assert item.vb.mapToScene(end).x() < width - 8
         assert plot.mapTo(panel, QPoint(width, 0)).x() <= panel.width()
+
+
+@pytest.mark.parametrize("width", [640, 1024])
+def test_names_of_a_narrow_table_differ_at_their_start_and_are_whole(window, panel, run, width):
+    window.store.update(layer=2, head=1)
+    window.resize(width, 700)
+    run()
+    QApplication.processEvents()
+    names = [row[0] for row in shown_rows(panel)]
+    assert len({name[:7] for name in names}) == len(names)
+    for row in range(panel.table.rowCount()):
+        room = panel.table.visualItemRect(panel.table.item(row, 0)).adjusted(26, 0, 0, 0)
+        needed = panel.table.fontMetrics().boundingRect(
+            QRect(0, 0, room.width(), 999), Qt.TextFlag.TextWordWrap, names[row]
+        )
+        assert needed.height() <= room.height() + 2, names[row]
+
+
+def test_axes_end_in_a_number(panel, run):
+    run()
+    for plot in panel.plots.plots.values():
+        assert plot.getPlotItem().getAxis("bottom")._tickLevels[0][-1] == (1, "1")
+    assert "Gain is insertion less deletion" in panel.caption.text()

@@ -16,11 +16,11 @@ from vitviz.models.model import Model
 
 
 def name_of(shown: Map) -> str:
-    """What a map is called among others: its method, and of attention the direction, query, layer and head."""
+    """What a map is called among others: its method, the query of rollout, and of attention also layer and head."""
     chosen = shown.selection
     title = METHODS[chosen.method].title
     if not METHODS[chosen.method].of_head:
-        return title
+        return f"{title} from {_query_of(shown)}" if METHODS[chosen.method].of_query else title
     head = f"head {chosen.head}" if isinstance(chosen.head, int) else f"{chosen.head} of heads"
     return f"{title} {chosen.direction} {_query_of(shown)}: layer {chosen.layer} {head}"
 

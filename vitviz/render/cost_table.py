@@ -16,7 +16,7 @@ _TOP = 5
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in one column of a row; `ratio` to the first column, empty where that says nothing."""
+    """What stands in one column of a row; `ratio` to the first column or why there is none, empty where none is due."""
 
     text: str
     ratio: str = ""
@@ -49,7 +49,7 @@ def rows_of(costs: Sequence[Cost | None]) -> list[Row]:
             "… in attention", "Share of q·k and weights·v in them", costs,
             lambda c: "not counted" if c.attention is None else f"{c.attention:.1%}",
         ),
-        _time(f"Of one pass on {devices}: {timed}; a ratio only where the times of two models do not overlap", costs),
+        _time(f"Of one pass on {devices}: {timed}; no ratio where fastest to slowest of two models overlap", costs),
         _texts("… fastest to slowest", "Of the passes that were timed", costs, _spread),
         _texts("… measured on", "Device and precision of the passes", costs, lambda c: f"{c.device}, {c.precision}"),
         _row(
@@ -92,16 +92,17 @@ def _time(tip: str, costs: Sequence[Cost | None]) -> Row:
     """The median times; a ratio between times that overlap would be one of noise."""
     row, first = _row("Time", tip, costs, lambda c: c.seconds, seconds_text), costs[0]
     cells = [
-        cell if first is not None and cost is not None and _apart(cost, first) else replace(cell, ratio="")
+        cell if first is None or cost is None or not cell.ratio else replace(cell, ratio=_ratio_of(cell, cost, first))
         for cell, cost in zip(row.cells, costs, strict=True)
     ]
     return replace(row, cells=tuple(cells))
 
 
-def _apart(cost: Cost, other: Cost) -> bool:
-    if cost.spread is None or other.spread is None:
-        return False
-    return cost.spread[0] > other.spread[1] or cost.spread[1] < other.spread[0]
+def _ratio_of(cell: Cell, cost: Cost, first: Cost) -> str:
+    if cost.spread is None or first.spread is None:
+        return "1 run"
+    apart = cost.spread[0] > first.spread[1] or cost.spread[1] < first.spread[0]
+    return cell.ratio if apart else "times overlap"
 
 
 def _row(

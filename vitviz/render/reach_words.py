@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from vitviz.attention.reach import Reach, Way
     from vitviz.attention.trace import Trace
 
-LEGEND = "White: what is seen, with the token framed in it; orange: what was seen one step before."
+LEGEND = "White: what is seen, with the token framed in it; dashed orange: what was seen one step before."
 AXES: dict[Way, str] = {
     "down": "Patches seen through the last layers, down to each, in %",
     "up": "Patches seen after each layer, in %",

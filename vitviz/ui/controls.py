@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Slot
 from PySide6.QtGui import QIcon, QKeyEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QSlider, QSpinBox, QToolBar, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QSlider, QSpinBox, QToolBar, QWidget
 
 from vitviz.attention.methods import METHODS
 from vitviz.render.style import COLORMAPS, color_table
@@ -168,6 +168,20 @@ class OpacitySlider(QSlider):
         self.setToolTip(f"Opacity of the map: {percent} %")
 
 
+class NamedSlider(QWidget):
+    """A slider after its name, which a narrow toolbar hides together; it offers what the slider does."""
+
+    def __init__(self, name: str, slider: OpacitySlider) -> None:
+        super().__init__()
+        self.offers = slider.offers
+        self.setAccessibleName(slider.accessibleName())
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 0, 4, 0)
+        row.addWidget(plain_label(name))
+        row.addWidget(slider)
+
+
 class ThresholdBox(QSpinBox):
     """The share of the map's mass whose smallest set of patches is marked, 0 to 100 %; 0 marks none."""
 
@@ -229,8 +243,14 @@ class ViewControls(QToolBar):
         self.marked = ChoiceBox(
             store, "marked", MARKED, "Mass threshold", "How the patches of the threshold are marked"
         )
-        widgets: list[QWidget] = [self.layer, self.head, self.direction, self.colormap, plain_label(" Opacity ")]
-        for widget in (*widgets, self.opacity, self.limits, self.interpolation):
+        widgets: list[QWidget] = [
+            self.layer,
+            self.head,
+            self.direction,
+            self.colormap,
+            NamedSlider("Opacity", self.opacity),
+        ]
+        for widget in (*widgets, self.limits, self.interpolation):
             self.addWidget(widget)
         self.addWidget(self.threshold)
         self._marked = self.addWidget(self.marked)

@@ -100,9 +100,10 @@ class CurvePlots(QWidget):
                 item.getAxis(axis).enableAutoSIPrefix(False)
                 item.getAxis(axis).setPen(self._foreground)
                 item.getAxis(axis).setTextPen(self._foreground)
+            item.getAxis("bottom").setTicks([[(share, f"{share:g}") for share in (0, 0.2, 0.4, 0.6, 0.8, 1)]])
             item.setLabel("bottom", below)
             item.setLabel("left", "probability" if found is None else f"{found.score} of {_plain(found.label)}")
-            item.setXRange(0, 1, padding=0.02)
+            item.setXRange(0, 1, padding=0.05)
             if found is None:
                 item.setYRange(0, 1, padding=0.02)
                 continue

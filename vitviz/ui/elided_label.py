@@ -29,7 +29,8 @@ class ElidedLabel(PaintedLabel):
 
     def sizeHint(self) -> QSize:
         metrics, (wide, high) = self.fontMetrics(), self.around()
-        width = _LEAST if self._fills else metrics.horizontalAdvance(self.text()) + wide
+        # The advance is rounded, and half a pixel too little costs the last word.
+        width = _LEAST if self._fills else metrics.horizontalAdvance(self.text()) + 1 + wide
         return QSize(width, self.lines * metrics.height() + high)
 
     def set_lines(self, lines: int) -> None:

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 KIND = "heads of two"
 _OVER = (("of this query", False), ("mean over queries", True))
+_PARTNERS = "Partners are found by their maps of the query under the mouse; a change can be a mean over all queries"
+_UNLIKE = (
+    "All queries can be compared where both models have the same heads and cut the picture alike; "
+    "here it is the query under the mouse"
+)
 _SETTLED_MS = 250  # heads are compared once the mouse rests
 DISTANCE, RANK, MATCH = "distance", "rank", "match"
 _WAYS = (
@@ -133,10 +138,8 @@ class HeadPairsView(QWidget):
         self.way.setCurrentIndex(self.way.findData(way))
         possible = way != MATCH and on_one_grid
         self.over.setEnabled(possible)
-        self.over.setToolTip(
-            "For which queries" if possible else "All queries can be compared head by head where both models cut the "
-            "picture alike; here it is the query under the mouse"
-        )  # fmt: skip
+        why = "For which queries" if possible else _PARTNERS if way == MATCH and alike else _UNLIKE
+        self.over.setToolTip(why)
         if not possible:
             self.over.setCurrentIndex(0)
         return way, possible and bool(self.over.currentData())

@@ -162,6 +162,7 @@ class MapView(QWidget):
         if shown.note:
             notes.append(shown.note)
         self.note.setText(" · ".join(notes))
+        self._keep_lines()
         words = window_text(shown)
         if words and style.show_partition:
             words += " · lines: windows of this layer"
@@ -205,12 +206,17 @@ class MapView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        for label in (self.title, self.note):
-            label.set_lines(2 if event.size().width() < _TITLED else 1)
+        self._keep_lines()
         lying = event.size().width() < _NARROW
         if lying != self.bar.lying:
             self.bar.lie(lying)
             self._layout.addWidget(self.bar, *((2, 0) if lying else (1, 1)))
+
+    def _keep_lines(self) -> None:
+        """A sentence in the note has a line of its own; with heads off it is kept for all, so that nothing jumps."""
+        shown, narrow = self._pane.map, self.width() < _TITLED
+        self.title.set_lines(2 if narrow else 1)
+        self.note.set_lines(2 if narrow or (shown is not None and (shown.note or shown.ablation)) else 1)
 
     def announce(self, text: str) -> None:
         """Say what is being done as long as there is no map yet."""

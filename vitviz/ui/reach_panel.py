@@ -18,6 +18,7 @@ from vitviz.render.studies.study import Subject
 from vitviz.ui.choice_box import choice_box
 from vitviz.ui.growth_bars import GrowthBars
 from vitviz.ui.jobs import Progress, Worker
+from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
@@ -59,6 +60,7 @@ class ReachPanel(LazyPanel):
         self.view = PictureView(self)
         self.view.setAccessibleName("What the token can see")
         self.view.setToolTip(LEGEND)
+        self.legend = plain_label(LEGEND, wrap=True)
         self.bars = GrowthBars(self)
         self.play = QToolButton()
         self.play.setText("Play")
@@ -99,6 +101,7 @@ class ReachPanel(LazyPanel):
         layout.addWidget(self.ways)
         layout.addWidget(self.text)
         layout.addWidget(self.view, 1)
+        layout.addWidget(self.legend)
         layout.addWidget(self.axis)
         layout.addWidget(self.bars)
         layout.addLayout(playing)
@@ -194,6 +197,7 @@ class ReachPanel(LazyPanel):
         self.note.setText(" ")
         self.view.clear()
         self.axis.hide()
+        self.legend.hide()
         for widget in (self.slider, self.play, self.bars, self.all_steps, self.buttons):
             widget.setEnabled(False)
 
@@ -209,6 +213,7 @@ class ReachPanel(LazyPanel):
         self.text.setText(named + step_text(opened.trace, found, at))
         self.axis.setText(AXES[found.way])
         self.axis.show()
+        self.legend.show()
         self.note.setText(growth_text(opened.trace, found))
         self.bars.show_counts([count / found.grid.size for count in found.counts], at, tick_texts(found))
         for widget in (self.all_steps, self.buttons):

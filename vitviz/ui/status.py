@@ -16,7 +16,7 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.words import weight_text
 
-_READING, _BAR = 160, 160  # pixels
+_READING, _BAR = 60, 160  # pixels
 
 
 class Status(QStatusBar):
@@ -30,7 +30,7 @@ class Status(QStatusBar):
         self.device, self.model, self.work = (ElidedLabel() for _ in range(3))
         self.reading = ElidedLabel(fills=True)
         self.time = plain_label("")
-        # Of a width of its own, so that nothing jumps while one hovers.
+        # Of the width that device, model and work leave it, so that nothing jumps while one hovers.
         self.reading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reading.setMinimumWidth(_READING)
         self.bar = QProgressBar()

@@ -99,7 +99,8 @@ class TruthPanel(AskedPanel[Judged]):
         judged = self.result
         if judged is not None:
             off = f", {judged.trace.ablation.words}" if judged.trace.ablation else ""
-            words = f"Areas under the curves of {judged.found.label}{off}; the best is bold."
+            words = f"Areas under the curves of {judged.found.label}{off}; the best is bold. "
+            words += "Gain is insertion less deletion."
             if len(grids := judged.found.grids) > 1:
                 sizes = ", ".join(f"{rows} x {cols}" for rows, cols in grids)
                 words += f" Grids differ ({sizes}): the best of each is bold, beside the random orders of its own grid."

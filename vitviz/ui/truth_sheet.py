@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QIODevice, QSize, Qt
+from PySide6.QtCore import QBuffer, QIODevice, QSize, Qt, Slot
 from PySide6.QtGui import QIcon, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -47,6 +47,7 @@ class TruthSheet(QWidget):
         self._layout.addWidget(self.plots, 1)
         self._layout.addWidget(self.hint, 1)
         self._layout.addWidget(self.table)
+        self.table.horizontalHeader().sectionResized.connect(self._fit)
         self.table.currentCellChanged.connect(lambda row, *_: self._emphasise(row))
 
     def show_found(self, found: Faithfulness | None) -> None:
@@ -66,10 +67,11 @@ class TruthSheet(QWidget):
             # Patches of other sizes make other curves: the best is that of its grid.
             peers = [row for row in rows if grids[row[0]] == grid]
             best = [min(r[1] for r in peers), *(max(r[at] for r in peers) for at in (2, 3))]
+            words = _words(name)
             own = f"{grid[0]} x {grid[1]} · " if several and not name.endswith(f"{grid[0]} x {grid[1]}") else ""
-            first = QTableWidgetItem(_swatch(pens[name]), own + name)
+            first = QTableWidgetItem(_swatch(pens[name]), own + words)
             first.setData(Qt.ItemDataRole.UserRole, name)
-            first.setToolTip(own + name)
+            first.setToolTip(own + words)
             spreads = found.curves[name].spreads if found else None
             self.table.setItem(i, 0, first)
             for column, (value, top) in enumerate(zip(areas, best, strict=True), 1):
@@ -83,10 +85,13 @@ class TruthSheet(QWidget):
                     font.setBold(True)
                     item.setFont(font)
                 self.table.setItem(i, column, item)
-            # The spread stands under its mean, so that names have room in a narrow dock.
-            line = self.table.verticalHeader().defaultSectionSize()
-            self.table.setRowHeight(i, line if spreads is None else round(1.7 * line))
-        heights = sum(self.table.rowHeight(i) for i in range(len(rows)))
+        self._fit()
+
+    @Slot()
+    def _fit(self) -> None:
+        """Rows as high as their names, which go on below in a narrow dock, as the spread stands under its mean."""
+        self.table.resizeRowsToContents()
+        heights = sum(self.table.rowHeight(i) for i in range(self.table.rowCount()))
         self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + heights + 4)
 
     def _emphasise(self, row: int) -> None:
@@ -115,7 +120,7 @@ def _table() -> QTableWidget:
         head.setToolTip(tip)
         table.setHorizontalHeaderItem(i, head)
     table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(24)
+    table.verticalHeader().setMinimumSectionSize(24)
     table.setShowGrid(False)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -126,6 +131,12 @@ def _table() -> QTableWidget:
     table.setIconSize(_SWATCH)
     table.setAccessibleName("Areas under the curves")
     return table
+
+
+def _words(name: str) -> str:
+    """What differs first: "Layer 5 head 1: attention from CLS" for "Attention from CLS: layer 5 head 1"."""
+    what, colon, where = name.partition(": ")
+    return f"{where[0].upper()}{where[1:]}: {what[0].lower()}{what[1:]}" if colon and where else name
 
 
 def _swatch(pen: QPen) -> QIcon:
