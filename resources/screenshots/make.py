@@ -50,9 +50,12 @@ def main() -> None:
     pictures = {path.stem: path for path in samples.pictures()}
 
     def idle(window: Any) -> None:
-        for _ in range(600):
+        """Wait for a second in which nothing ran: one job begins the next."""
+        quiet = 0
+        for _ in range(3600):
             QTest.qWait(50)
-            if not window.worker.is_busy():
+            quiet = 0 if window.worker.is_busy() else quiet + 1
+            if quiet == 20:
                 return
 
     def ring(window: Any) -> None:
