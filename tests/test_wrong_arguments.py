@@ -48,7 +48,7 @@ WRONG = {
     "labels": (lambda v: vitviz.load_model("demo", labels=["a"]), ModelError, "1 labels.*6 classes"),
     "no labels": (lambda v: vitviz.load_model("demo", labels=[]), ModelError, "0 labels.*6 classes"),
     "labels 5": (lambda v: vitviz.load_model("demo", labels=5), SourceError, "labels are 5"),
-    "module": (lambda v: vitviz.load_model(v.m.module), SourceError, "VisionTransformer: .*state_dict"),
+    "tensor as model": (lambda v: vitviz.load_model(v.m.preprocess(v.im)), SourceError, "Tensor: .*a network"),
     "array as path": (lambda v: vitviz.read_image(v.im.pixels), ImageError, "ndarray: .*from_array"),
     "path as picture": (lambda v: vitviz.trace(v.m, "a.png"), ImageError, r"'a\.png': .*read_image"),
     "tensor as picture": (lambda v: vitviz.trace(v.m, v.m.preprocess(v.im)), ImageError, "Tensor: .*from_array"),
