@@ -20,7 +20,6 @@ def main() -> None:
     os.environ["QT_QPA_PLATFORM"] = arguments.platform
 
     from PySide6.QtCore import QEventLoop, QTimer
-    from PySide6.QtTest import QTest
 
     from vitviz.attention.values import Place
     from vitviz.models.wish import ModelWish
@@ -29,6 +28,12 @@ def main() -> None:
     from vitviz.ui.opening import Wish
 
     app = application()
+
+    def wait(milliseconds: int) -> None:
+        # QTest.qWait keeps Python's lock: what is timed in the worker meanwhile would be forty times as slow.
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
 
     def shoot(name: str, wish: Wish, prepare: Callable[[Any], None], theme: str = "light") -> None:
         os.environ["VITVIZ_CONFIG_DIR"] = tempfile.mkdtemp(prefix="vitviz-screenshots-")  # each as on the first day
@@ -41,7 +46,7 @@ def main() -> None:
         window.show()
         loop.exec()
         prepare(window)
-        QTest.qWait(500)
+        wait(500)
         window.grab().save(str(arguments.out / name))
         window.close()
         app.processEvents()
@@ -53,7 +58,7 @@ def main() -> None:
         """Wait for a second in which nothing ran: one job begins the next."""
         quiet = 0
         for _ in range(3600):
-            QTest.qWait(50)
+            wait(50)
             quiet = 0 if window.worker.is_busy() else quiet + 1
             if quiet == 20:
                 return
