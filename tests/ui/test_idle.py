@@ -29,6 +29,7 @@ class Layouts(QObject):
     def eventFilter(self, watched, event):
         asks = event.type() == QEvent.Type.LayoutRequest and isinstance(watched, QWidget)
         if asks and watched.window() is self._window:
+            self._told |= self._window.status.bar.isVisible()
             self._asked[f"{type(watched).__name__} {watched.objectName()}".strip()] += 1
         self._told |= watched is self._window.status.bar and event.type() in (QEvent.Type.Show, QEvent.Type.Hide)
         return False
