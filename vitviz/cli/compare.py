@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vitviz.cli.arguments import PICTURE_HELP, SOURCE_HELP, check_out, model_arguments, model_options
+from vitviz.cli.failing import say_lacking
 from vitviz.cli.figures import SEEN_HELP, THEME_HELP, check_idle, limits_and_scale, selection_arguments, style_of
 from vitviz.cli.parser import Parser, WrongCall
 from vitviz.cli.values import positive, whole
@@ -61,7 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
     from vitviz.render.comparison import notes_of, table_of
     from vitviz.render.comparison_recipe import KINDS, write_comparison
     from vitviz.render.figure import Figure
-    from vitviz.render.letters import lacking
 
     check_idle(arguments)
     if arguments.out is not None and arguments.out.suffix.lower().lstrip(".") not in KINDS:
@@ -92,8 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     for note in notes_of(models):
         print(note)
     if arguments.out is not None:
-        if arguments.out.suffix.lower() != ".svg" and (note := lacking(text for row in rows for text in row)):
-            print(f"vitviz: {note[0].upper()}{note[1:]}.", file=sys.stderr)
+        if arguments.out.suffix.lower() != ".svg":
+            say_lacking(text for row in rows for text in row)
         for path in write_comparison(arguments.out, models, style, figure, "figure" if scale == "figure" else None):
             print(path)
     return 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vitviz.cli.ablation import ablation_arguments, without
 from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
-from vitviz.cli.failing import say_failed
+from vitviz.cli.failing import say_failed, say_lacking
 from vitviz.cli.figures import check_idle, figure_arguments, plan_of, selection_arguments, spread
 from vitviz.cli.parser import Parser, WrongCall
 from vitviz.cli.values import whole
@@ -65,7 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     elif len(arguments.pictures) > 1 or any(path.suffix.lower() == ".json" for path in arguments.pictures):
         raise WrongCall("--recipe makes one file again, from one PICTURE: make a call for each recipe.")
     from vitviz.render.folders import items_of, passed_over
-    from vitviz.render.letters import lacking
     from vitviz.render.many import Job, checked_folder, export_many, wish_of
     from vitviz.render.plan import NUMBERS
 
@@ -73,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.recipe is not None:
         return again(arguments)
     plan = plan_of(arguments)
-    if plan.format not in ("svg", "mask", *NUMBERS) and (note := lacking([plan.figure.title, plan.figure.label])):
-        print(f"vitviz: {note[0].upper()}{note[1:]}.", file=sys.stderr)
+    if plan.format not in ("svg", "mask", *NUMBERS):
+        say_lacking([plan.figure.title, plan.figure.label])
     items = items_of(arguments.pictures, arguments.out)
     model = load(arguments.model or "demo", arguments)
     batch = arguments.batch or (1 if model.device.name == "cpu" else 16)

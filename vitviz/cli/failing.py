@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
 def with_name(path: Path, reason: object) -> str:
     """Why a picture failed, with its name."""
     return str(reason) if path.name in str(reason) else f"{path.name}: {reason}"
+
+
+def say_lacking(texts: Iterable[str]) -> None:
+    """Print which letters of a figure's words its font has not, where there are any."""
+    from vitviz.render.letters import lacking
+
+    if note := lacking(texts):
+        print(f"vitviz: {note[0].upper()}{note[1:]}.", file=sys.stderr)
 
 
 def say_failed(problems: Sequence[str], count: int) -> int:

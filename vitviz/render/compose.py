@@ -18,7 +18,7 @@ from vitviz.render.overlay import Canvas
 from vitviz.render.page import ASCENT, LINE, Line, Mark, Page, Picture, Text, shortened, wrapped
 from vitviz.render.raster import refuse_large
 from vitviz.render.scale import note_of
-from vitviz.render.seen_only import seen_part
+from vitviz.render.seen_only import part_for
 from vitviz.render.style import Style, color_indices, color_table
 
 _SHEET_NOTES = {"map": "each", "figure": "tiles"}
@@ -51,9 +51,8 @@ def page_of(
         scale: what the limits of the tile are shared over, as `scale.NOTES` has it.
         among: titles and limits of pages that are to have their pictures at the same place, this one among them.
     """
-    if figure.seen_only:
-        image, shown = seen_part(image, tile.shown)
-        tile = replace(tile, shown=shown)
+    image, shown = part_for(figure, image, tile.shown)
+    tile = replace(tile, shown=shown)
     bar = Bar(tile.limits, figure, _label(figure, tile.shown, scale, tile.limits)) if figure.color_bar else None
     bars = [bar, *(Bar(limits, figure, "") for _, limits in among)] if bar else []
     beside = max((each.width for each in bars), default=0.0)
@@ -106,9 +105,8 @@ def sheet_of(image: Image, tiles: Sequence[Tile], style: Style, figure: Figure, 
         names: True writes the lines of the label of each tile above it; False names rows "Layer" and columns "Head" at
             the edges.
     """
-    if figure.seen_only:
-        parts = [seen_part(image, tile.shown) for tile in tiles]
-        image, tiles = parts[0][0], [replace(tile, shown=part[1]) for tile, part in zip(tiles, parts, strict=True)]
+    image, first = part_for(figure, image, tiles[0].shown)  # all are maps of one view
+    tiles = [replace(tile, shown=replace(tile.shown, view=first.view)) for tile in tiles]
     size, edge = figure.font_size, figure.font_size / 4
     rows, cols = max(t.row for t in tiles) + 1, max(t.col for t in tiles) + 1
     shared = len({t.limits for t in tiles}) == 1

@@ -24,7 +24,7 @@ from vitviz.render.plan import MOVING, NUMBERS, Plan, Seen
 from vitviz.render.png import png
 from vitviz.render.raster import pixels_of, refuse_large
 from vitviz.render.scale import ends_text
-from vitviz.render.seen_only import seen_part
+from vitviz.render.seen_only import part_for
 from vitviz.render.style import Limits, limits_of
 from vitviz.render.svg import svg_of
 from vitviz.render.titles import head_text
@@ -153,7 +153,7 @@ def _ends(limits: Limits, shown: Map, top: float) -> tuple[float, float]:
 
 def mask_pixels(plan: Plan, seen: Seen, shown: Map) -> np.ndarray:
     """The mask over the picture, (H, W) uint8 of 0 and 255; 0 where the model saw nothing."""
-    image, shown = seen_part(seen.image, shown) if plan.figure.seen_only else (seen.image, shown)
+    image, shown = part_for(plan.figure, seen.image, shown)
     _, mask = Canvas(image, shown.view).share_of_mass(shown, plan.mass)
     return np.where(mask, 255, 0).astype(np.uint8)
 
@@ -202,9 +202,7 @@ def _entitled(figure: Figure, shown: Map, sheet: bool = False) -> Figure:
 
 def bare_pixels(plan: Plan, seen: Seen, tile: Tile) -> np.ndarray:
     """The overlay alone, at the picture's size times the figure's scale."""
-    scale, image, shown = plan.figure.scale, seen.image, tile.shown
-    if plan.figure.seen_only:
-        image, shown = seen_part(image, shown)
+    scale, (image, shown) = plan.figure.scale, part_for(plan.figure, seen.image, tile.shown)
     refuse_large(image.size[1] * scale, image.size[0] * scale)
     return np.ascontiguousarray(Canvas(image, shown.view, scale).draw(shown, plan.style, tile.limits)[..., :3])
 

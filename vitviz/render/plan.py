@@ -12,7 +12,7 @@ from vitviz.errors import RenderError
 from vitviz.images import Image
 from vitviz.render.codec import LATER
 from vitviz.render.figure import Figure
-from vitviz.render.style import Style
+from vitviz.render.style import Limits, Style
 
 if TYPE_CHECKING:
     from vitviz.attention.trace import Trace
@@ -103,6 +103,11 @@ def scale_of(limits: object, kind: str = "png") -> Scale:
     if limits == "map" and kind in MOVING:
         return "figure"
     return limits if limits in ("map", "layer", "all") else "fixed"
+
+
+def limits_for(scale: Scale, limits: Limits) -> Limits:
+    """The limits of a style where the scale says what they are shared over: a word, or the numbers that are fixed."""
+    return limits if scale == "fixed" else "map" if scale == "figure" else scale
 
 
 def settled(plan: Plan, shown: Map, limits: tuple[float, float]) -> Plan:

@@ -9,6 +9,12 @@ import numpy as np
 
 from vitviz.attention.values import Map
 from vitviz.images import Image
+from vitviz.render.figure import Figure
+
+
+def part_for(figure: Figure, image: Image, shown: Map) -> tuple[Image, Map]:
+    """The picture and a map of it as a figure shows them: whole, or what the model saw alone."""
+    return seen_part(image, shown) if figure.seen_only else (image, shown)
 
 
 def seen_part(image: Image, shown: Map) -> tuple[Image, Map]:

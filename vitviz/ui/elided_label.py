@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from vitviz.ui.painted_label import PaintedLabel
@@ -29,8 +29,7 @@ class ElidedLabel(PaintedLabel):
 
     def sizeHint(self) -> QSize:
         metrics, (wide, high) = self.fontMetrics(), self.around()
-        # The advance is rounded, and half a pixel too little costs the last word.
-        width = _LEAST if self._fills else metrics.horizontalAdvance(self.text()) + 1 + wide
+        width = _LEAST if self._fills else metrics.horizontalAdvance(self.text()) + wide
         return QSize(width, self.lines * metrics.height() + high)
 
     def set_lines(self, lines: int) -> None:
@@ -66,13 +65,6 @@ class ElidedLabel(PaintedLabel):
         fits = metrics.horizontalAdvance(rest) <= room
         shown = rest if fits else metrics.elidedText(rest, Qt.TextElideMode.ElideRight, room)
         return f"{above}\n{shown}" if above else shown
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(self.contentsRect(), flags, self.shown_text())
-        painter.end()
 
     def _explain(self) -> None:
         # A tooltip takes tags for what they say: names of classes come from files.

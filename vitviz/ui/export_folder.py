@@ -22,7 +22,6 @@ from vitviz.ui.words import figure_text
 
 if TYPE_CHECKING:
     from vitviz.render.plan import Plan, Seen
-    from vitviz.render.style import Limits
 
 KIND = "folder"
 
@@ -116,20 +115,17 @@ class FolderExporter(QObject):
         from vitviz.attention.trace import trace
         from vitviz.render.folders import items_of, passed_over
         from vitviz.render.many import Job, checked_folder, export_many, wish_of
-        from vitviz.render.plan import scale_of
+        from vitviz.render.plan import limits_for, scale_of
 
         state = self._pane.store.state
         plan = plan or self.plan()
         # The query as it was chosen, not the token that this one picture's layer made of it.
         selection = replace(plan.selection, query=state.query)
         # The limits of this one map are none of the others': what they are shared over is worked out for each.
+        limits = limits_for(plan.scale, plan.style.limits)
         if plan.over == "map":
-            limits: Limits = state.style.limits
+            limits = state.style.limits
             plan = replace(plan, scale=scale_of(limits, plan.format))
-        elif plan.scale == "fixed":
-            limits = plan.style.limits
-        else:
-            limits = "map" if plan.scale == "figure" else plan.scale
         plan = replace(plan, selection=selection, style=replace(plan.style, limits=limits))
         model, ablation = opened.model, opened.trace.ablation
 

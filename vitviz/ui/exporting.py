@@ -117,9 +117,11 @@ class Exporter(QObject):
 
     def _words(self, plan: Plan) -> Plan:
         """For several maps the limits of one are none: what they are shared over is worked out anew."""
-        if plan.over == "map" or plan.scale == "fixed":
+        from vitviz.render.plan import limits_for
+
+        if plan.over == "map":
             return plan
-        return replace(plan, style=replace(plan.style, limits="map" if plan.scale == "figure" else plan.scale))
+        return replace(plan, style=replace(plan.style, limits=limits_for(plan.scale, plan.style.limits)))
 
     def export(self, path: Path, plan: Plan | None = None, seen: Seen | None = None) -> None:
         """Write a figure, that of what is shown now where none is given, and its recipe beside it."""

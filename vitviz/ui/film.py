@@ -22,26 +22,25 @@ class Film(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.at = 0
         self.frames: list[QPixmap] = []
-        self._fitted: list[QPixmap] = []
         self._clock = QTimer(self)
         self._clock.timeout.connect(self._turn)
 
     def say(self, text: str) -> None:
         """Words in place of a picture."""
         self.stop()
-        self.frames = self._fitted = []
+        self.frames = []
         self.setText(text)
 
     def show_pixels(self, pixels: np.ndarray) -> None:
         """One picture, (H, W, 3) uint8."""
         self.stop()
         self.frames = [pixmap_of(pixels)]
-        self._fit()
+        self._draw()
 
     def play(self, frames: Sequence[np.ndarray], seconds: float) -> None:
         """Frames of one size, each for so many seconds, over and over."""
         self.frames, self.at = [pixmap_of(frame) for frame in frames], 0
-        self._fit()
+        self._draw()
         self._clock.start(max(20, round(seconds * 1000)))
 
     def stop(self) -> None:
@@ -56,11 +55,11 @@ class Film(QLabel):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        self._fitted = [self._in_room(frame) for frame in self.frames]
         self._draw()
+
+    def _draw(self) -> None:
+        if self.frames:
+            self.setPixmap(self._in_room(self.frames[self.at]))
 
     def _in_room(self, frame: QPixmap) -> QPixmap:
         room = self.size()
@@ -68,11 +67,7 @@ class Film(QLabel):
             return frame
         return frame.scaled(room, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
 
-    def _draw(self) -> None:
-        if self._fitted:
-            self.setPixmap(self._fitted[self.at])
-
     @Slot()
     def _turn(self) -> None:
-        self.at = (self.at + 1) % max(1, len(self._fitted))
+        self.at = (self.at + 1) % max(1, len(self.frames))
         self._draw()

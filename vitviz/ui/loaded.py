@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from vitviz.render.cost_table import bytes_text
+
 if TYPE_CHECKING:
     from vitviz.models.model import Model
     from vitviz.models.wish import ModelWish
@@ -61,8 +63,6 @@ class Loaded:
 
     def text(self) -> str:
         """ "2 models in memory, 690 MB of at most 4.00 GB"."""
-        from vitviz.render.cost_table import bytes_text
-
         count = len({id(_module(model)) for model in list(self._models.values())})
         models = "1 model" if count == 1 else f"{count} models"
         return f"{models} in memory, {bytes_text(self.bytes)} of at most {bytes_text(self.most)}"

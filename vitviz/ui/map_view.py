@@ -134,7 +134,8 @@ class MapView(QWidget):
         shown, opened = self._pane.map, self._pane.opened
         if shown is None or opened is None or self.canvas is None:
             return
-        style, self.limits = self._pane.store.state.style, self._pane.limits()
+        style, common = self._pane.store.state.style, self._pane.common_limits()
+        self.limits = common or self._pane.own_limits()
         # Lines that Qt draws have one width at every zoom.
         self.view.set_pixels(
             self.canvas.draw(shown, replace(style, show_window=False, show_partition=False), self.limits)
@@ -145,7 +146,7 @@ class MapView(QWidget):
         self._grid.setOpacity(0.4 if style.threshold > 0 else 1.0)
         method = about(shown)
         scale: object = "zero" if not method.of_head and style.limits in ("layer", "all") else style.limits
-        scale = "panes" if self._pane.common_limits() else scale
+        scale = "panes" if common else scale
         self.bar.show_scale(style.colormap, self.limits, note_of(scale, self.limits), method.unit)
         self._entitle()
         chosen = shown.selection

@@ -6,11 +6,18 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 
 class PaintedLabel(QLabel):
-    """A label of plain text that keeps its text itself; heirs paint it and say how large they want to be."""
+    """A label of plain text that keeps and paints its text itself; heirs say how large they want to be.
+
+    Attributes:
+        how: Qt's flags for the text.
+    """
+
+    how = Qt.AlignmentFlag.AlignLeft.value | Qt.AlignmentFlag.AlignVCenter.value
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,6 +38,16 @@ class PaintedLabel(QLabel):
     def _changed(self) -> None:
         """Follow a new text."""
         raise NotImplementedError
+
+    def shown_text(self) -> str:
+        """What of the text is painted."""
+        return self._words
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.contentsRect(), self.how, self.shown_text())
+        painter.end()
 
     def around(self) -> tuple[int, int]:
         """Width and height of the margins."""

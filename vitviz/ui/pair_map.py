@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
-from vitviz.render.style import color_table
+from vitviz.render.style import color_indices, color_table
 
 _WIDEST, _HIGHEST = 64.0, 34.0  # pixels of a cell
 _CHOSEN, _POINTED = QColor(255, 80, 60), QColor(255, 200, 60)
@@ -98,8 +98,8 @@ class PairMap(QWidget):
             return
         self._numbers(painter)
         gap = 1.0 if self.cell(0, 0).width() > 5 and self.cell(0, 0).height() > 5 else 0.0
-        table = color_table(self.colormap)
-        low, high = self.limits
+        known = np.isfinite(self.values)
+        colors = color_table(self.colormap)[color_indices(np.where(known, self.values, 0.0), self.limits)]
         metrics = QFontMetricsF(self.font())
         widest = max((metrics.horizontalAdvance(text) for text in self.words.values()), default=0.0)
         wide, tall = self.cell(0, 0).width() - 4, self.cell(0, 0).height()
@@ -111,12 +111,11 @@ class PairMap(QWidget):
         room = widest < wide and tall >= (2 if parted else 1) * metrics.height() - 2
         for layer, count in enumerate(self.heads):
             for head in range(count):
-                box, value = self.cell(layer, head).adjusted(0, 0, -gap, -gap), self.values[layer, head]
-                if not np.isfinite(value):
+                box = self.cell(layer, head).adjusted(0, 0, -gap, -gap)
+                if not known[layer, head]:
                     painter.fillRect(box, QBrush(self._faint(), Qt.BrushStyle.BDiagPattern))
                     continue
-                share = (value - low) / ((high - low) or 1.0)
-                color = QColor(*(int(c) for c in table[round(255 * min(1.0, max(0.0, share)))]))
+                color = QColor(*colors[layer, head].tolist())
                 painter.fillRect(box, color)
                 if room and (layer, head) in self.words:
                     painter.setPen(QColor("#000000" if color.lightnessF() > 0.45 else "#ffffff"))

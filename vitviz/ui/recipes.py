@@ -12,7 +12,7 @@ from vitviz.errors import AttentionError, FileError, ImageError
 from vitviz.images import Image, read_image
 from vitviz.models.names import DEMOS
 from vitviz.models.wish import ModelWish
-from vitviz.render.plan import Scale, scale_of
+from vitviz.render.plan import Scale, limits_for, scale_of
 from vitviz.render.studies.study import StudyPlan
 from vitviz.render.style import Style
 from vitviz.ui.files import CHECKPOINT_SUFFIXES
@@ -96,8 +96,8 @@ def _fields(chosen: Selection, style: Style, scale: Scale, ablation: Ablation) -
     found = {name: getattr(chosen, name) for name in named}
     found = {k: v for k, v in found.items() if not (k == "options" and v is None)}
     # A pane shows one map, which shares its scale with no other of the file.
-    limits = style.limits if scale == "fixed" else "map" if scale == "figure" else scale
-    return {**found, "style": replace(style, limits=limits), "ablation": ablation}
+    style = replace(style, limits=limits_for(scale, style.limits))
+    return {**found, "style": style, "ablation": ablation}
 
 
 def picture_of(recipe: AnyRecipe, shown: Image | None, recent: list[Path]) -> Path | Image | None:

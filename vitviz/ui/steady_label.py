@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from vitviz.ui.painted_label import PaintedLabel
 
 _WIDE, _NARROW = 240, 60  # pixels that it would like, and that it can do with
-_HOW = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap
 
 
 class SteadyLabel(PaintedLabel):
     """A plain label that wraps, and keeps the height of the tallest text that it had at its width."""
+
+    how = PaintedLabel.how | Qt.TextFlag.TextWordWrap.value
 
     def __init__(self, text: str = " ", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)
@@ -27,7 +28,7 @@ class SteadyLabel(PaintedLabel):
     def heightForWidth(self, width: int) -> int:
         wide, high = self.around()
         room = QRect(0, 0, max(1, width - wide), 1 << 20)
-        return high + self.fontMetrics().boundingRect(room, _HOW, self.text() or " ").height()
+        return high + self.fontMetrics().boundingRect(room, self.how, self.text() or " ").height()
 
     def sizeHint(self) -> QSize:
         return QSize(_WIDE, self.heightForWidth(_WIDE))
@@ -47,9 +48,3 @@ class SteadyLabel(PaintedLabel):
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self.forget()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.contentsRect(), _HOW, self.text())
-        painter.end()
