@@ -1,6 +1,7 @@
 """The status bar: device and reason, model, time, the weight under the mouse, progress and Cancel."""
 
 import re
+import threading
 from dataclasses import replace
 
 import pytest
@@ -88,6 +89,30 @@ def test_progress_is_shown_and_goes_away(status):
     assert status.bar.maximum() == 0  # no end in sight
     status.idle()
     assert not status.bar.isVisible() and not status.cancel.isVisible() and not status.work.isVisible()
+
+
+def test_only_work_that_lasts_shows_its_progress(qtbot, window, status):
+    told, go = threading.Event(), threading.Event()
+
+    def work(progress):
+        progress(0.5, "Counting")
+        told.set()
+        assert go.wait(30)
+
+    waiting = status.patience
+    waiting.setInterval(60_000)
+    window.worker.submit("some work", work)
+    qtbot.waitUntil(told.is_set, timeout=20_000)
+    qtbot.wait(100)
+    assert waiting.isActive() and not status.bar.isVisible()
+    waiting.start(0)
+    qtbot.waitUntil(lambda: status.bar.isVisible() and status.work.text() == "Counting", timeout=20_000)
+    go.set()
+    qtbot.waitUntil(lambda: not status.bar.isVisible() and not status.cancel.isVisible(), timeout=20_000)
+    window.worker.submit("some work", lambda progress: progress(0.5, "Again"))
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20_000)
+    qtbot.wait(50)
+    assert not waiting.isActive() and not status.bar.isVisible()
 
 
 def test_cancel_button_asks_to_cancel(qtbot, status):

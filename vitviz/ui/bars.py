@@ -81,7 +81,7 @@ class Bars(QObject):
         """What Cancel ends, and that what is on the screen stays."""
         column = next((c for c in self._window.panes if c.opener.is_waiting), None)
         if column is None:
-            what = self.status.work.text()
+            what = self.status.doing
             return f"Cancelled at “{what}”: what was shown stays." if what else "Cancelled: what was shown stays."
         wish, shown = column.opener.wish, column.pane.opened
         if shown is None:
@@ -102,5 +102,7 @@ class Bars(QObject):
 
     @Slot(bool)
     def _busy(self, busy: bool) -> None:
-        if not busy:
+        if busy:
+            self.status.begin()
+        else:
             self.status.idle()

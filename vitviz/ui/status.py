@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from vitviz.attention.methods import about
@@ -17,10 +17,11 @@ from vitviz.ui.pane import Pane
 from vitviz.ui.words import weight_text
 
 _READING, _BAR = 60, 160  # pixels
+_PATIENCE = 300  # milliseconds of work before its progress is shown, so that nothing flickers while one hovers
 
 
 class Status(QStatusBar):
-    """One line at the bottom; `cancel_asked()` when the user gives up the running work."""
+    """One line at the bottom; `cancel_asked()` when the user gives up the running work; `doing` says what that is."""
 
     cancel_asked = Signal()
 
@@ -48,6 +49,10 @@ class Status(QStatusBar):
         for widget in (self.work, self.bar, self.cancel):
             self.addPermanentWidget(widget)
         self.messageChanged.connect(lambda text: self.setToolTip(html.escape(text)))  # a narrow bar cuts it
+        self.patience = QTimer(self, singleShot=True, interval=_PATIENCE)
+        self.patience.timeout.connect(self._show_progress)
+        self._fraction: float | None = None
+        self.doing = ""
         self.idle()
         pane.traced.connect(self._traced)
         pane.map_changed.connect(lambda _: self.read(self._place))
@@ -100,15 +105,29 @@ class Status(QStatusBar):
         cell, value = found
         return f"{words} | patch ({cell[0]}, {cell[1]}) under the mouse: {about(shown).unit} {weight_text(value)}"
 
+    def begin(self) -> None:
+        """Something runs: its progress is shown once it has lasted."""
+        self.patience.start()
+
     def busy(self, fraction: float, text: str) -> None:
-        """Show progress; a negative fraction means that no end is in sight."""
-        self.work.setText(text)
-        self.bar.setRange(0, 0 if fraction < 0 else 1000)
-        self.bar.setValue(round(max(fraction, 0.0) * 1000))
+        """Take progress in; a negative fraction means that no end is in sight."""
+        self._fraction, self.doing = fraction, text
+        if not self.patience.isActive():
+            self._show_progress()
+
+    @Slot()
+    def _show_progress(self) -> None:
+        if self._fraction is None:  # no word of it yet
+            return
+        self.work.setText(self.doing)
+        self.bar.setRange(0, 0 if self._fraction < 0 else 1000)
+        self.bar.setValue(round(max(self._fraction, 0.0) * 1000))
         for widget in (self.work, self.bar, self.cancel):
             widget.show()
 
     def idle(self) -> None:
         """Nothing is running."""
+        self.patience.stop()
+        self._fraction, self.doing = None, ""
         for widget in (self.work, self.bar, self.cancel):
             widget.hide()
