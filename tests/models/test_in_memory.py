@@ -73,10 +73,13 @@ def test_what_is_no_network_is_refused_in_one_sentence(wrong):
         vitviz.load_model(wrong)
 
 
-def test_no_room_for_it_is_said(monkeypatch):
-    def full(*_):
+def test_no_room_for_it_is_said_and_no_half_of_it_stays(monkeypatch):
+    def full(_, path):
+        path.write_bytes(b"half")
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
+    before = set(in_memory._folder().iterdir())
     monkeypatch.setattr(in_memory.torch, "save", full)
     with pytest.raises(SourceError, match=r"VisionTransformer in memory can't be kept in a file under .*make room"):
         vitviz.load_model(vit())
+    assert set(in_memory._folder().iterdir()) == before

@@ -27,7 +27,7 @@ def test_every_picture_is_written_as_the_view_is(qtbot, window, album, tmp_path)
     QApplication.processEvents()
     with qtbot.waitSignal(window.folder_exporter.done, timeout=30_000) as signal:
         window.folder_exporter.export(album, tmp_path / "out")
-    assert (signal.args[0].exported, signal.args[0].problems) == (4, ())
+    assert (signal.args[0].exported, signal.args[0].problems) == (4, [])
     recipes = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("*.json")]
     assert len(recipes) == 4 and len({r["picture"]["sha256"] for r in recipes}) == 4
     assert {(r["selection"]["layer"], r["selection"]["head"], r["style"]["opacity"]) for r in recipes} == {(2, 1, 0.3)}

@@ -20,6 +20,7 @@ class About:
         of_class: whether it explains the logit of a class, and so needs a target.
         of_head: whether it is of one layer and head.
         of_query: whether it asks what a chosen token looks at.
+        of_features: whether it is of what tokens are, which none looks at, and not of attention.
     """
 
     title: str
@@ -28,6 +29,7 @@ class About:
     of_class: bool = True
     of_head: bool = False
     of_query: bool = False
+    of_features: bool = False
 
 
 METHODS: dict[Method, About] = {
@@ -48,7 +50,8 @@ METHODS: dict[Method, About] = {
         "Attention Grad-CAM", "relevance", "The last layer's heads weighted by their mean gradient"
     ),
     "token grad-cam": About(
-        "Token Grad-CAM", "relevance", "Grad-CAM on the tokens of the last block (Selvaraju et al. 2017)"
+        "Token Grad-CAM", "relevance", "Grad-CAM on the tokens of the last block (Selvaraju et al. 2017)",
+        of_features=True,
     ),
 }  # fmt: skip
 

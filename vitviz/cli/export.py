@@ -95,35 +95,27 @@ def run(arguments: argparse.Namespace) -> int:
 def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
     """Print the paths as they are written, a bar while that lasts, and what failed or was passed over at the end."""
     from vitviz.cli.progress import Pictures
+    from vitviz.render.tally import Tally
 
-    problems: list[str] = []
-    notes: list[str] = []
-    skipped = done = replaced = 0
+    tally = Tally()
     with Pictures(count) as shown:
         try:
             for outcome in outcomes:
-                skipped += outcome.skipped
-                done += bool(outcome.written) and not outcome.problem
-                replaced += outcome.replaced
-                problems += [outcome.problem] if outcome.problem else []
-                notes += [outcome.note] if outcome.note else []
-                shown.failed = len(problems)
+                tally.add(outcome)
+                shown.failed = len(tally.problems)
                 (shown.pass_over if outcome.skipped else shown.update)()
                 for path in outcome.written:
                     shown.print(str(path))
         except (KeyboardInterrupt, Cancelled):
             shown.close()
-            seen = done + skipped + len(problems)
-            say_failed(problems, count)
-            print(f"vitviz: Interrupted after {seen} of {count} pictures: run it again to go on.", file=sys.stderr)
+            say_failed(tally.problems, count)
+            print(
+                f"vitviz: Interrupted after {tally.seen} of {count} pictures: run it again to go on.", file=sys.stderr
+            )
             return 130
-    for note in notes:
+    for note in tally.notes:
         print(f"vitviz: {note}", file=sys.stderr)
-    status = say_failed(problems, count)
-    if count > 1 or skipped or others or replaced:
-        words = f"{done} picture{'' if done == 1 else 's'} exported, "
-        words += f"{skipped} {'was' if skipped == 1 else 'were'} done before, {len(problems)} failed"
-        words += f"; older figures of {replaced} replaced" if replaced else ""
-        words += f"; {others}" if others else ""
-        print(f"vitviz: {words}.", file=sys.stderr)
+    status = say_failed(tally.problems, count)
+    if count > 1 or tally.skipped or others or tally.replaced:
+        print(f"vitviz: {tally.text(others=others)}", file=sys.stderr)
     return status

@@ -26,10 +26,15 @@ def file_of(network: nn.Module) -> Path:
     for what in (network, network.state_dict()):
         try:
             path = Path(tempfile.mkdtemp(dir=_folder())) / f"{slug(str(name))}.pt"
+        except OSError as error:
+            failed = error
+            break
+        try:
             torch.save(what, path)
             return path
         except Exception as error:  # noqa: BLE001  a network written by hand may hold anything
             failed = error
+            shutil.rmtree(path.parent, ignore_errors=True)  # half of it, and the weights may need its room
     raise SourceError(
         f"The {type(network).__name__} in memory can't be kept in a file under {tempfile.gettempdir()} while it is "
         f"looked into ({failed}): make room there, or save its state_dict elsewhere and open that."

@@ -41,7 +41,7 @@ def map_text(shown: Map, label: str = "") -> str:
         where = f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)}{off}"
         return f"{where} · attention {chosen.direction} {query}"
     title = about(shown).title
-    if chosen.method == "token grad-cam":  # of features, which no query looks at
+    if about(shown).of_features:
         return f"{title} for {label or f'class {chosen.target}'}"
     if chosen.method == "rollout":
         return f"{title} from {query} · {shown.layer_name} · {head_text(chosen.head)}"

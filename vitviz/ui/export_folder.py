@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from vitviz.render.tally import Tally
 from vitviz.ui import files
 from vitviz.ui.export_choices import recalled, remembered
 from vitviz.ui.exporting import Exporter
@@ -28,26 +29,14 @@ KIND = "folder"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What became of a folder."""
+    """What became of a folder; `text` says it in one sentence."""
 
-    out: Path
-    exported: int
-    skipped: int
-    problems: tuple[str, ...]
-    others: str = ""
-
-    @property
-    def text(self) -> str:
-        """One sentence."""
-        failed = f", {len(self.problems)} failed" if self.problems else ""
-        done = f", {self.skipped} {'was' if self.skipped == 1 else 'were'} done before" if self.skipped else ""
-        others = f"; {self.others}" if self.others else ""
-        made = f"{self.exported} picture{'' if self.exported == 1 else 's'} exported"
-        return f"{made} to {self.out}{done}{failed}{others}."
+    tally: Tally
+    text: str
 
 
 class FolderExporter(QObject):
-    """Exports folders. `told(str)` with a word for the status bar, `done(Summary)` at the end."""
+    """Exports folders. `told(str)` with a word for the status bar, `done(Tally)` at the end."""
 
     told = Signal(str)
     done = Signal(object)
@@ -140,16 +129,13 @@ class FolderExporter(QObject):
             items = items_of([pictures], out)
             batch = 1 if model.device.name == "cpu" else 16
             job = Job(lambda seen: [plan], wish_of(plan, ablation.text, ablation.to), out, batch, altered=altered)
-            exported = skipped = 0
-            problems: list[str] = []
+            tally = Tally()
             start = time.monotonic()
             for number, outcome in enumerate(export_many(model, items, job, cancel=progress.cancelled), 1):
-                exported += bool(outcome.written) and not outcome.problem
-                skipped += outcome.skipped
-                problems += [outcome.problem] if outcome.problem else []
+                tally.add(outcome)
                 left = (time.monotonic() - start) / number * (len(items) - number)
                 progress(number / len(items), f"Exported {number} of {len(items)}, {left:.0f} s left")
-            return Summary(out, exported, skipped, tuple(problems), passed_over([pictures], out))
+            return Summary(tally, tally.text(to=str(out), others=passed_over([pictures], out)))
 
         self._settings.update(export_folder=str(out), picture_folder=str(pictures))
         self._worker.submit(KIND, work, supersede=False)
@@ -164,11 +150,11 @@ class FolderExporter(QObject):
         if kind != KIND or not isinstance(result, Summary):
             return
         self.told.emit(result.text)
-        if result.problems:
+        if result.tally.problems:
             box = message_box(self._window, "Some pictures failed", result.text, QMessageBox.Icon.Warning)
-            box.setDetailedText("\n".join(result.problems))
+            box.setDetailedText("\n".join(result.tally.problems))
             box.open()
-        self.done.emit(result)
+        self.done.emit(result.tally)
 
     @Slot(int, str, object)
     def _failed(self, number: int, kind: str, error: Exception) -> None:

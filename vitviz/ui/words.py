@@ -49,7 +49,7 @@ def window_text(shown: Map) -> str:
 
 def origin_text(shown: Map) -> str:
     """Whose row a map is: "from patch (2, 3)", "from CLS"."""
-    return "of features, which no query looks at" if _of_features(shown) else f"from {asked_text(shown)}"
+    return "of features, which no query looks at" if about(shown).of_features else f"from {asked_text(shown)}"
 
 
 def origins_text(left: Map, right: Map) -> str:
@@ -58,15 +58,11 @@ def origins_text(left: Map, right: Map) -> str:
     if words[0] == words[1]:
         return f"both {words[0]}"
     apart = f"left {words[0]}, right {words[1]}"
-    if _of_features(left) or _of_features(right):
+    if about(left).of_features or about(right).of_features:
         return apart
     if about(left).of_query and about(right).of_query and left.selection.query == right.selection.query:
         return f"{apart}, the same place on two grids"
     return f"{apart}: these are maps of two queries, which need not agree"
-
-
-def _of_features(shown: Map) -> bool:
-    return shown.selection.method == "token grad-cam"
 
 
 def figure_text(shown: Map, plan: Plan, label: str = "") -> str:
