@@ -52,10 +52,13 @@ def layouts(qapp):
 def any_window(request, qtbot, monkeypatch):
     """A window with a ViT, with a Swin, or with both, in which all that was begun has ended.
 
-    Its status bar shows no progress, which lays that bar out: how long a job takes is the machine's affair.
+    Its status bar shows neither progress nor words that go after a time: both lay that bar out, and when they come and
+    go is a matter of the machine's speed.
     """
-    monkeypatch.setattr(Status, "busy", lambda self, fraction, text: None)
+    monkeypatch.setattr(Status, "busy", lambda *_: None)
+    monkeypatch.setattr(Status, "showMessage", lambda *_: None)
     window = request.getfixturevalue(request.param)
+    window.status.clearMessage()
     qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=30_000)
     qtbot.wait(300)
     return window
