@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +92,30 @@ def test_colours_of_a_bar_are_the_same_in_every_frame_of_a_gif():
     ):
         seen, wanted = (each[:8].reshape(1, 8, 16, 16, 3).mean(axis=(1, 3)) for each in (made, drawn))
         assert np.abs(seen - wanted).max() < 20  # what the eye sees of a dither
+
+
+def test_colours_of_a_gif_are_those_of_all_pixels_at_once():
+    rng = np.random.default_rng(1)
+    drawn = [rng.integers(0, 256, (60, 90, 3), dtype=np.uint8) // 3 + 40 * i for i in range(4)]
+    film = PIL.Image.open(io.BytesIO(gif(drawn, 0.2)))
+    pixels = np.concatenate([frame.reshape(-1, 3) for frame in drawn]).astype(np.int64)
+    _, cell, counts = np.unique(pixels >> 3, axis=0, return_inverse=True, return_counts=True)
+    cell = cell.ravel()
+    means = np.stack([np.bincount(cell, weights=pixels[:, c]) / counts for c in range(3)], axis=1)
+    sample = means.round().astype(np.uint8).repeat(np.ceil(np.sqrt(counts)).astype(int), axis=0)
+    found = PIL.Image.fromarray(sample[None]).quantize(255, PIL.Image.Quantize.MEDIANCUT, kmeans=1).getpalette()
+    assert film.n_frames == 4 and film.getpalette() == [*drawn[0][0, 0].tolist(), *found[: 255 * 3]]
+
+
+def test_a_gif_takes_little_more_memory_than_its_frames():
+    rng, count, shape = np.random.default_rng(2), 30, (300, 400, 3)
+    tracemalloc.start()
+    try:
+        gif((rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(count)), 0.2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * count * np.prod(shape)
 
 
 def _round_trip(pictures, bar):
