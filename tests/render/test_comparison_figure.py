@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pages import words_that_are_cut, words_that_touch
 
@@ -172,6 +173,19 @@ def test_table_says_how_the_maps_go_together(models):
     found = difference(models[1].shown, models[0].shown)
     assert rows["Spearman ρ to the first"] == ["", signed(f"{found.correlation:.3f}")]
     assert rows["Overlap with the first"] == ["", f"{found.overlap:.3f}"]
+
+
+def test_numbers_of_how_maps_go_together_are_read_by_programs(models):
+    first = models[0]
+    against = replace(first.shown, values=-first.shown.values)
+    uniform = replace(first.shown, values=np.full_like(first.shown.values, 0.04))
+    elsewhere = replace(first.shown, view=replace(first.shown.view, box=(-900.0, -900.0, -800.0, -800.0)))
+    several = [first, *(replace(first, shown=shown) for shown in (against, uniform, elsewhere))]
+    rows = list(csv.DictReader(io.StringIO(csv_of(several))))
+    assert [row["spearman"] for row in rows] == ["1.000", "-1.000", "", ""]
+    assert float(rows[2]["overlap"]) > 0 and rows[3]["overlap"] == ""
+    words = {row.name: [cell.words for cell in row.cells] for row in table_of(several)}
+    assert words["Spearman ρ to the first"] == ["", "\u22121.000", "nan", "no common part"]
 
 
 def test_numbers_are_plain_and_complete(models):

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from vitviz.attention.comparison import difference
+from vitviz.attention.comparison import Difference, difference
 from vitviz.attention.costs import Cost
 from vitviz.attention.values import Map, Query
 from vitviz.errors import AttentionError
@@ -67,19 +67,31 @@ def notes_of(models: Sequence[Compared]) -> list[str]:
 def table_of(models: Sequence[Compared]) -> list[Row]:
     """The rows of costs, and how each map goes with the first one."""
     rows = rows_of([model.cost for model in models])
-    found = [_against(models[0].shown, model.shown) for model in models[1:]]
+    found = [_in_cells(_against(models[0].shown, model.shown)) for model in models[1:]]
     first = Cell("")
     rows.append(Row("Spearman ρ to the first", "Rank correlation of the shown maps", (first, *(c[0] for c in found))))
     rows.append(Row("Overlap with the first", "Mass that two maps share", (first, *(c[1] for c in found))))
     return rows
 
 
-def _against(first: Map, other: Map) -> tuple[Cell, Cell]:
+def _against(first: Map, other: Map) -> Difference | None:
+    """How a map goes with the first one; None where their models saw no common part of the picture."""
     try:
-        found = difference(other, first)
+        return difference(other, first)
     except AttentionError:
+        return None
+
+
+def _in_cells(found: Difference | None) -> tuple[Cell, Cell]:
+    if found is None:
         return Cell("no common part"), Cell("no common part")
     return Cell(signed(f"{found.correlation:.3f}")), Cell(f"{found.overlap:.3f}")
+
+
+def _in_digits(found: Difference | None) -> list[str]:
+    """The same as a program reads them; nothing where there is no number."""
+    numbers = (math.nan, math.nan) if found is None else (found.correlation, found.overlap)
+    return ["" if math.isnan(number) else f"{number:.3f}" for number in numbers]
 
 
 def page_for_models(models: Sequence[Compared], style: Style, figure: Figure, scale: Scale | None = None) -> Page:
@@ -193,7 +205,7 @@ def _moved(mark: Mark, right: float, down: float) -> Mark:
 
 
 def csv_of(models: Sequence[Compared]) -> str:
-    """The table with plain numbers: a line a model, bytes and seconds without prefix."""
+    """The table with plain numbers: a line a model, bytes and seconds without prefix; what has no number is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([
@@ -211,6 +223,6 @@ def csv_of(models: Sequence[Compared]) -> str:
             model.name, *c.view, f"{c.patch[0]:g}", c.tokens, *c.grid, c.flops, c.attention, c.seconds,
             *(c.spread or (c.seconds, c.seconds)), c.runs,
             c.forward_bytes, c.trace_bytes, c.parameters, is_approximation(model.seen.model), network,
-            *(cell.text for cell in against), c.device, c.precision, *top,
+            *_in_digits(against), c.device, c.precision, *top,
         ])  # fmt: skip
     return out.getvalue()
