@@ -17,6 +17,7 @@ from vitviz.models.foreign import recognise_foreign
 from vitviz.models.foreign.releases import Renamed, renamed
 from vitviz.models.heads import estimate_heads, resolve_heads
 from vitviz.models.indexed import classes_of, of_timm
+from vitviz.models.normalising import statistics
 from vitviz.models.report import Finding
 from vitviz.models.unknown.matching import match_structure
 from vitviz.models.unknown.plain_vit import PlainConfig, PlainViT
@@ -80,15 +81,18 @@ def _apply_stated(found: Recognition, checkpoint: Checkpoint) -> None:
     """Labels, mean and std that stand beside the weights win over what the format usually has."""
     if not found.labels:
         found.labels = stated.labels(checkpoint, classes_of(found.tensors))
-    told = {name: stated.numbers(checkpoint, keys) for name, keys in (("mean", stated.MEAN), ("std", stated.STD))}
-    if all(told.values()):
+    told = statistics(checkpoint, _channels(found))
+    if told is not None:
         guesses = ("mean and std", "preprocessing")
         found.findings = [f for f in found.findings if f.topic not in guesses or f.certainty == "found"]
-    for name, numbers in told.items():
-        if numbers is not None:
-            values, where = numbers
-            found.preprocessing[name] = values * 3 if len(values) == 1 else values
-            found.findings.append(Finding(name, f"{', '.join(f'{v:g}' for v in values)}, from {where}"))
+        found.preprocessing |= {"mean": told.mean, "std": told.std}
+        found.findings += [Finding("mean", told.mean_said), Finding("std", told.std_said)]
+
+
+def _channels(found: Recognition) -> int:
+    """Of the picture; an architecture of timm's with another number than three says so."""
+    size = found.preprocessing.get("input_size")
+    return int(size[0]) if size else int(found.model_args.get("in_chans", 3))
 
 
 def said(checkpoint: Checkpoint, architecture: str, model_args: dict[str, Any]) -> Recognition:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vitviz.models.checkpoint import Checkpoint
+from vitviz.models.unknown.naming import words
 
 HEADS = ("num_heads", "n_heads", "num_attention_heads", "n_head", "nhead", "nheads", "heads", "head_num", "num_head")
 HEAD_SIZE = ("dim_head", "head_dim", "attn_head_dim")
@@ -16,7 +16,7 @@ PRE_NORM = ("norm_first", "pre_norm", "prenorm")
 POOL = ("global_pool", "pool", "pooling")
 IMAGE = ("image_size", "img_size", "input_size", "image_shape")
 CHANNELS = ("in_chans", "num_channels", "in_channels", "channels", "n_channels")
-MEAN, STD = ("mean", "image_mean", "norm_mean"), ("std", "image_std", "norm_std")
+PREPROCESSOR = "preprocessor"
 LABELS = ("id2label", "class_names", "classes", "labels", "label_names", "class_to_idx", "idx_to_class")
 # Names of activations and of their classes in torch, timm and transformers -> timm's names.
 ACTIVATIONS = {
@@ -27,18 +27,49 @@ ACTIVATIONS = {
     "tanh": "tanh",
 }  # fmt: skip
 
+# Words in the name of a dict: it is of the network that sees, or of another one beside it.
+_SEES = {"encoder", "vision", "visual"}
+_OF_ANOTHER = {"decoder", "text", "language", "llm"}
 _DEPTH = 4
 # Larger ones would have masks and tables built that fill the memory.
 _LARGEST_IMAGE = 2048
 
 
 def stated(checkpoint: Checkpoint, names: Sequence[str], kind: type | tuple[type, ...]) -> tuple[Any, str] | None:
-    """The first value of these names and this kind, with the place that says so; None where none does."""
-    for where, values in (("the file", checkpoint.config), ("config.json", checkpoint.folder)):
-        for name in names:
-            for path, value in _named(values, name):
-                if isinstance(value, kind) and not (isinstance(value, bool) and kind is int):
-                    return value, f"{path} in {where}"
+    """The first value of these names and this kind, with the place that says so; None where none does.
+
+    What stands under "encoder" or "vision_config" goes first; "decoder" and "text_config" are no sources.
+    """
+    for where, values in sources(checkpoint):
+        for part in (*of_image_tower(values), ("", values)):
+            if found := _first(*part, names, kind, where):
+                return found
+    return None
+
+
+def sources(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(words for the report, values) of all that stands beside the weights, the file's own values first."""
+    yield "the file", checkpoint.config
+    yield "config.json", {key: value for key, value in checkpoint.folder.items() if key != PREPROCESSOR}
+    preprocessor = checkpoint.folder.get(PREPROCESSOR)
+    yield "preprocessor_config.json", preprocessor if isinstance(preprocessor, dict) else {}
+
+
+def of_image_tower(values: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(path with a dot, values) of the parts that are of the network that sees the picture, outer ones first."""
+    for key, value in _parts(values) if depth < _DEPTH else ():
+        if _SEES.intersection(words(key)):
+            yield f"{path}{key}.", value
+        yield from of_image_tower(value, f"{path}{key}.", depth + 1)
+
+
+def _first(
+    path: str, values: Any, names: Sequence[str], kind: type | tuple[type, ...], where: str
+) -> tuple[Any, str] | None:
+    for name in names:
+        for at, value in _named(values, name, path):
+            if isinstance(value, kind) and not (isinstance(value, bool) and kind is int):
+                return value, f"{at} in {where}"
     return None
 
 
@@ -58,18 +89,6 @@ def attribute(checkpoint: Checkpoint, names: Sequence[str], kind: type | tuple[t
 def said(checkpoint: Checkpoint, names: Sequence[str], kind: type | tuple[type, ...]) -> tuple[Any, str] | None:
     """`stated`, else `attribute`."""
     return stated(checkpoint, names, kind) or attribute(checkpoint, names, kind)
-
-
-def numbers(checkpoint: Checkpoint, names: Sequence[str]) -> tuple[tuple[float, ...], str] | None:
-    """A list of numbers, one for each channel or one for all."""
-    found = stated(checkpoint, names, (list, tuple, float))
-    if found is None:
-        return None
-    value, where = found
-    values = tuple(value) if isinstance(value, list | tuple) else (value,)
-    if len(values) not in (1, 3) or not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
-        return None
-    return tuple(float(v) for v in values), where
 
 
 def norm_eps(checkpoint: Checkpoint) -> tuple[float, str] | None:
@@ -114,7 +133,9 @@ def view(checkpoint: Checkpoint) -> tuple[tuple[int, int], str] | None:
 
 def labels(checkpoint: Checkpoint, classes: int) -> tuple[str, ...]:
     """Names of the classes, empty where none are stated for so many."""
-    found = stated(checkpoint, LABELS, (list, tuple, dict))
+    # The names of classes are the whole network's; those of its parts are what transformers fills in.
+    each = (_first("", values, LABELS, (list, tuple, dict), where) for where, values in sources(checkpoint))
+    found = next((one for one in each if one), None)
     if found is None:
         return ()
     value = found[0]
@@ -135,5 +156,12 @@ def _named(values: Any, name: str, path: str = "", depth: int = 0) -> Iterator[t
         return
     if name in values:
         yield f"{path}{name}", values[name]
-    for key, value in values.items():
+    for key, value in _parts(values):
         yield from _named(value, name, f"{path}{key}.", depth + 1)
+
+
+def _parts(values: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The dicts in a dict but for those of another network."""
+    for key, value in values.items() if isinstance(values, dict) else ():
+        if isinstance(value, dict) and not _OF_ANOTHER.intersection(words(str(key))):
+            yield str(key), value

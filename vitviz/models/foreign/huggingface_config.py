@@ -74,12 +74,14 @@ def read_settings(checkpoint: Checkpoint) -> Settings:
             image=None if view is None else view[0],
             preprocessing=_preprocessing(checkpoint.folder.get("preprocessor")),
         )
-    tower = config.get("vision_config")
-    # CLIP and SigLIP with both towers keep the image tower's values under "vision_config".
-    values = {str(k): v for k, v in (tower if isinstance(tower, Mapping) else config).items()}
+    # CLIP and SigLIP with both towers keep the image tower's values under "vision_config", an encoder before a decoder
+    # of text keeps them under "encoder".
+    towers = (config.get(name) for name in ("vision_config", "encoder"))
+    tower = next((tower for tower in towers if isinstance(tower, Mapping)), config)
+    values = {str(k): v for k, v in tower.items()}
     named = values.get("hidden_act")
     return Settings(
-        kind=config["model_type"],
+        kind=str(values.get("model_type", config["model_type"])),
         values=values,
         heads=whole(values.get("num_attention_heads")),
         epsilon=_small(values.get("layer_norm_eps")),

@@ -13,6 +13,7 @@ from vitviz.models import stated
 from vitviz.models.architectures import Match, lookup
 from vitviz.models.checkpoint import Checkpoint
 from vitviz.models.heads import HeadEstimate, estimate_heads, resolve_heads
+from vitviz.models.normalising import statistics
 from vitviz.models.report import Certainty, Finding
 from vitviz.models.unknown.assembly import plain_tensors
 from vitviz.models.unknown.blocks import Layers
@@ -216,10 +217,10 @@ class Choices:
         raise ViewWantedError(max(count - prefix, 1), around.patch_size)
 
     def _statistics(self, gray: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        mean, std = stated.numbers(self._checkpoint, stated.MEAN), stated.numbers(self._checkpoint, stated.STD)
-        if mean and std and all(std[0]):
-            self._say("mean and std", f"{mean[0]} and {std[0]}: {mean[1]}")
-            return mean[0], std[0]
+        said = statistics(self._checkpoint, self._around.channels)
+        if said is not None:
+            self._say("mean and std", f"{said.mean_said}; {said.std_said}")
+            return said.mean, said.std
         for match in self._matches:
             if match.preprocessing and not gray and match.level != "without head and resolution":
                 usual, spread, weights = match.preprocessing[0]
