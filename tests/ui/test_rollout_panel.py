@@ -1,13 +1,16 @@
 """The Rollout panel: every option both ways, live under the mouse, nothing while hidden."""
 
+import threading
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QTabBar
+from PySide6.QtWidgets import QApplication, QMessageBox, QTabBar
 
 import vitviz
 from vitviz.attention.values import Place
-from vitviz.ui.rollout_panel import FUSIONS, VARIANTS
+from vitviz.ui import method_maps
+from vitviz.ui.rollout_panel import FUSIONS, KIND, VARIANTS
 
 
 @pytest.fixture
@@ -148,6 +151,63 @@ def test_another_model_is_rolled_out(qtbot, panel, window, ragged):
     qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.model_name == ragged.model.name, timeout=30000)
     np.testing.assert_array_equal(panel.shown.values, of(panel, ragged))
     assert panel.last.maximum() == 3
+
+
+@pytest.mark.parametrize("at_once", [method_maps.AT_ONCE, 0])
+def test_variant_that_a_model_has_not_is_said_in_the_panel_alone(
+    qtbot, panel, window, ragged, hover, monkeypatch, at_once
+):
+    monkeypatch.setattr(method_maps, "AT_ONCE", at_once)
+    window.store.update(variant="vit-explain")
+    qtbot.waitUntil(lambda: panel.shown.selection.options.variant == "vit-explain", timeout=30000)
+    window.opener.opened.emit(ragged)
+    qtbot.waitUntil(lambda: "choose the variant 'abnar'" in panel.title.text(), timeout=30000)
+    assert panel.shown is None and panel.view.image.image is None and not panel.bar.isVisible()
+    tried = []
+    window.worker.failed.connect(lambda number, kind, error: tried.append(kind))
+    for cell in ((1, 1), (3, 5)):
+        place = Place(*ragged.trace.view.to_picture(*ragged.trace.layers[0].grid.centre(*cell)))
+        hover(window.map_view.view, window.map_view.view.position_of(place))
+        qtbot.waitUntil(lambda: KIND in tried, timeout=30000)
+        tried.clear()
+    assert not [box for box in window.findChildren(QMessageBox) if box.isVisible()]
+    window.store.update(variant="abnar")
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.bar.isVisible(), timeout=30000)
+    assert panel.title.text().startswith("From patch") and panel.view.image.image is not None
+
+
+def test_variant_that_a_model_has_not_leaves_the_rollout_that_the_map_shows(qtbot, panel, window, ragged):
+    window.opener.opened.emit(ragged)
+    window.store.update(method="rollout")
+    qtbot.waitUntil(lambda: window.pane.map is not None and window.pane.map.selection.method == "rollout")
+    before = window.pane.map
+    choose(qtbot, panel.variant, "vit-explain")
+    qtbot.waitUntil(lambda: window.store.state.options.variant == "abnar", timeout=30000)
+    assert window.store.state.method == "rollout" and window.pane.map is before
+    (box,) = [box for box in window.findChildren(QMessageBox) if box.isVisible()]
+    assert "choose the variant 'abnar'" in box.text()
+    qtbot.waitUntil(lambda: not window.worker.is_busy() and panel.shown is not None, timeout=30000)
+    np.testing.assert_array_equal(panel.shown.values, before.values)
+
+
+def test_rollout_that_was_cancelled_is_said_and_asked_for_again(qtbot, panel, window, ragged, monkeypatch):
+    real, goes_on = method_maps._made, threading.Event()
+
+    def slow(*args):
+        while len(args) > 2 and not goes_on.is_set():
+            args[2].check()
+        return real(*args)
+
+    monkeypatch.setattr(method_maps, "_made", slow)
+    monkeypatch.setattr(method_maps, "AT_ONCE", 0)
+    window.opener.opened.emit(ragged)
+    qtbot.waitUntil(lambda: window.worker.running == KIND, timeout=30000)
+    window.worker.cancel()
+    qtbot.waitUntil(lambda: panel.title.text().startswith("Cancelled"), timeout=30000)
+    assert panel.view.image.image is None
+    goes_on.set()
+    window.store.update(query=(1, 1))
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.bar.isVisible(), timeout=30000)
 
 
 def test_every_control_has_a_tooltip_and_a_name(panel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from vitviz.attention.values import Map, Place, Selection
+from vitviz.errors import VitvizError
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
@@ -17,12 +18,12 @@ _KEPT = 24
 class MethodMaps(QObject):
     """Asks for one map at a time; the newest request wins.
 
-    `ready(Map)` when the map that was asked for last is there, `gave_up()` when it could not be had or was cancelled:
-    the worker's own signals say why.
+    `ready(Map)` when the map that was asked for last is there, `gave_up(reason)` when it could not be had, "" when it
+    was cancelled; then the worker's own signals have told it, too.
     """
 
     ready = Signal(object)
-    gave_up = Signal()
+    gave_up = Signal(str)
 
     def __init__(self, worker: Worker, kind: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -36,7 +37,7 @@ class MethodMaps(QObject):
         self._rest.setInterval(_REST_MS)
         self._rest.timeout.connect(self._submit)
         self._job.finished.connect(self._finished)
-        self._job.failed.connect(self._lost)
+        self._job.failed.connect(lambda error: self._lost(str(error) or type(error).__name__))
         self._job.cancelled.connect(self._lost)
 
     def ask(self, opened: Opened, selection: Selection, *, hovered: bool = False) -> None:
@@ -51,8 +52,8 @@ class MethodMaps(QObject):
         self._asked = selection
         if (found := self._known.get(selection)) is not None:
             self.ready.emit(found)
-        elif self._cheap(opened, selection):
-            self._take(selection, _made(opened, selection))
+        elif (made := self._at_once(opened, selection)) is not None:
+            self._take(selection, made)
         elif hovered and isinstance(selection.query, Place):
             self._rest.start()
         else:
@@ -70,12 +71,16 @@ class MethodMaps(QObject):
             self._rest.stop()
             self._job.cancel()
 
-    def _cheap(self, opened: Opened, selection: Selection) -> bool:
+    def _at_once(self, opened: Opened, selection: Selection) -> Map | None:
+        """The map where it is cheap; None elsewhere, and where it can't be had, of which the worker tells why."""
         if selection.method != "rollout":
-            return False
+            return None
         from vitviz.attention.rollout import rollout_cost
 
-        return rollout_cost(opened.trace, selection.options) <= AT_ONCE
+        try:
+            return _made(opened, selection) if rollout_cost(opened.trace, selection.options) <= AT_ONCE else None
+        except VitvizError:
+            return None
 
     @Slot()
     def _submit(self) -> None:
@@ -95,10 +100,10 @@ class MethodMaps(QObject):
             self._take(selection, found)
 
     @Slot()
-    def _lost(self, *_: object) -> None:
+    def _lost(self, reason: str = "") -> None:
         if self._asked is not None and self._asked not in self._known:
             self._asked = None
-            self.gave_up.emit()
+            self.gave_up.emit(reason)
 
     def _take(self, selection: Selection, found: Map) -> None:
         if len(self._known) >= _KEPT:

@@ -26,13 +26,14 @@ from vitviz.ui.labels import plain_label
 from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.method_maps import MethodMaps
 from vitviz.ui.opening import Opened
-from vitviz.ui.pane import KIND, Pane
+from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.rollout_options import FirstLayerBox, ShareBox
 from vitviz.ui.steady_label import SteadyLabel
 from vitviz.ui.store import State
 from vitviz.ui.wrapping import Wrapping, narrow
 
+KIND = "rollout panel"
 _LARGEST, _PLAY_MS = 400, 500
 FUSIONS = (("Mean of heads", "mean"), ("Max of heads", "max"), ("Min of heads", "min"))
 VARIANTS = (("Abnar & Zuidema", "abnar"), ("ViT paper's figures", "vit-paper"), ("vit-explain (legacy)", "vit-explain"))
@@ -46,7 +47,7 @@ class RolloutPanel(LazyPanel):
         self._pane, self._store = pane, pane.store
         self.shown: Map | None = None
         self._canvas: Canvas | None = None
-        self.maps = MethodMaps(worker, f"{KIND} rollout panel", self)
+        self.maps = MethodMaps(worker, KIND, self)
         self.view = PictureView(self)
         self.view.setAccessibleName("Rollout over the picture")
         self.bar = ColorBar(self)
@@ -76,6 +77,7 @@ class RolloutPanel(LazyPanel):
         self.large.clicked.connect(lambda on: store.update(method="rollout" if on else "attention"))
         self._timer.timeout.connect(self._step)
         self.maps.ready.connect(self._ready)
+        self.maps.gave_up.connect(self._without)
         store.changed.connect(self._changed)
         pane.traced.connect(self._traced)
         pane.maps_changed.connect(lambda _: self.touch())
@@ -136,6 +138,16 @@ class RolloutPanel(LazyPanel):
         self.shown = shown
         self.draw()
 
+    @Slot(str)
+    def _without(self, reason: str) -> None:
+        """There is no such rollout, and the panel says why; one that was cancelled leaves what is shown."""
+        if reason:
+            self.shown = None
+        if self.shown is None:
+            self.view.clear()
+            self.bar.hide()
+            self.title.setText(reason or "Cancelled; it is made when the query or an option changes.")
+
     def draw(self) -> None:
         """Draw the rollout in the style of the map."""
         shown = self.shown
@@ -144,6 +156,7 @@ class RolloutPanel(LazyPanel):
         style, whole = self._store.state.style, shown.values[None]
         limits = limits_of(shown.values, style.limits, whole, [whole])
         self.view.set_pixels(self._canvas.draw(shown, style, limits))
+        self.bar.show()
         scale = "zero" if style.limits in ("layer", "all") else style.limits
         self.bar.show_scale(style.colormap, limits, note_of(scale, limits), "share")
         prefix = ", ".join(f"{token_name(k)} {v:.3f}" for k, v in list(shown.prefix_weights.items())[:3])
