@@ -7,8 +7,11 @@ import PIL.Image
 import pytest
 
 import vitviz
-from vitviz.errors import VitvizError
+from vitviz.attention.methods import METHODS
+from vitviz.errors import RenderError, VitvizError
 from vitviz.images import Image
+from vitviz.render.compose import page_of_values
+from vitviz.render.page import Text
 from vitviz.render.style import color_table
 
 
@@ -68,3 +71,37 @@ def test_what_can_not_be_saved_is_one_sentence(trace, tmp_path, name, over):
     with pytest.raises(VitvizError):
         vitviz.save_figure(tmp_path / name, trace, vitviz.Selection(1, 0), over=over)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("make", "words", "unit"),
+    [
+        (lambda trace: vitviz.token_norms(trace, 1), "Norm of the tokens · after layer 1", "Euclidean norm"),
+        (
+            lambda trace: vitviz.feature_similarity(trace, 1, (2, 3)),
+            "Likeness of the tokens to patch (2, 3) · after layer 1",
+            "cosine similarity",
+        ),
+    ],
+    ids=["norm", "likeness"],
+)
+def test_map_of_tokens_shows_itself_and_is_refused_as_a_figure_in_one_sentence(
+    trace, picture, tmp_path, make, words, unit
+):
+    m = make(trace)
+    assert words in m._repr_html_() and "class None" not in m._repr_html_()
+    page = page_of_values(m, 240.0)
+    assert any(unit in mark.text for mark in page.marks if isinstance(mark, Text))
+    pixels = np.asarray(PIL.Image.open(io.BytesIO(m._repr_png_())).convert("RGB"))
+    assert (pixels == color_table("viridis")[255]).all(-1).sum() > 100
+    for what in (m, m.selection):
+        with pytest.raises(RenderError, match=r"vitviz\.overlay"):
+            vitviz.save_figure(tmp_path / "figure.png", trace, what)
+    assert not list(tmp_path.iterdir())
+    assert vitviz.overlay(picture, m).shape == picture.pixels.shape  # what the sentence says to do
+    assert m.selection.method not in METHODS  # no menu offers it
+
+
+def test_unknown_method_is_refused_as_a_figure_in_one_sentence(trace, tmp_path):
+    with pytest.raises(RenderError, match="unknown: give 'attention'"):
+        vitviz.save_figure(tmp_path / "figure.png", trace, vitviz.Selection(1, 0, method="saliency"))

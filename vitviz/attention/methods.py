@@ -56,6 +56,20 @@ METHODS: dict[Method, About] = {
 }  # fmt: skip
 
 
+# What no selection asks for: maps of the tokens themselves, which `token_norms` and `feature_similarity` make.
+TOKENS: dict[Method, About] = {
+    "token norm": About(
+        "Norm of the tokens", "Euclidean norm", "How long each token is (Darcet et al. 2023)",
+        of_class=False, of_features=True,
+    ),
+    "token similarity": About(
+        "Likeness of the tokens", "cosine similarity", "How alike each token is to a chosen one (Amir et al. 2021)",
+        of_class=False, of_query=True, of_features=True,
+    ),
+}  # fmt: skip
+
+
 def about(shown: Map) -> About:
-    """The method of a map."""
-    return METHODS[shown.selection.method]
+    """The method of a map, or what it is of the tokens."""
+    method = shown.selection.method
+    return TOKENS[method] if method in TOKENS else METHODS[method]

@@ -166,6 +166,7 @@ class Features:
             prefix_weights={n: float(v) for n, v in zip(found.prefix_tokens, values, strict=False)},
             query_cell=cell,
             ablation=self._trace.ablation,
+            layer_title=found.title,
         )
 
 

@@ -38,9 +38,12 @@ def map_html(shown: Any) -> str:
 
 def _what(shown: Any) -> str:
     """Method, layers, heads, query or class of a Map, as far as its method knows them."""
-    from vitviz.attention.methods import about
+    from vitviz.attention.methods import TOKENS, about
+    from vitviz.render.titles import map_text
 
     chosen, found = shown.selection, about(shown)
+    if chosen.method in TOKENS:
+        return map_text(shown)
     heads = f"head {chosen.head}" if isinstance(chosen.head, int) else f"{chosen.head} of heads"
     parts = [found.title]
     parts += [f"layer {chosen.layer} ({shown.layer_name})", heads] if found.of_head else [shown.layer_name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from vitviz.attention.methods import METHODS
+from vitviz.attention.methods import METHODS, TOKENS
 from vitviz.attention.values import Map, Query, Selection
 from vitviz.checks import is_number, one_of, short, within
 from vitviz.errors import RenderError
@@ -75,6 +75,12 @@ class Plan:
             raise RenderError(f"The mass of a mask is {short(self.mass)}: give more than 0 and up to 1.")
         if self.format in MOVING and self.over in ("map", "methods"):
             raise RenderError("An animation goes over layers, heads or queries: choose one of them.")
+        if self.selection.method in TOKENS:
+            raise RenderError(
+                f"A {self.selection.method} has no figure that a recipe could make again: draw the map over its "
+                "picture with vitviz.overlay(image, map), and save the pixels."
+            )
+        one_of(self.selection.method, tuple(METHODS), "The method", RenderError)
         method = METHODS[self.selection.method]
         if (self.over in ("heads", "layers") and not method.of_head) or (
             self.over == "queries" and not method.of_query

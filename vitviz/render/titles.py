@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitviz.attention.methods import about
+from vitviz.attention.methods import TOKENS, about
 from vitviz.attention.values import Head, Map, Query
 from vitviz.render.sequence import token_name
 
@@ -41,6 +41,9 @@ def map_text(shown: Map, label: str = "") -> str:
         where = f"{layer_text(chosen.layer, shown.layer_title)} · {head_text(chosen.head)}{off}"
         return f"{where} · attention {chosen.direction} {query}"
     title = about(shown).title
+    if chosen.method in TOKENS:
+        to = f" to {query}" if about(shown).of_query else ""
+        return f"{title}{to} · after {layer_text(chosen.layer, shown.layer_title).lower()}"
     if about(shown).of_features:
         return f"{title} for {label or f'class {chosen.target}'}"
     if chosen.method == "rollout":
