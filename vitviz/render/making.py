@@ -42,9 +42,16 @@ def limits_for(seen: Seen, shown: Map, limits: Limits, maps: HeadMaps | None = N
     if limits in ("map",) or isinstance(limits, tuple) or shown.selection.method != "attention":
         whole = shown.values[None]
         return limits_of(shown.values, limits, whole, [whole])
-    chosen = shown.selection
+    chosen = placed(seen, shown.selection)
     maps = maps or head_maps(seen.trace, chosen.query, chosen.direction)
     return limits_of(shown.values, limits, maps.values[chosen.layer], maps.values)
+
+
+def placed(seen: Seen, selection: Selection) -> Selection:
+    """The selection with a patch of its layer as the place in the picture that it is: other layers have other grids."""
+    if not isinstance(selection.query, tuple):
+        return selection
+    return replace(selection, query=place_of(seen.trace, seen.trace.layer(selection.layer), selection.query))
 
 
 def tiles_of(plan: Plan, seen: Seen) -> list[Tile]:
@@ -67,6 +74,7 @@ def _tiles(plan: Plan, seen: Seen) -> list[Tile]:
         return _queries(plan, seen)
     if plan.over == "methods":
         return _methods(plan, seen)
+    chosen = placed(seen, chosen)
     maps = head_maps(seen.trace, chosen.query, chosen.direction) if chosen.method == "attention" else None
 
     def tile(selection: Selection, label: str, row: int, col: int) -> Tile:
@@ -134,6 +142,11 @@ def _named(seen: Seen, selection: Selection) -> Selection:
 def _queries(plan: Plan, seen: Seen) -> list[Tile]:
     """Every patch of the layer as the query, row by row; every second or third where there are too many."""
     layer = seen.trace.layer(plan.selection.layer)
+    if layer.kind == "pool":
+        raise AttentionError(
+            f"Layer {layer.index} of {seen.trace.model_name} ({layer.name}) is an attention pool, which has one query "
+            "of its own: choose another layer."
+        )
     grid = layer.query_grid
     step = 1 if plan.format in NUMBERS else math.ceil(math.sqrt(grid.size / _MOST_QUERIES))
     cells = [(row, col) for row in range(0, grid.rows, step) for col in range(0, grid.cols, step)]

@@ -15,7 +15,7 @@ from vitviz.images import Image
 from vitviz.models.model import Model
 from vitviz.render.codec import canonical, to_json
 from vitviz.render.compose import Tile
-from vitviz.render.making import limits_for, make, map_for, tiles_of
+from vitviz.render.making import limits_for, make, map_for, placed, tiles_of
 from vitviz.render.plan import Plan, Seen, settled
 from vitviz.render.product import Product, Run, model_of, picture_of, published, run_of, text_of, versions
 
@@ -131,6 +131,7 @@ def name_of(shown: Map, plan: Plan, seen: Seen, stem: str = "") -> str:
     # Two places in one patch are one query, unless the sheet has layers with smaller patches.
     same = plan.over == "map" or len({layer.grid for layer in trace.layers}) == 1
     asked = shown.query_cell if same and isinstance(chosen.query, Place) and shown.query_cell else chosen.query
+    asked = placed(seen, chosen).query if not same and plan.over in ("heads", "layers") else asked
     query = "" if plan.over == "queries" else f" {_query_name(asked)}"
     way = " to" if chosen.direction == "to" else ""
     off = f" without {_some(shown.ablation)}" if shown.ablation else ""
