@@ -17,6 +17,7 @@ from vitviz.models.checkpoint import Checkpoint, Recognition
 from vitviz.models.describing import describe, report_reading, report_said
 from vitviz.models.devices import choose, dtype_of
 from vitviz.models.epsilon import epsilons, set_epsilon
+from vitviz.models.fitting import fitted
 from vitviz.models.labels import read_labels
 from vitviz.models.model import Model, default_query_of, patch_size_of, prefix_tokens_of
 from vitviz.models.preprocessing import assume_crop, imagenet_labels, preprocessing_of
@@ -244,7 +245,12 @@ def _recognised(
         progress=lambda share, text: step(None if share is None else 0.1 + 0.3 * share, text),
     )
     checkpoint = replace(choice.of(checkpoint), view=sizes.get("img_size"))
+    unused = None
+    if found.plain is None and (not found.architecture or found.kind == "file"):
+        checkpoint, unused = fitted(checkpoint, named=found.kind in ("folder", "repository"))
     report_reading(report, checkpoint)
+    if unused is not None:
+        report.findings.append(unused)
     step(0.4, "Recognising the network")
     if found.plain is not None:
         recognised = plain(checkpoint, found.plain)

@@ -67,7 +67,7 @@ def _first(
     path: str, values: Any, names: Sequence[str], kind: type | tuple[type, ...], where: str
 ) -> tuple[Any, str] | None:
     for name in names:
-        for at, value in _named(values, name, path):
+        for at, value in named(values, name, path):
             if isinstance(value, kind) and not (isinstance(value, bool) and kind is int):
                 return value, f"{at} in {where}"
     return None
@@ -150,14 +150,14 @@ def labels(checkpoint: Checkpoint, classes: int) -> tuple[str, ...]:
     return names if len(names) == classes else ()
 
 
-def _named(values: Any, name: str, path: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """(path, value) of this key, outer ones first."""
+def named(values: Any, name: str, path: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """(path, value) of this key, outer ones first, without those of a decoder or of text."""
     if not isinstance(values, dict) or depth > _DEPTH:
         return
     if name in values:
         yield f"{path}{name}", values[name]
     for key, value in _parts(values):
-        yield from _named(value, name, f"{path}{key}.", depth + 1)
+        yield from named(value, name, f"{path}{key}.", depth + 1)
 
 
 def _parts(values: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from formats import build, findings, folder_of, images, randomise, recognise, through_disk
+from formats import build, checkpoint_of, findings, folder_of, images, randomise, recognise, through_disk
 
 from vitviz.attention.lens import logit_lens
 from vitviz.attention.trace import trace
+from vitviz.models.fitting import fitted
 from vitviz.models.loading import load_model
 from vitviz.models.saving import save_model
 
@@ -36,6 +37,9 @@ def ways(tmp_path):
         model.save_pretrained(tmp_path / "saved")
         disk, config = folder_of(tmp_path / "saved")
         memory = through_disk(model, tmp_path / "model.pth")
+        for tensors in (disk, memory):
+            checkpoint, _ = checkpoint_of(tensors, folder=config)
+            assert fitted(checkpoint, named=False) == (checkpoint, None)
         return [recognise(disk, folder=config), recognise(memory, folder=config)]
 
     return write

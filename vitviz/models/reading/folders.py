@@ -23,7 +23,7 @@ _NAMES = (
     "model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors", "pytorch_model.bin",
     "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin", "pytorch_model.pth", "model.pth",
 )  # fmt: skip
-_CONFIGS = {"config.json": "", "preprocessor_config.json": "preprocessor"}
+CONFIGS = {"config.json": "", "preprocessor_config.json": "preprocessor"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def beside(found: Plan) -> tuple[dict[str, Any], list[str]]:
     """The configs in the folder as plain values, and notes on what was read and what was not."""
     values: dict[str, Any] = {}
     notes: list[str] = []
-    for name, key in _CONFIGS.items():
+    for name, key in CONFIGS.items():
         path = found.folder / name
         try:
             if not path.exists():
@@ -73,8 +73,13 @@ def beside(found: Plan) -> tuple[dict[str, Any], list[str]]:
             notes.append(f"{name} beside the file was left out: {error}")
             continue
         values = {**values, key: config} if key else config
-        notes.append(f"{name} was read")
+        notes.append(read_note(name))
     return values, notes
+
+
+def read_note(name: str) -> str:
+    """What the notes say of a config that was read."""
+    return f"{name} was read"
 
 
 def read_object(path: Path) -> dict[str, Any]:
