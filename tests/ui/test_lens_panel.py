@@ -113,3 +113,16 @@ def test_it_says_what_it_waits_for(qtbot, window, panel):
     goes_on.set()
     qtbot.waitUntil(lambda: panel.found is not None, timeout=20000)
     assert not panel.plot.isHidden() and window.worker.running == ""
+
+
+def test_a_pane_of_more_layers_is_read_when_it_is_chosen(qtbot, two):
+    panel = raised(qtbot, two)
+    assert len(panel.found.layers) == 4
+    first = two.panes.columns[0]
+    drawn = []
+    draw = panel.view.set_pixels
+    panel.view.set_pixels = lambda pixels: (drawn.append(two.pane.opened), draw(pixels))
+    two.panes.set_current(first)
+    assert two.store.state.layer == 5 and drawn == [] and panel.found is None
+    qtbot.waitUntil(lambda: panel.found is not None, timeout=20000)
+    assert len(panel.found.layers) == 6 and panel.title.text().startswith("Layer 5") and drawn

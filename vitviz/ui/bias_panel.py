@@ -57,7 +57,7 @@ class BiasPanel(LazyPanel):
         self.view.left.connect(lambda: self._say(None))
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self.touch)
-        self.watch(pane.store, "layer", "head")
+        self.watch(pane, "layer", "head")
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
         self._nothing("")

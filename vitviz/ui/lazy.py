@@ -6,13 +6,16 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDockWidget, QWidget
 
-from vitviz.ui.store import State, Store
+from vitviz.ui.opening import Opened
+from vitviz.ui.pane import Pane
+from vitviz.ui.store import State
 
 
 class LazyPanel(QWidget):
     """Calls `refresh` after `touch`, at once where the panel can be seen, else when it is shown next.
 
-    After `watch` it does so, or `follow` where it can be seen, whenever one of the watched fields is another.
+    After `watch` it does so, or `follow` where it can be seen, whenever one of the watched fields is another. A change
+    that comes with another trace is not followed: the panel has what it found of the one before, and `traced` is next.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -20,6 +23,8 @@ class LazyPanel(QWidget):
         self._stale = False
         self._holder: QDockWidget | None = None
         self._watched: tuple[str, ...] = ()
+        self._watched_pane: Pane | None = None
+        self._told: Opened | None = None
 
     def is_seen(self) -> bool:
         """Whether the panel is on the screen, and not behind the tab of another."""
@@ -40,10 +45,11 @@ class LazyPanel(QWidget):
         """Show what is true now; for the panels to fill in."""
         raise NotImplementedError
 
-    def watch(self, store: Store, *fields: str) -> None:
-        """Follow these fields of a state; others, as hovering changes many, cost nothing."""
-        self._watched = fields
-        store.changed.connect(self._changed)
+    def watch(self, pane: Pane, *fields: str) -> None:
+        """Follow these fields of a pane's state; others, as hovering changes many, cost nothing."""
+        self._watched, self._watched_pane, self._told = fields, pane, pane.opened
+        pane.traced.connect(self._tell)
+        pane.store.changed.connect(self._changed)
 
     def follow(self) -> None:
         """A watched field is another, and the panel can be seen; panels that need not refresh all do less."""
@@ -53,10 +59,16 @@ class LazyPanel(QWidget):
     def _changed(self, old: State, new: State) -> None:
         if all(getattr(old, name) == getattr(new, name) for name in self._watched):
             return
-        if self.is_seen():
+        pane = self._watched_pane
+        if self.is_seen() and pane is not None and pane.opened is self._told:
             self.follow()
         else:
             self._stale = True
+
+    @Slot()
+    def _tell(self) -> None:
+        # Not what the signal carries: whoever heard it earlier may have shown another trace meanwhile.
+        self._told = self._watched_pane.opened if self._watched_pane is not None else None
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -79,7 +79,7 @@ class LensPanel(LazyPanel):
         self._job.cancelled.connect(self._cancelled)
         self.plot.hide()
         pane.traced.connect(self._traced)
-        self.watch(pane.store, "layer", "style")
+        self.watch(pane, "layer", "style")
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """Around the picture, and of the plot."""

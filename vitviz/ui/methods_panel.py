@@ -74,7 +74,7 @@ class MethodsPanel(LazyPanel):
             side.chosen.connect(self.touch)
         pane.traced.connect(self._traced)
         pane.restyled.connect(lambda _: self._draw_all())
-        self.watch(self._store, "layer", "head", "query", "target", "options")
+        self.watch(pane, "layer", "head", "query", "target", "options")
         self._job.finished.connect(self._finished)
 
     def _tile(self, name: Method) -> QToolButton:

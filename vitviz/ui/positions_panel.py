@@ -74,7 +74,7 @@ class PositionsPanel(LazyPanel):
         self.chips.chosen.connect(self._chip_clicked)
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._redraw)
-        self.watch(pane.store, "effective_query", "layer", "head")
+        self.watch(pane, "effective_query", "layer", "head")
         worker.finished.connect(self._finished)
         self.set_colors(QColor("#1b1b1b"), QColor("#e4e4e4"))
 

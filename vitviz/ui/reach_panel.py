@@ -83,7 +83,7 @@ class ReachPanel(LazyPanel):
         self.play.toggled.connect(self._play)
         self._timer.timeout.connect(self._step)
         pane.traced.connect(self.touch)
-        self.watch(pane.store, "effective_query")
+        self.watch(pane, "effective_query")
         worker.finished.connect(self._finished)
         worker.failed.connect(self._failed)
         self._nothing("Open a picture and a model")

@@ -74,7 +74,7 @@ class ResolutionPanel(LazyPanel):
             view.left.connect(self._link.leave)
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._draw)
-        self.watch(pane.store, "effective_query")
+        self.watch(pane, "effective_query")
         worker.finished.connect(self._finished)
         worker.cancelled.connect(self._ended)
         worker.failed.connect(self._ended)

@@ -78,8 +78,9 @@ class RolloutPanel(LazyPanel):
         self._timer.timeout.connect(self._step)
         self.maps.ready.connect(self._ready)
         self.maps.gave_up.connect(self._without)
-        store.changed.connect(self._changed)
+        store.changed.connect(lambda old, new: self._follow(new))
         pane.traced.connect(self._traced)
+        self.watch(pane, "options")  # the query is followed by its maps, which come once for many moves of the mouse
         pane.maps_changed.connect(lambda _: self.touch())
         pane.restyled.connect(lambda _: self.draw())
         self._follow(store.state)
@@ -110,13 +111,6 @@ class RolloutPanel(LazyPanel):
         self.shown = None
         self._follow(self._store.state)
         self.touch()
-
-    @Slot(object, object)
-    def _changed(self, old: State, new: State) -> None:
-        self._follow(new)
-        # The query is followed by its maps, which come once for many moves of the mouse.
-        if old.options != new.options:
-            self.touch()
 
     def _follow(self, state: State) -> None:
         count = len(self._store.reality.heads)

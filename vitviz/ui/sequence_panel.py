@@ -66,7 +66,7 @@ class SequencePanel(LazyPanel):
         self.view.left.connect(self._left)
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self.touch)
-        self.watch(pane.store, "effective_query")
+        self.watch(pane, "effective_query")
         worker.finished.connect(self._finished)
 
     def _lay_out(self) -> None:

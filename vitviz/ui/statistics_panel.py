@@ -82,7 +82,7 @@ class StatisticsPanel(LazyPanel):
         self.numbers.changed.connect(self._found)
         self.numbers.told.connect(self.note.setText)
         pane.traced.connect(self._traced)
-        self.watch(pane.store, "layer", "head")
+        self.watch(pane, "layer", "head")
         self._enable()
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:

@@ -1,0 +1,76 @@
+"""Panels follow their pane where they are seen, once they were told of its trace."""
+
+import pytest
+
+from vitviz.ui.current import CurrentPane
+from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.pane import Pane
+from vitviz.ui.store import State, Store
+
+
+class Counting(LazyPanel):
+    """Has something of the trace that it was told of, and notes what it is asked to draw of it."""
+
+    def __init__(self, pane):
+        super().__init__()
+        self.pane, self.has, self.drawn = pane, pane.opened, []
+        pane.traced.connect(self.trace)
+        self.watch(pane, "layer")
+
+    def trace(self, opened):
+        self.has = opened
+        self.touch()
+
+    def refresh(self):
+        layer = self.pane.store.state.layer
+        self.drawn.append((self.has, layer))
+
+
+@pytest.fixture
+def panes(worker, opened, ragged):
+    """A ViT of 6 layers, and a Swin of 4 at its second."""
+    first, second = Pane(Store(State()), worker), Pane(Store(State(layer=1)), worker, number=1)
+    first.show(opened)
+    second.show(ragged)
+    return first, second
+
+
+@pytest.fixture
+def panel(qtbot, panes):
+    """The Swin's pane is the current one."""
+    panel = Counting(CurrentPane(panes[1]))
+    qtbot.addWidget(panel)
+    panel.show()
+    return panel
+
+
+def test_change_of_the_layer_is_followed(panel, ragged):
+    panel.pane.store.update(layer=2)
+    panel.pane.store.update(head=1)
+    assert panel.drawn == [(ragged, 2)]
+
+
+def test_state_of_another_pane_is_not_drawn_of_the_trace_before(panel, panes, opened, ragged):
+    panel.pane.follow(panes[0])
+    assert panel.drawn == [(opened, 5)]
+    panel.pane.follow(panes[1])
+    panel.pane.store.update(layer=3)
+    assert panel.drawn[1:] == [(ragged, 1), (ragged, 3)]
+
+
+def test_state_of_another_trace_is_not_drawn_of_the_one_before(panel, panes, opened, ragged):
+    panes[1].store.update(layer=3)
+    panel.drawn.clear()
+    panes[1].show(opened)
+    panes[1].store.update(layer=5)
+    panel.drawn.clear()
+    panes[1].show(ragged)
+    assert panel.drawn == [(ragged, 3)]
+
+
+def test_hidden_panel_draws_what_is_true_when_it_is_shown(panel, panes, opened):
+    panel.hide()
+    panel.pane.follow(panes[0])
+    assert panel.drawn == []
+    panel.show()
+    assert panel.drawn == [(opened, 5)]
