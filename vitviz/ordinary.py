@@ -1,4 +1,4 @@
-"""Ordinary files, and nothing that opening would wait for or act on."""
+"""What lies at a path; ordinary files are read, and nothing that opening would wait for or act on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vitviz.errors import FileError
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything; what the system won't say, as of a folder that is shut, counts as no.
+
+    Path.exists() raises then below Python 3.14, and so do is_file() and is_dir().
+    """
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file, as `is_there` asks."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, as `is_there` asks."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 class NotOrdinaryError(ValueError):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vitviz.errors import ImageError
+from vitviz.ordinary import is_file, is_folder, is_there
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -17,13 +18,13 @@ def picture_files(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.exists():
+        if not is_there(path):
             raise ImageError(f"There is no picture or folder {str(path)!r}: check the path.")
-        if not path.is_dir():
+        if not is_folder(path):
             found.append(path)
             continue
         try:
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and is_file(p))
         except OSError as error:
             raise ImageError(f"The folder {path} can't be read ({error.strerror}): choose another one.") from error
         if not inside:

@@ -73,13 +73,14 @@ def _picture(recipe: Recipe, arguments: argparse.Namespace) -> Image | None:
 def _read(picture: dict[str, Any], beside: Path, arguments: argparse.Namespace) -> Image:
     """The picture that is named on the command line, where the recipe says, or beside the figure."""
     from vitviz.images import read_image
+    from vitviz.ordinary import is_file, is_there
 
     if arguments.pictures:
         return read_image(Path(arguments.pictures[0]))
     told, name = picture["path"], picture["name"]
-    if told and Path(told).exists():
+    if told and is_there(Path(told)):
         return read_image(told)
-    if not told and (there := beside.parent / name).is_file():
+    if not told and is_file(there := beside.parent / name):
         return read_image(there)
     if told:
         raise FileError(f"The picture of the recipe is no longer at {told}: name it on the command line.")

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(_information())
         return 0
     from vitviz.models.wish import ModelWish
+    from vitviz.ordinary import is_there
     from vitviz.ui.opening import Wish
     from vitviz.ui.settings import Settings
 
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         Settings().reset()
         print("All settings of vitviz are forgotten.")
         return 0
-    if arguments.picture is not None and not arguments.picture.exists():
+    if arguments.picture is not None and not is_there(arguments.picture):
         raise VitvizError(
             f"There is no picture {str(arguments.picture)!r}: check the path; a model is named with --model."
         )

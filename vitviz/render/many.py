@@ -21,6 +21,7 @@ from vitviz.attention.batches import traces
 from vitviz.attention.lanes import Lanes, in_order
 from vitviz.errors import Cancelled, FileError, VitvizError
 from vitviz.images import Image, read_image
+from vitviz.ordinary import is_folder, is_there
 from vitviz.render.codec import to_json
 from vitviz.render.compose import empty_words
 from vitviz.render.folders import Item
@@ -219,7 +220,7 @@ def _write(ready: _Ready, job: Job, owners: dict[Path, str]) -> Outcome:
         for each in ready.files:
             product = each.finish()
             path = free_path(folder / product.name, each.recipe["picture"]["sha256"], owners)
-            replaced |= path.exists()
+            replaced |= is_there(path)
             product.write(path)
             written.append(path)
     except OSError as error:
@@ -245,6 +246,6 @@ def checked_folder(out: Path) -> None:
 
 
 def _no_folder(out: Path, error: OSError) -> str:
-    file = next((each for each in (out, *out.parents) if each.exists() and not each.is_dir()), None)
+    file = next((each for each in (out, *out.parents) if is_there(each) and not is_folder(each)), None)
     why = f"{file} is a file" if file is not None else error.strerror
     return f"The folder {out} can't be made: {why}; choose another one."

@@ -18,6 +18,7 @@ from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.models.model import Model
 from vitviz.models.names import DEMOS
+from vitviz.ordinary import is_there
 from vitviz.render.codec import to_json
 
 PACKAGES = ("torch", "timm", "numpy", "pillow", "reportlab")
@@ -81,7 +82,7 @@ def model_of(model: Model) -> dict[str, Any]:
     assumed = [finding for finding in model.report if finding.certainty != "found"]
     source = Path(model.source).expanduser()
     # From any folder; a demo's name is none of a file.
-    named = str(source.resolve()) if model.source not in DEMOS and source.exists() else model.source
+    named = str(source.resolve()) if model.source not in DEMOS and is_there(source) else model.source
     return {**model.identity, "source": named, "assumptions": [to_json(finding) for finding in assumed]}
 
 
@@ -131,7 +132,7 @@ def _without_folder(model: Mapping[str, Any]) -> dict[str, Any]:
 def _name_alone(source: str) -> str:
     # A repository of the hub has a slash too, but is no file.
     path = PurePath(source)
-    return path.name if path.is_absolute() or Path(source).exists() else source
+    return path.name if path.is_absolute() or is_there(Path(source)) else source
 
 
 def text_of(content: Mapping[str, Any]) -> str:

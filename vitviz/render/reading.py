@@ -15,7 +15,7 @@ from vitviz.attention.values import Ablation
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.models.model import Model
-from vitviz.ordinary import read_ordinary
+from vitviz.ordinary import is_file, read_ordinary
 from vitviz.render import comparison_recipe
 from vitviz.render.codec import from_json
 from vitviz.render.comparison_recipe import ComparisonRecipe
@@ -77,11 +77,20 @@ def read_recipe(path: Path) -> AnyRecipe:
     data = read_ordinary(path, MAX_PICTURE, "figure")
     if data[:1] == b"\x89":
         return _of_png(path, data)
-    if data.lstrip()[:1] != b"{" and (beside := sidecar_of(path)).is_file():
+    if data.lstrip()[:1] != b"{" and is_file(beside := sidecar_of(path)):
         return read_recipe(beside)
     if len(data) > MAX_BYTES:
         raise FileError(f"{path.name} is larger than {MAX_BYTES} bytes: it is no recipe of vitviz.")
     return _parsed(path, data)
+
+
+def is_recipe(path: Path) -> bool:
+    """Whether a file calls itself a recipe of ours; only `read_recipe` says whether it is a sound one."""
+    try:
+        content = json.loads(read_ordinary(path, MAX_BYTES, "recipe"))
+    except (FileError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("format") in list(_KINDS)
 
 
 def _of_png(path: Path, data: bytes) -> AnyRecipe:
@@ -91,11 +100,11 @@ def _of_png(path: Path, data: bytes) -> AnyRecipe:
         raise FileError(f"{path.name} is no figure of vitviz: {error}.") from error
     beside = sidecar_of(path)
     if text is None:
-        if beside.is_file():
+        if is_file(beside):
             return read_recipe(beside)
         raise FileError(f"{path.name} is a picture without a recipe: name an exported figure or the .json beside it.")
     inside = _parsed(path, text.encode())
-    if beside.is_file():
+    if is_file(beside):
         try:
             outside = read_recipe(beside)
         except FileError:

@@ -13,6 +13,7 @@ from vitviz.images import Image
 from vitviz.models.model import Model
 from vitviz.models.names import DEMOS
 from vitviz.models.wish import ModelWish
+from vitviz.ordinary import is_there
 from vitviz.render.codec import from_json
 from vitviz.render.product import Product
 
@@ -69,7 +70,7 @@ def model_in(path: Path, given: Any) -> WantedModel:
         raise ValueError(f"the option {unknown[0]} of a model is none of a recipe's")
     wish = from_json(ModelWish, {"source": source, **options})
     beside = path.parent / source
-    if source not in DEMOS and "/" not in source and not Path(source).exists() and beside.exists():
+    if source not in DEMOS and "/" not in source and not is_there(Path(source)) and is_there(beside):
         wish = replace(wish, source=str(beside))
     return WantedModel(wish, of(model.get("sha256"), str, type(None)))
 

@@ -72,8 +72,9 @@ def run(wish: Wish | None = None) -> int:
     if not window.stopped:
         # torch can't be interrupted while it builds a model, and must not run on while Python is taken down.
         # Settings are on disk by now, and files are only ever renamed into place.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as under pythonw
+                stream.flush()
         os._exit(status)
     take_down(window)
     return status
