@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -15,7 +16,7 @@ from cli_cases import write_picture
 
 from vitviz import cli, resources
 from vitviz.errors import ImageError
-from vitviz.render import many
+from vitviz.render import many, reading
 from vitviz.render.folders import items_of
 
 DEMO = ["--model", "demo", "--device", "cpu"]
@@ -108,6 +109,61 @@ def test_exported_figures_are_no_pictures_to_export(three):
     assert export(three, "--layer", "0", "--out", three / "figures") == 0
     assert export(three, "--layer", "0", "--out", three / "figures") == 0
     assert len(list((three / "figures").rglob("*.json"))) == 3
+    # Nor is a link to a figure, which has no recipe beside it.
+    (three / "newest.png").symlink_to(next((three / "figures").glob("*.png")))
+    assert len(items_of([three], three / "figures")) == 3
+
+
+def test_pictures_with_json_of_another_program_are_exported_and_that_is_counted(three, tmp_path, capsys):
+    for path in sorted(three.rglob("*.png")):
+        path.with_name(f"{path.name}.json").write_text('{"title": "IMG_1", "format": ["vitviz figure"]}')
+    (three / "a b.png.json").write_text("[1, ")
+    out = tmp_path / "out"
+    assert export(three, "--out", out) == 0
+    assert "3 pictures exported; 3 other files were passed over (3 .json)." in capsys.readouterr().err
+    assert export(three / "*.png", "--out", out / "by pattern") == 0
+    assert len(list((out / "by pattern").glob("*.png"))) == 2
+    # The figures of any program of ours are still none, be they pictures or not.
+    assert export(three, "--format", "svg", "--out", three) == 0
+    assert export(three, "--out", three) == 0
+    assert "3 pictures exported; 3 other files were passed over (3 .json)." in capsys.readouterr().err.splitlines()[-1]
+    assert len(items_of([three], out)) == 3
+    with pytest.raises(ImageError, match=r"no picture in the folder .* but exported figures"):
+        items_of([out], tmp_path / "elsewhere")
+
+
+def test_only_files_beside_json_are_asked_whether_they_are_figures(three, monkeypatch):
+    (three / "a b.png.json").write_text("{}")
+    read, real = [], reading.read_ordinary
+    monkeypatch.setattr(reading, "read_ordinary", lambda path, *args: read.append(path) or real(path, *args))
+    assert len(items_of([three], three / "out")) == 3
+    assert read == [three / "a b.png.json"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [("**.png", "**/*.png"), ("photos/**.png", "photos/**/*.png"), ("photos/**/a**b.png", "photos/**/**/a*b.png")],
+)
+def test_stars_beside_other_letters_are_one_sentence_that_says_what_to_write(
+    three, tmp_path, capsys, monkeypatch, pattern, meant
+):
+    monkeypatch.chdir(tmp_path)
+    assert export(pattern, "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"write '{meant}'" in said
+    assert items_of([Path(meant)], tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such links there")
+def test_folder_that_can_not_be_asked_leaves_the_others(three, tmp_path, bound_by_modes):
+    home = tmp_path / "home"
+    (home / "inner").mkdir(parents=True)
+    (three / "0").symlink_to(home / "inner")
+    home.chmod(0)
+    try:
+        assert len(items_of([three], tmp_path / "out")) == 3
+    finally:
+        home.chmod(0o700)
 
 
 def test_pattern_is_taken_as_one(three, tmp_path):

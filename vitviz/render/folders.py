@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from pathlib import Path
 
 from vitviz.atomic import slug
 from vitviz.errors import ImageError
+from vitviz.ordinary import is_file, is_folder, is_there
 from vitviz.picture_files import PICTURE_SUFFIXES
 from vitviz.render.product import sidecar_of
+from vitviz.render.reading import is_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,8 @@ def passed_over(names: Sequence[Path], out: Path) -> str:
     """
     found: Counter[str] = Counter()
     for name in dict.fromkeys(names):
-        for path in _below(name, Path(os.path.realpath(out))) if name.is_dir() else ():
-            figure = path.with_suffix("")
-            exported = sidecar_of(path).exists() or (path.suffix == ".json" and figure.exists())
-            if path.suffix.lower() not in PICTURE_SUFFIXES and not exported:
+        for path in _below(name, Path(os.path.realpath(out))) if is_folder(name) else ():
+            if path.suffix.lower() not in PICTURE_SUFFIXES and not _is_figure(path) and not _is_of_figure(path):
                 found[path.suffix.lower() or "no ending"] += 1
     if not found:
         return ""
@@ -62,36 +63,65 @@ def passed_over(names: Sequence[Path], out: Path) -> str:
     return f"{total} other {'file was' if total == 1 else 'files were'} passed over ({kinds}{more})"
 
 
-def _below(name: Path, out: Path) -> Iterator[Path]:
-    """The files in a folder and below it, but for hidden ones and the folder of the figures."""
-    inside = out != Path(os.path.realpath(name)) and out.is_relative_to(os.path.realpath(name))
-    for path in sorted(name.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(name).parts)
-        if not path.is_dir() and not hidden and not (inside and Path(os.path.realpath(path)).is_relative_to(out)):
-            yield path
+def _is_figure(path: Path) -> bool:
+    """Whether a file was exported: its recipe lies beside it, which JSON of another program is not."""
+    return is_file(sidecar := sidecar_of(path)) and is_recipe(sidecar)
+
+
+def _is_of_figure(path: Path) -> bool:
+    """Whether a file is the recipe of one that lies beside it."""
+    return path.suffix == ".json" and is_there(path.with_suffix("")) and is_recipe(path)
+
+
+def _below(name: Path, out: Path) -> list[Path]:
+    """The files in a folder and below it, by name, but for hidden ones and the folder of the figures."""
+    root = os.path.realpath(name)
+    inside = out != Path(root) and out.is_relative_to(root)
+
+    def kept(place: str, names: list[str], *, only_links: bool) -> Iterator[Path]:
+        for path in (Path(place, each) for each in names if not each.startswith(".")):
+            asked = inside and (not only_links or os.path.islink(path))  # noqa: PTH114  Path's may raise
+            if not asked or not Path(os.path.realpath(path)).is_relative_to(out):
+                yield path
+
+    found: list[Path] = []
+    for place, folders, files in os.walk(name):
+        folders[:] = [path.name for path in kept(place, folders, only_links=False)]
+        found += kept(place, files, only_links=True)  # any other is where its folder is
+    return sorted(found)
 
 
 def _listed(name: Path, out: Path) -> Iterable[tuple[Path, Path]]:
-    if name.is_dir():
-        pictures = [
-            path
-            for path in _below(name, out)
-            if path.suffix.lower() in PICTURE_SUFFIXES and not sidecar_of(path).exists()
-        ]
+    if is_folder(name):
+        pictures = [path for path in _below(name, out) if path.suffix.lower() in PICTURE_SUFFIXES]
         if not pictures:
             raise ImageError(f"There is no picture in the folder {name}: expected {', '.join(PICTURE_SUFFIXES)} files.")
-        return [(path, path.parent.relative_to(name)) for path in pictures]
-    if not name.exists() and any(mark in str(name) for mark in "*?["):
-        start = Path(name.anchor) if name.is_absolute() else Path()
-        pattern = str(name.relative_to(name.anchor)) if name.is_absolute() else str(name)
-        matched = [p for p in sorted(start.glob(pattern)) if p.suffix.lower() in PICTURE_SUFFIXES and not p.is_dir()]
-        matched = [path for path in matched if not sidecar_of(path).exists()]
-        if not matched:
-            raise ImageError(f"No picture is called like {str(name)!r}: check the pattern and the folder.")
-        return [(path, Path()) for path in matched]
-    if not name.exists():
-        raise ImageError(f"There is no picture or folder {str(name)!r}: check the path.")
-    return [(name, Path())]
+        new = [(path, path.parent.relative_to(name)) for path in pictures if not _is_figure(path)]
+        if not new:
+            raise ImageError(f"There is no picture in the folder {name} but exported figures: choose another one.")
+        return new
+    if is_there(name):
+        return [(name, Path())]
+    if any(mark in str(name) for mark in "*?["):
+        return [(path, Path()) for path in _matched(name)]
+    raise ImageError(f"There is no picture or folder {str(name)!r}: check the path.")
+
+
+def _matched(name: Path) -> list[Path]:
+    """The pictures that are called like a pattern."""
+    parts = [f"**/{re.sub('[*]+', '*', part)}" if "**" in part and part != "**" else part for part in name.parts]
+    if (meant := Path(*parts)) != name:
+        raise ImageError(f"The pattern {str(name)!r} has ** beside other letters: write {str(meant)!r}.")
+    start = Path(name.anchor) if name.is_absolute() else Path()
+    pattern = str(name.relative_to(name.anchor)) if name.is_absolute() else str(name)
+    try:
+        matched = [p for p in sorted(start.glob(pattern)) if p.suffix.lower() in PICTURE_SUFFIXES and not is_folder(p)]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"Pictures like {str(name)!r} can't be looked for: {reason}. Check the pattern.") from error
+    if not (new := [path for path in matched if not _is_figure(path)]):
+        raise ImageError(f"No picture is called like {str(name)!r}: check the pattern and the folder.")
+    return new
 
 
 def _apart(found: dict[Path, Path]) -> list[Item]:
