@@ -92,3 +92,15 @@ def test_one_scale_for_all_maps_is_named(tmp_path, capsys):
         assert main(["compare", PICTURE, *options]) == 0
         drawn = ElementTree.parse(out).iter("{http://www.w3.org/2000/svg}text")
         assert words in " ".join(text.text or "" for text in drawn)
+
+
+def test_comparison_with_labels_is_made_again_without_their_file(tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("lynx\ncat\ndog\nowl\nfox\nbear\n", encoding="utf-8")
+    out, again = tmp_path / "two.svg", tmp_path / "again"
+    options = ["--patch-size", "16,32", "--method", "relevance", "--target", "owl", "--labels", str(labels)]
+    assert main(["compare", PICTURE, *options, "--runs", "1", "--out", str(out)]) == 0
+    labels.unlink()
+    assert "for owl" in out.read_text()
+    assert main(["export", "--recipe", f"{out}.json", "--out", str(again)]) == 0
+    assert (again / "two.svg").read_bytes() == out.read_bytes()

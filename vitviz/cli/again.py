@@ -19,11 +19,12 @@ def again(arguments: argparse.Namespace) -> int:
     """Make the file of a recipe again; the exit status is 1 where its bytes are not those of then."""
     from vitviz.cli.progress import Steps
     from vitviz.models.loading import load_model
+    from vitviz.render.labels import labels_differ
     from vitviz.render.product import differences
     from vitviz.render.reading import read_recipe
 
     recipe = read_recipe(arguments.recipe)
-    wanted = [replace(each.wish, device=arguments.device) for each in recipe.models]
+    wanted = [replace(each.wish, device=arguments.device, labels=arguments.labels) for each in recipe.models]
     if arguments.model is not None:
         if len(wanted) > 1:
             raise VitvizError(
@@ -46,7 +47,9 @@ def again(arguments: argparse.Namespace) -> int:
     before = recipe.content.get("made", {}).get("sha256")
     if before is None or before == product.recipe["made"]["sha256"]:
         return 0
-    reasons = differences(recipe.content, product.recipe) or ["the machine, or the name of the weights"]
+    reasons = differences(recipe.content, product.recipe)
+    reasons += ["labels that are not those of the recipe"] if labels_differ(recipe.content, product.recipe) else []
+    reasons = reasons or ["the machine, the name of the weights, or labels that an older recipe does not hold"]
     print(f"vitviz: The bytes of {paths[0]} are not those of then: {'; '.join(reasons)}.", file=sys.stderr)
     return 1
 

@@ -121,6 +121,7 @@ def load_model(
         architecture=found.architecture,
         preprocessing=preprocessing_of(module, crop, mean, std),
         labels=names or loaded.labels or imagenet_labels(module.num_classes),
+        labels_given=own_labels is not None,
         report=report,
         prefix_tokens=prefix,
         default_query=default_query_of(module, prefix),

@@ -29,6 +29,7 @@ class Model:
         architecture: timm's name of the architecture.
         preprocessing: how a picture becomes the view.
         labels: name of each class, empty where the model has no classes.
+        labels_given: whether they were said by whoever loaded it, and are not the model's own.
         report: everything found and assumed while it was opened.
         prefix_tokens: names of the tokens before the patches, such as ("cls", "reg0", "reg1").
         default_query: the token that the model's output is made from: "cls", or "mean" for pooled models.
@@ -63,6 +64,7 @@ class Model:
     build_args: dict[str, Any] = field(default_factory=dict)
     norm_eps: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    labels_given: bool = False
 
     def __repr__(self) -> str:
         height, width = self.preprocessing.input_size

@@ -21,6 +21,7 @@ from vitviz.models.resizing import is_approximation
 from vitviz.render.codec import LATER, canonical, from_json, to_json
 from vitviz.render.comparison import Compared, csv_of, page_for_models
 from vitviz.render.figure import Figure
+from vitviz.render.labels import Labels, labels_of, with_labels
 from vitviz.render.making import map_for
 from vitviz.render.pdf import pdf_of
 from vitviz.render.plan import Scale, Seen
@@ -39,7 +40,7 @@ _MOST = 16  # models
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What one model of a comparison shows, what was pinned there, and what it costs."""
+    """What one model of a comparison shows, what was pinned there, what it costs, and labels that were given for it."""
 
     selection: Selection
     limits: tuple[float, float]
@@ -47,6 +48,7 @@ class Shown:
     ablation: Ablation = Ablation()  # noqa: RUF009  frozen
     style: Style | None = None
     pinned: Query | None = field(default=None, metadata=LATER)
+    labels: Labels = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +68,7 @@ class ComparisonRecipe(Recipe):
 
 
 def _compared(image: Image, model: Model, shown: Shown) -> Compared:
+    model = with_labels(model, shown.labels)
     found = trace(model, image)
     if shown.ablation:
         found = trace(model, image, ablation=shown.ablation, plain=found)
@@ -134,7 +137,8 @@ def _shown(model: Compared) -> Shown:
         raise VitvizError(f"{model.name} was not measured yet: wait for the table, and write it then.")
     cost = replace(model.cost, scaling=None)  # of the curves, which are no part of the figure
     altered = model.seen.trace.ablation
-    return canonical(Shown(model.shown.selection, model.limits, cost, altered, model.style, model.pinned))
+    labels = labels_of(model.seen.model, [model.shown])
+    return canonical(Shown(model.shown.selection, model.limits, cost, altered, model.style, model.pinned, labels))
 
 
 def _read(entry: dict[str, Any]) -> Shown:

@@ -20,6 +20,7 @@ from vitviz.render import comparison_recipe
 from vitviz.render.codec import from_json
 from vitviz.render.comparison_recipe import ComparisonRecipe
 from vitviz.render.figure import Figure
+from vitviz.render.labels import Labels, labels_in, with_labels
 from vitviz.render.plan import Plan, Seen
 from vitviz.render.png import text_in
 from vitviz.render.product import Product, Run, sidecar_of, text_of
@@ -42,16 +43,18 @@ class FigureRecipe(Recipe):
         plan: what is to be made.
         ablation: the heads that were switched off.
         run: how the picture went through the model, which is how it does again.
+        labels: what the classes that it is of were called, where that was not the model's own name for them.
     """
 
     plan: Plan | StudyPlan
     ablation: Ablation
     run: Run
+    labels: Labels = ()
 
     def produce(self, image: Image | None, models: Sequence[Model]) -> Product:
         # Another size of batch or number of threads may round otherwise in the last digit.
         with with_threads(self.run.threads):
-            return self._produce(image, *models)
+            return self._produce(image, *(with_labels(model, self.labels) for model in models))
 
     def _produce(self, image: Image | None, model: Model) -> Product:
         plan = self.plan
@@ -139,7 +142,7 @@ def _of_figure(path: Path, content: dict[str, Any]) -> FigureRecipe:
         raise ValueError("it has a picture that it does not need, or needs one that it does not have")
     of(content.get("values", {}), dict)
     models, ablation = (model_in(path, content["model"]),), from_json(Ablation, content.get("ablation", {}))
-    return FigureRecipe(content, path, models, plan, ablation, _run(content.get("run", {})))
+    return FigureRecipe(content, path, models, plan, ablation, _run(content.get("run", {})), labels_in(content))
 
 
 def _run(given: dict[str, Any]) -> Run:

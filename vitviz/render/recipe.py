@@ -15,6 +15,7 @@ from vitviz.images import Image
 from vitviz.models.model import Model
 from vitviz.render.codec import canonical, to_json
 from vitviz.render.compose import Tile
+from vitviz.render.labels import Labels, labels_of
 from vitviz.render.making import limits_for, make, map_for, placed, tiles_of
 from vitviz.render.plan import Plan, Seen, settled
 from vitviz.render.product import Product, Run, model_of, picture_of, published, run_of, text_of, versions
@@ -61,7 +62,8 @@ def prepare(
     assert isinstance(plan.style.limits, tuple) or plan.over != "map"
     single = plan.over == "map" and isinstance(plan.style.limits, tuple)
     tiles = [Tile(shown, "", plan.style.limits)] if single else tiles_of(plan, seen)  # type: ignore[arg-type]
-    return Prepared(plan, seen, tiles, recipe_of(plan, seen, shown, run), name_of(shown, plan, seen, stem))
+    recipe = recipe_of(plan, seen, shown, run, labels_of(seen.model, (tile.shown for tile in tiles)))
+    return Prepared(plan, seen, tiles, recipe, name_of(shown, plan, seen, stem))
 
 
 def produce(
@@ -71,13 +73,14 @@ def produce(
     return prepare(plan, seen, shown=shown, maps=maps, run=run).finish()
 
 
-def recipe_of(plan: Plan, seen: Seen, shown: Map, run: Run = _ALONE) -> dict[str, Any]:
-    """Picture, model, selection, style, figure, file, values and versions, as JSON values."""
+def recipe_of(plan: Plan, seen: Seen, shown: Map, run: Run = _ALONE, labels: Labels = ()) -> dict[str, Any]:
+    """Picture, model, selection, labels, style, figure, file, values and versions, as JSON values."""
     parts = to_json(plan)
     pinned = {"pinned": parts.pop("pinned")} if "pinned" in parts else {}
     what = {
         "selection": parts.pop("selection"),
         **pinned,
+        **({"labels": to_json(labels)} if labels else {}),
         "style": parts.pop("style"),
         "figure": parts.pop("figure"),
         "file": parts,

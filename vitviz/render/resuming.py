@@ -24,7 +24,9 @@ MAX_SIDECAR = 2**20
 def key_of(digest: str, model: Model, item: Item, wish: str) -> str:
     """What a file must have been asked for as, to be the one that is asked for now: a copy of a picture has its own."""
     place = (item.folder / item.stem).as_posix()
-    identity = json.dumps([VERSION, digest, place, model.identity, model.device.name, wish], sort_keys=True)
+    # A class that is named may be another one with other labels; the model's own come with its weights.
+    labels = [model.labels] if model.labels_given else []
+    identity = json.dumps([VERSION, digest, place, model.identity, model.device.name, wish, *labels], sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()
 
 
