@@ -241,6 +241,20 @@ class TestStated:
             assert certainty(found, "patches") == "inferred"
 
 
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [("mix.inp.", False), ("attention.fused.", False), ("attn.QKV.", True), ("attn.in_proj_", True)],
+)
+def test_order_in_a_fused_matrix_is_an_assumption_where_no_name_tells_it(name, is_told):
+    module = drawn(references.Notes())
+    tensors = naming_styles.renamed(module.state_dict(), [(r"attn\.in_proj_", name)], False)
+    found = matched(tensors, num_heads=4)
+    assert largest_difference(module, found) < 1e-5
+    said = [(f.text, f.certainty) for f in found.findings if f.topic == "qkv order"]
+    assert [certainty for _, certainty in said] == ([] if is_told else ["assumed"])
+    assert all(name.rstrip(".") in text and "wrong order" in text for text, _ in said)
+
+
 class TestMore:
     def test_lists_side_by_side(self):
         """norms.0, attentions.0, mlps.0: no list of layers, but lists of their parts."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vitviz.models.unknown.naming import ATTENTION, FEED, OUT, SCALES, count, natural, place, shared
-from vitviz.models.unknown.projections import NoBlockError, attention_of, fused
+from vitviz.models.unknown.projections import FUSED, NoBlockError, attention_of, fused
 from vitviz.models.unknown.units import Trunk, Unit, joined_heads, listed
 
 _TABLES = ("relative_position", "logit_scale", "cpb_mlp", "rel_pos", "rope")
@@ -141,7 +141,7 @@ class _Plan:
         """Whether matrices are (in, out), the width of all heads, and how q, k and v are held."""
         width = self.width
         parts = {part: matrices[name] for name, part in self._attention.items()}
-        kind = {("qkv",): "one fused matrix", ("q", "k", "v"): "a matrix each", ("q", "kv"): "q, and k with v"}
+        kind = {("qkv",): FUSED, ("q", "k", "v"): "a matrix each", ("q", "kv"): "q, and k with v"}
         held = kind[tuple(part for part in ("q", "k", "v", "kv", "qkv") if part in parts)]
         one = parts.get("qkv", parts.get("q"))
         assert one is not None

@@ -20,7 +20,7 @@ from vitviz.models.unknown.assembly import BASE, fits_timm, plain_tensors, timm_
 from vitviz.models.unknown.blocks import Layers, layers_of
 from vitviz.models.unknown.choices import ENCODER, LUCIDRAINS, Choices
 from vitviz.models.unknown.plain_vit import PlainConfig, PlainViT
-from vitviz.models.unknown.projections import NoBlockError
+from vitviz.models.unknown.projections import FUSED, NoBlockError, tells_order
 from vitviz.models.unknown.surround import Surround, surround_of
 from vitviz.models.unknown.units import Trunk, Unit, listed, trunks, units_of
 
@@ -102,6 +102,9 @@ def _structure(trunk: Trunk, layers: Layers, around: Surround, naming: str) -> l
             "structure", f"{naming}: {len(trunk.layers)} layers {trunk.name} with {layers.qkv}; {places}", "inferred"
         )
     ]
+    if layers.qkv == FUSED and not tells_order(place := layers.places["q, k, v"]):
+        text = f"the rows of {place} taken as q, then k, then v, as nearly all have them: no name tells"
+        findings.append(Finding("qkv order", f"{text}; a wrong order spoils every map and prediction", "assumed"))
     findings += [Finding("converted", note, "converted") for note in layers.notes]
     for reason in sorted({reason for _, reason in around.ignored}):
         keys = [key for key, why in around.ignored if why == reason]

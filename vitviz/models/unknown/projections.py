@@ -10,6 +10,10 @@ from torch import Tensor
 from vitviz.models.unknown.naming import ATTENTION, count, part_of
 from vitviz.models.unknown.units import Unit, listed
 
+FUSED = "one fused matrix"
+# Torch's nn.MultiheadAttention has q, k and v in this order under "in_proj_weight", GPT-2 under "c_attn".
+_ORDERED = ("qkv", "kqv", "query_key_value", "in_proj", "c_attn")
+
 
 class NoBlockError(Exception):
     """These tensors are no layer of a plain vision transformer; the message says why."""
@@ -40,6 +44,11 @@ def attention_of(matrices: Mapping[str, Unit]) -> dict[str, str]:
                 fused.append(name)
     fused = sorted(dict.fromkeys(fused), key=lambda n: (-count(n, ATTENTION | {"in"}), matrices[n].order))
     return {fused[0]: "qkv"} if fused else {}
+
+
+def tells_order(name: str) -> bool:
+    """Whether the name of a fused matrix says in which order q, k and v lie in it; else they are taken in this one."""
+    return any(word in name.lower() for word in _ORDERED)
 
 
 def fused(parts: Sequence[tuple[str, Unit]]) -> tuple[Tensor, Tensor | None]:
