@@ -177,6 +177,45 @@ def test_another_trace_makes_the_numbers_anew_and_unsorts(qtbot, window, panel, 
     assert [len(order) for order in window.atlas._order] == [3, 6, 12, 24]
 
 
+def choose(panel, column):
+    panel.quantity.setCurrentIndex(panel.quantity.findData(column))
+    panel.quantity.activated.emit(panel.quantity.currentIndex())
+
+
+def anew(qtbot, panel, numbers):
+    """Numbers of another trace than these were found."""
+    qtbot.waitUntil(lambda: panel.numbers.found not in (None, numbers), timeout=20000)
+    QApplication.processEvents()
+    return panel.numbers.found
+
+
+def test_the_chosen_number_stays_with_another_trace(qtbot, window, panel, ragged):
+    choose(panel, "entropy_nats")
+    panel.sort.setChecked(True)
+    before = panel.numbers.found
+    window.store.update(ablation=window.store.state.ablation.toggled([(1, 0)]))
+    altered = anew(qtbot, panel, before)
+    assert panel.quantity.currentData() == "entropy_nats" and panel.plot.left.labelText.startswith("Entropy")
+    assert np.array_equal(panel.plot.dots.getData()[1], altered.entropy.ravel())
+    window.opener.opened.emit(ragged)
+    other = anew(qtbot, panel, altered)
+    for layer, count in enumerate(other.heads):
+        wanted = np.argsort(other.entropy[layer, :count], kind="stable")
+        assert np.array_equal(window.atlas._order[layer], wanted)
+    assert any("entropy" in text for text in window.atlas.labels.texts)
+
+
+def test_a_number_that_a_model_has_not_is_shown_again_with_one_that_has_it(qtbot, window, panel, opened, ragged):
+    choose(panel, "mass_cls")
+    before = panel.numbers.found
+    window.opener.opened.emit(ragged)
+    other = anew(qtbot, panel, before)
+    assert panel.quantity.currentData() == "distance_vit_px"
+    window.opener.opened.emit(opened)
+    anew(qtbot, panel, other)
+    assert panel.quantity.currentData() == "mass_cls"
+
+
 def test_the_table_is_written_as_csv(panel, tmp_path, wanted):
     panel.write(tmp_path / "heads.csv")
     rows = list(csv.DictReader((tmp_path / "heads.csv").open()))

@@ -44,6 +44,7 @@ class StatisticsPanel(LazyPanel):
         super().__init__(parent)
         self._pane = pane
         self.numbers = HeadNumbers(worker, self)
+        self._wished: str | None = None  # the column that the user chose; the box is empty between two traces
         self.quantity = QComboBox()
         self.quantity.setToolTip("The number of each head that is plotted")
         self.quantity.setAccessibleName("Number of each head")
@@ -116,17 +117,17 @@ class StatisticsPanel(LazyPanel):
         from vitviz.attention.tables import quantities
 
         found = self.numbers.found
-        before = self.quantity.currentData()
         self.quantity.clear()
         for each in quantities(found) if found is not None else ():
             self.quantity.addItem(each.title, each.column)
-        self.quantity.setCurrentIndex(max(0, self.quantity.findData(before)))
+        self.quantity.setCurrentIndex(max(0, self.quantity.findData(self._wished)))
         self._enable()
         self._order()
         self.touch()
 
     @Slot()
     def _quantified(self) -> None:
+        self._wished = self.quantity.currentData()
         self._draw()
         self._order()
 
