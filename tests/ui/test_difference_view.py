@@ -1,5 +1,6 @@
 """The difference of two panes' maps, followed live, and the heads that changed or go together."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ import vitviz
 from vitviz.attention.comparison import difference
 from vitviz.attention.head_pairs import Placed, changed_heads, changed_rows
 from vitviz.attention.values import Place
+from vitviz.errors import Cancelled
 from vitviz.render.scale import signed
 
 
@@ -171,6 +173,37 @@ def test_comparison_that_was_cancelled_is_asked_again(qtbot, view, window, twins
     window.compare_tabs.setCurrentWidget(view)
     settle(qtbot, window)
     assert view.heads.found.queries == (101, 101)
+
+
+def test_cancel_is_said_and_what_was_cancelled_is_compared_when_it_is_chosen_once_more(
+    qtbot, view, window, twins, hover, monkeypatch
+):
+    from vitviz.attention import head_pairs
+
+    real, goes_on, begun = head_pairs.changed_rows, threading.Event(), []
+
+    def slow(*args, cancel, **how):
+        begun.append(args)
+        while not goes_on.wait(0.005):
+            if cancel():
+                raise Cancelled("given up")
+        return real(*args, cancel=cancel, **how)
+
+    monkeypatch.setattr(head_pairs, "changed_rows", slow)
+    heads, before = view.heads, view.heads.found
+    heads.over.setCurrentIndex(1)
+    heads.over.activated.emit(1)
+    qtbot.waitUntil(lambda: len(begun) == 1, timeout=20000)
+    assert heads.caption.text() == "Comparing the rows of all queries…"
+    window.worker.cancel()
+    qtbot.waitUntil(lambda: heads.caption.text().startswith("Cancelled"), timeout=20000)
+    first = window.panes.columns[0]
+    hover(first.map_view.view, first.map_view.view.position_of(Place(62, 42)))
+    settle(qtbot, window)
+    assert len(begun) == 1 and heads.found is before and heads.caption.text().startswith("Cancelled")
+    goes_on.set()
+    choose(qtbot, window, heads.over, 1)
+    assert len(begun) == 2 and np.array_equal(heads.map.values, real(*twins).values)
 
 
 def test_nothing_is_done_while_the_tab_is_hidden(qtbot, view, window):

@@ -1,5 +1,7 @@
 """Methods side by side: what is small, what is large, how two differ; nothing while hidden."""
 
+import threading
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -9,8 +11,9 @@ import vitviz
 from vitviz.attention.comparison import spearman
 from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Place
-from vitviz.errors import AttentionError
+from vitviz.errors import AttentionError, Cancelled
 from vitviz.render.scale import MINUS
+from vitviz.ui.methods_panel import KIND
 from vitviz.ui.words import origins_text
 
 
@@ -169,6 +172,34 @@ def test_hiding_the_panel_gives_its_work_up_and_it_goes_on_when_shown(qtbot, win
     dock.hide()
     qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20000)
     bring_up(qtbot, window)
+
+
+def test_cancel_is_said_and_a_click_at_a_method_goes_on(qtbot, window, monkeypatch):
+    from vitviz.attention import choosing
+
+    real, goes_on = choosing.relevance, threading.Event()
+
+    def slow(*args, cancel, **how):
+        while not goes_on.wait(0.005):
+            if cancel():
+                raise Cancelled("given up")
+        return real(*args, cancel=cancel, **how)
+
+    monkeypatch.setattr(choosing, "relevance", slow)
+    window.docks.show("Methods side by side")
+    panel = window.analysis.methods
+    qtbot.waitUntil(lambda: len(panel.found) == 1 and window.worker.running == KIND, timeout=20000)
+    assert panel.numbers.text() == "Computing…"
+    window.worker.cancel()
+    qtbot.waitUntil(lambda: panel.numbers.text().startswith("Cancelled"), timeout=20000)
+    window.store.update(opacity=0.3)
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20000)
+    assert panel.numbers.text().startswith("Cancelled") and len(panel.found) == 1
+    goes_on.set()
+    qtbot.mouseClick(panel.tiles["rollout"], Qt.MouseButton.LeftButton)
+    assert panel.numbers.text() == "Computing…"
+    done(qtbot, panel)
+    assert panel.correlation is not None
 
 
 def test_every_control_has_a_tooltip_and_a_name(panel):

@@ -64,6 +64,7 @@ class HeadPairsView(QWidget):
         self._job = Newest(worker, KIND, self)
         self._panes: tuple[PaneColumn, PaneColumn] | None = None
         self._asked: tuple[Any, ...] = ()
+        self._given_up = False  # what was asked last
         self._wished = DISTANCE  # where it is possible
         self.found: HeadPairs | None = None
         self._found_way = DISTANCE
@@ -102,7 +103,7 @@ class HeadPairsView(QWidget):
         self._later = QTimer(self, singleShot=True, interval=_SETTLED_MS)
         self._later.timeout.connect(self._ask)
         self.way.activated.connect(self._wish)
-        self.over.activated.connect(self._ask)
+        self.over.activated.connect(self._ask_again)
         self.as_list.toggled.connect(lambda on: self.stack.setCurrentIndex(int(on)))
         self.map.pointed.connect(self._say)
         self.map.chosen.connect(self._choose_cell)
@@ -126,7 +127,7 @@ class HeadPairsView(QWidget):
         """Nobody looks any more; what was compared is kept alive no longer."""
         self._panes, self._asked = None, ()
         self._later.stop()
-        self._job.cancel()
+        self._job.drop()
 
     def _offer(self, alike: bool, on_one_grid: bool) -> tuple[str, bool]:
         """Offer what can be compared; the way and whether over all queries."""
@@ -147,10 +148,17 @@ class HeadPairsView(QWidget):
     @Slot(int)
     def _wish(self, index: int) -> None:
         self._wished = self.way.itemData(index)
+        self._ask_again()
+
+    @Slot()
+    def _ask_again(self, *_: object) -> None:
+        """The user asks: what was cancelled is wanted after all."""
+        if self._given_up:
+            self._asked = ()
         self._ask()
 
     @Slot()
-    def _ask(self, *_: object) -> None:
+    def _ask(self) -> None:
         panes = self._panes
         if panes is None:
             return
@@ -165,7 +173,9 @@ class HeadPairsView(QWidget):
         asked = (way, *(traces if every else (first, second)))
         if self._asked and way == self._asked[0] and all(map(operator.is_, asked[1:], self._asked[1:])):
             return
-        self._asked = asked
+        self._asked, self._given_up = asked, False
+        if every:
+            self.caption.setText("Comparing the rows of all queries…")
 
         def work(progress: Progress) -> tuple[Any, str, HeadPairs]:
             if way == MATCH:
@@ -194,7 +204,9 @@ class HeadPairsView(QWidget):
 
     @Slot()
     def _cancelled(self) -> None:
-        self._asked = ()
+        # Not asked again by the next move of the mouse, which would begin at once what was just given up.
+        self._given_up = True
+        self.caption.setText("Cancelled: choose what is compared once more to begin anew.")
 
     def _show(self, found: HeadPairs) -> None:
         matched = self._found_way == MATCH

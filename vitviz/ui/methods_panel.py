@@ -48,6 +48,7 @@ class MethodsPanel(LazyPanel):
         self._canvas: Canvas | None = None
         self.found: dict[Selection, Found] = {}
         self.correlation: float | None = None
+        self._given_up = False
         self.tiles = {name: self._tile(name) for name in METHODS}
         self.left, self.right = MethodSide("left", "rollout", pane, self), MethodSide("right", "relevance", pane, self)
         self.view = PictureView(self)
@@ -76,6 +77,7 @@ class MethodsPanel(LazyPanel):
         pane.restyled.connect(lambda _: self._draw_all())
         self.watch(pane, "layer", "head", "query", "target", "options")
         self._job.finished.connect(self._finished)
+        self._job.cancelled.connect(self._cancelled)
 
     def _tile(self, name: Method) -> QToolButton:
         button = QToolButton()
@@ -136,7 +138,7 @@ class MethodsPanel(LazyPanel):
     def _traced(self, opened: Opened) -> None:
         self._opened = opened
         self.found.clear()
-        self._job.cancel()
+        self._job.drop()
         height, width = opened.image.size
         self._canvas = Canvas.for_screen(opened.image, opened.trace.view, _LARGEST)
         for view in (self.left.view, self.right.view, self.view):
@@ -148,6 +150,7 @@ class MethodsPanel(LazyPanel):
 
     def refresh(self) -> None:
         """Draw what is known, and ask for the next map that is not."""
+        self._given_up = False
         self._draw_all()
         opened = self._opened
         missing = next((each for each in self._wanted() if each not in self.found), None)
@@ -174,9 +177,14 @@ class MethodsPanel(LazyPanel):
             self.found[selection] = found
             self.touch()
 
+    @Slot()
+    def _cancelled(self) -> None:
+        self._given_up = True
+        self._draw_all()
+
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._job.cancel()
+        self._job.drop()
         self._stale = True
 
     def set_colors(self, background: QColor) -> None:
@@ -232,7 +240,8 @@ class MethodsPanel(LazyPanel):
         if not isinstance(left, Map) or not isinstance(right, Map) or self._opened is None:
             self.view.clear()
             self.bar.hide()
-            self.numbers.setText("Computing…" if None in (left, right) else "There is nothing to compare.")
+            waits = "Cancelled: click a method to go on." if self._given_up else "Computing…"
+            self.numbers.setText(waits if None in (left, right) else "There is nothing to compare.")
             return
         from vitviz.attention.comparison import difference
         from vitviz.render.difference import DIVERGING, blended
