@@ -151,8 +151,9 @@ def test_a_damaged_picture_is_left_out_and_said_at_the_end(tiny_vit, several, fo
     assert main(["statistics", str(tmp_path), *options]) == 1
     assert {row["pictures"] for row in csv.DictReader(out.open())} == {"3"}
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("vitviz: ")]
-    assert "1 damaged.png" in said[0] and "9 damaged.png" in said[1]
-    assert said[2] == "vitviz: Mean over 3 pictures, 2 failed."
+    assert "go on" in said[0] and "1 damaged.png" in said[0]
+    assert "1 damaged.png" in said[1] and "9 damaged.png" in said[2]
+    assert said[3] == "vitviz: Mean over 3 pictures, 2 failed."
 
 
 def test_where_every_picture_fails_nothing_is_written(capsys, tmp_path):

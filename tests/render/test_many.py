@@ -17,7 +17,7 @@ from cli_cases import write_picture
 from vitviz import cli, resources
 from vitviz.errors import ImageError
 from vitviz.render import many, reading
-from vitviz.render.folders import items_of
+from vitviz.render.folders import Item, items_of
 
 DEMO = ["--model", "demo", "--device", "cpu"]
 
@@ -60,8 +60,9 @@ def test_folder_killed_half_way_and_resumed_ends_with_every_figure_once(album, t
     assert 60 <= len(before) < 195
     assert export(album, "--out", out) == 1
     said = capsys.readouterr()
-    failed = [line for line in said.err.splitlines() if ": " in line and "pictures exported" not in line]
-    assert len(failed) == 5
+    lines = said.err.splitlines()
+    failed = [line for line in lines if ": " in line and "pictures exported" not in line and "go on" not in line]
+    assert len(failed) == 5 and [line for line in lines if "the others go on: cut.png" in line] == lines[:1]
     for name in ("cut.png", "empty.jpg", "page.png", "noise.webp", "film.gif"):
         assert sum(name in line for line in failed) == 1
     figures = sorted(out.rglob("*.png"))
@@ -215,8 +216,73 @@ def test_batch_with_a_broken_picture_exports_the_others(three, tmp_path, capsys)
 def test_pictures_that_all_fail_alike_are_told_once(three, tmp_path, capsys):
     assert export(three, "--layer", "99", "--out", tmp_path) == 1
     said = capsys.readouterr().err
-    assert said.count("All 3 pictures failed alike. There is no layer 99: demo has layers 0 to 5.") == 1
-    assert said.count("\n") == 2 and said.endswith("0 pictures exported, 3 failed.\n")
+    assert said.splitlines() == [
+        "vitviz: One failed, the others go on: a b.png: There is no layer 99: demo has layers 0 to 5.",
+        "vitviz: All 3 pictures failed alike, the first a b.png: There is no layer 99: demo has layers 0 to 5.",
+        "vitviz: 0 pictures exported, 3 failed.",
+    ]
+
+
+def outcomes(folder, names, problem):
+    """What becomes of pictures until the user stops it: all of these fail."""
+
+    def interrupted(model, items, job):
+        for name in names:
+            path = folder / name
+            yield many.Outcome(Item(path, Path(), path.stem), problem=problem.format(name=path.name, path=path))
+        raise KeyboardInterrupt
+
+    return interrupted
+
+
+@pytest.mark.parametrize(
+    ("problem", "first"),
+    [
+        ("{name}: There is no layer 99: none.", "the first a.png: There is no layer 99: none."),
+        ("{name} is empty; expected: more.", "the first: a.png is empty; expected: more."),
+        ("Could not read {path}: no.", "the first: Could not read PATH: no."),
+        ("{name} failed: KeyError: 'a'", "the first: a.png failed: KeyError: 'a'"),
+        ("There is no layer 99.", "the first a.png: There is no layer 99."),
+    ],
+)
+def test_pictures_that_failed_alike_until_the_export_was_stopped_are_one_sentence(
+    three, capsys, monkeypatch, problem, first
+):
+    monkeypatch.setattr(many, "export_many", outcomes(three, ["a.png", "inner/b.png"], problem))
+    for _ in range(5):
+        write_picture(three / f"{_}.png", size=(40, 60))
+    assert export(three, "--out", three / "out") == 130
+    assert len(capsys.readouterr().err.splitlines()) == 4  # two are named one by one
+    monkeypatch.setattr(many, "export_many", outcomes(three, ["a.png", "inner/b.png", "c.png"], problem))
+    assert export(three, "--out", three / "out") == 130
+    early, said, stopped = capsys.readouterr().err.replace(str(three / "a.png"), "PATH").splitlines()
+    assert early.startswith("vitviz: One failed, the others go on: ") and "a" in early
+    assert said == f"vitviz: 3 pictures failed alike, {first}"
+    assert stopped == "vitviz: Interrupted after 3 of 8 pictures: run it again to go on."
+
+
+def test_pictures_that_failed_for_different_reasons_are_all_named(tmp_path, capsys):
+    for name, data in (("a", b"%PDF-1.7 and so on"), ("b", b"<!DOCTYPE html><html>"), ("c", b"PK\3\4" + bytes(40))):
+        (tmp_path / f"{name}.png").write_bytes(data)
+    assert export(tmp_path, "--out", tmp_path / "out") == 1
+    first, *lines, summary = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["a.png", "b.png", "c.png"] and "a.png is a PDF" in first
+    assert "PDF" in lines[0] and "web page" in lines[1] and "zip" in lines[2].lower()
+    assert summary == "vitviz: 0 pictures exported, 3 failed."
+
+
+def test_first_failure_is_said_before_the_next_picture_is_made(three, capsys, monkeypatch):
+    def outcomes(model, items, job):
+        yield many.Outcome(items[0], written=(three / "one.png",))
+        yield many.Outcome(items[1], problem="a-b.png: broken")
+        assert capsys.readouterr().err == "vitviz: One failed, the others go on: a-b.png: broken\n"
+        yield many.Outcome(items[2], problem="猫.png: broken")
+        assert capsys.readouterr().err == ""
+
+    monkeypatch.setattr(many, "export_many", outcomes)
+    assert export(three, "--out", three / "out") == 1
+    said = ["vitviz: a-b.png: broken", "vitviz: 猫.png: broken", "vitviz: 1 picture exported, 2 failed."]
+    assert capsys.readouterr().err.splitlines() == said
 
 
 def test_interrupted_export_says_what_failed_until_then(three, tmp_path, capsys, monkeypatch):
@@ -228,6 +294,7 @@ def test_interrupted_export_says_what_failed_until_then(three, tmp_path, capsys,
     monkeypatch.setattr(many, "export_many", interrupted)
     assert export(three, "--out", tmp_path) == 130
     assert capsys.readouterr().err.splitlines() == [
+        "vitviz: One failed, the others go on: a b.png: broken",
         "vitviz: a b.png: broken",
         "vitviz: Interrupted after 2 of 3 pictures: run it again to go on.",
     ]
@@ -247,7 +314,7 @@ def test_folder_that_can_not_be_written_fails_for_each_picture(three, tmp_path, 
     out = tmp_path / "out"
     out.mkdir(mode=0o500)
     assert export(three, "--out", out) == 1
-    said = capsys.readouterr().err
+    _, said = capsys.readouterr().err.split("\n", 1)
     assert said.count("may not write") == 2 and said.count("can't be made") == 1  # the folder within
     assert "0 pictures exported, 3 failed" in said and list(out.iterdir()) == []
 
@@ -323,7 +390,7 @@ def test_full_disk_is_said_for_each_picture_and_leaves_nothing_half_written(thre
 
     monkeypatch.setattr("vitviz.atomic.os.write", full)
     assert export(three, "--out", tmp_path / "out") == 1
-    said = capsys.readouterr().err
+    _, said = capsys.readouterr().err.split("\n", 1)
     assert said.count("disk is full") == 3 and "3 failed" in said
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 

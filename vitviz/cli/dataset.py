@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitviz import __version__
 from vitviz.cli.arguments import check_out, load, model_options, picture_arguments
-from vitviz.cli.failing import say_failed, with_name
+from vitviz.cli.failing import Failures
 from vitviz.cli.parser import Parser, WrongCall
 from vitviz.cli.values import whole
 
@@ -48,15 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
         found = over_ray(arguments.model, options, pictures, ablation=arguments.ablation, workers=arguments.workers)
     else:
         found = over(load(arguments.model, arguments), pictures, ablation=arguments.ablation)
-    rows, problems = [], []
+    rows = []
     with Pictures(len(pictures)) as shown:
+        failures = Failures(shown)
         for each in found:
             path = str(pictures[each.index])
             rows += [{"path": path, **row} for row in each.rows]
-            problems += [with_name(pictures[each.index], each.problem)] if each.problem else []
-            shown.failed = len(problems)
+            if each.problem:
+                failures.add(pictures[each.index], each.problem)
             shown.update()
-    status = say_failed(problems, len(pictures))
+    status = failures.say()
     if not rows:
         print("vitviz: No picture could be looked at, so no table was written.", file=sys.stderr)
         return 1

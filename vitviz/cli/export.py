@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vitviz.cli.ablation import ablation_arguments, without
 from vitviz.cli.again import again
 from vitviz.cli.arguments import SOURCE_HELP, load, model_arguments
-from vitviz.cli.failing import say_failed, say_lacking
+from vitviz.cli.failing import Failures, say_lacking
 from vitviz.cli.figures import check_idle, figure_arguments, plan_of, selection_arguments, spread
 from vitviz.cli.parser import Parser, WrongCall
 from vitviz.cli.values import whole
@@ -93,29 +93,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _report(outcomes: Iterator[Outcome], count: int, others: str) -> int:
-    """Print the paths as they are written, a bar while that lasts, and what failed or was passed over at the end."""
+    """Print the paths as they are written, a bar while that lasts, and at the end what failed or was passed over."""
     from vitviz.cli.progress import Pictures
     from vitviz.render.tally import Tally
 
     tally = Tally()
     with Pictures(count) as shown:
+        failures = Failures(shown)
         try:
             for outcome in outcomes:
                 tally.add(outcome)
-                shown.failed = len(tally.problems)
+                if outcome.problem:
+                    failures.add(outcome.item.path, outcome.problem)
                 (shown.pass_over if outcome.skipped else shown.update)()
                 for path in outcome.written:
                     shown.print(str(path))
         except (KeyboardInterrupt, Cancelled):
             shown.close()
-            say_failed(tally.problems, count)
+            failures.say(stopped=True)
             print(
                 f"vitviz: Interrupted after {tally.seen} of {count} pictures: run it again to go on.", file=sys.stderr
             )
             return 130
     for note in tally.notes:
         print(f"vitviz: {note}", file=sys.stderr)
-    status = say_failed(tally.problems, count)
+    status = failures.say()
     if count > 1 or tally.skipped or others or tally.replaced:
         print(f"vitviz: {tally.text(others=others)}", file=sys.stderr)
     return status

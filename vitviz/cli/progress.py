@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -46,7 +46,8 @@ class _Bar(tqdm):  # type: ignore[misc]
 class Pictures(_Bar):
     """A bar over so many pictures, with rate and time left, which stays; nothing for a single one.
 
-    `failed` may be counted up.
+    Attributes:
+        failed: how many did.
     """
 
     def __init__(self, count: int) -> None:
@@ -64,12 +65,13 @@ class Pictures(_Bar):
         """As a job over the pictures calls its progress, before each of them."""
         self.update(round((fraction or 0.0) * self.total) - self.n)
 
-    def print(self, line: str) -> None:
-        """Print a line on stdout; where that is the same terminal, above the bar."""
-        if self.disable or not self.drawn or not is_terminal(sys.stdout):
-            print(line, flush=True)
+    def print(self, line: str, file: TextIO | None = None) -> None:
+        """Print a line on stdout, or on stderr; where that is the terminal of the bar, above it."""
+        file = file or sys.stdout
+        if self.disable or not self.drawn or not is_terminal(file):
+            print(line, file=file, flush=True)
         else:
-            self.write(line, file=sys.stdout)
+            self.write(line, file=file)
 
     def words(self, found: Mapping[str, Any]) -> str:
         """Such as 12/200 pictures · 1 failed · 3.1/s · 01:02 left."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from vitviz.cli.arguments import check_out, load, out_argument, picture_arguments, write_table
-from vitviz.cli.failing import say_failed, with_name
+from vitviz.cli.failing import Failures
 from vitviz.cli.parser import Parser
-from vitviz.errors import AttentionError, VitvizError
+from vitviz.errors import AttentionError
 
 
 def parser() -> Parser:
@@ -33,22 +32,18 @@ def run(arguments: argparse.Namespace) -> int:
     check_out(arguments.out)
     pictures = picture_files(arguments.pictures)
     model = load(arguments.model, arguments)
-    problems: list[str] = []
-
-    def failed(path: Path, error: VitvizError) -> None:
-        problems.append(with_name(path, error))
-        shown.failed = len(problems)
-
     try:
         with Pictures(len(pictures)) as shown:
-            found = statistics_over(model, pictures, progress=shown.reach, failed=failed if len(pictures) > 1 else None)
+            failures = Failures(shown)
+            failed = failures.add if len(pictures) > 1 else None
+            found = statistics_over(model, pictures, progress=shown.reach, failed=failed)
             shown.reach(1.0, "")
     except AttentionError:
         # What every picture failed by says more than that they all did.
-        say_failed(problems, len(pictures))
+        failures.say()
         raise
     write_table(csv_text(found), arguments.out)
-    status = say_failed(problems, len(pictures))
-    if problems:
-        print(f"vitviz: Mean over {len(found.pictures)} pictures, {len(problems)} failed.", file=sys.stderr)
+    status = failures.say()
+    if failures:
+        print(f"vitviz: Mean over {len(found.pictures)} pictures, {len(failures)} failed.", file=sys.stderr)
     return status
