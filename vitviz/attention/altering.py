@@ -21,6 +21,7 @@ from vitviz.attention.layer import Layer
 from vitviz.attention.values import AblateTo, Ablation
 from vitviz.attention.weighing import is_softmax, packed_arguments, weighed
 from vitviz.errors import AttentionError
+from vitviz.models.hooks import of_this_thread
 
 if TYPE_CHECKING:
     from vitviz.attention.traced import Trace
@@ -88,8 +89,8 @@ def altered(
                 mode.__exit__(None, None, None)
 
         child = module.get_submodule(name)
-        handles.append(child.register_forward_pre_hook(before))
-        handles.append(child.register_forward_hook(after, always_call=True))
+        handles.append(child.register_forward_pre_hook(of_this_thread(before)))
+        handles.append(child.register_forward_hook(of_this_thread(after), always_call=True))
 
     try:
         for name in dict.fromkeys(layer.name for layer in layers if layer.index in cuts):

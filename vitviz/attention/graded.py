@@ -22,6 +22,7 @@ from vitviz.attention.calls import Call, Captured
 from vitviz.attention.interception import Interception
 from vitviz.attention.watching import watched
 from vitviz.attention.weighing import packed_arguments, packed_inputs
+from vitviz.models.hooks import of_this_thread
 
 _CHUNK_BYTES = 16 * 2**20
 
@@ -187,8 +188,8 @@ def _kept(module: nn.Module, mode: _Graded) -> Iterator[None]:
 
     try:
         for child in module.modules():
-            handles.append(child.register_forward_pre_hook(before))
-            handles.append(child.register_forward_hook(after))
+            handles.append(child.register_forward_pre_hook(of_this_thread(before)))
+            handles.append(child.register_forward_hook(of_this_thread(after)))
         yield
     finally:
         for handle in handles:

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vitviz.attention.graded import frozen, graded_pass
+from vitviz.attention.graded import graded_pass
 from vitviz.errors import ModelError
 from vitviz.models.devices import Device
 from vitviz.models.model import Model
 from vitviz.models.peak import counted
+from vitviz.models.twin import meta_twin
 
 # What a process grows by, of the tensors alive at once: the graph lies between holes on the heap. With ViT-Ti/16, S/16
 # and B/16 at 384 to 768 px, Swin-T and S at 224 and 448 px and SwinV2-T, what is said so is 1.04 to 1.36 of the growth
@@ -28,35 +29,24 @@ def needed_bytes(model: Model) -> int | None:
     There and back, with the matrices that are computed again on the way, and what an allocator wastes. Nothing is
     computed there; None where the network can't run there.
     """
-    module = model.module
-    meta = {name: tensor.detach().to("meta") for name, tensor in (*module.named_parameters(), *module.named_buffers())}
-    dtype = next((t.dtype for t in meta.values() if t.is_floating_point()), torch.float32)
-    view = torch.empty(1, model.preprocessing.channels, *model.preprocessing.input_size, device="meta", dtype=dtype)
+    shape = 1, model.preprocessing.channels, *model.preprocessing.input_size
 
     def tap(call: Any, rows: Tensor | None, weights: Tensor | None, gradient: Tensor | None) -> None:
         if weights is not None and gradient is not None:
             weights * gradient  # what every method makes of them
 
     try:
-        with torch.inference_mode(False), torch.enable_grad(), counted(meta.values()) as peak, frozen(module):
-            graph = graded_pass(_OnMeta(module, meta), view, tap)
-            if isinstance(graph.output, Tensor) and graph.inputs:
-                torch.autograd.grad(graph.output.sum(), graph.inputs[0])
+        with torch.inference_mode(False), torch.enable_grad():
+            twin, dtype = meta_twin(model.module)
+            view = torch.empty(shape, device="meta", dtype=dtype)
+            with counted((*twin.parameters(), *twin.buffers())) as peak:
+                graph = graded_pass(twin, view, tap)
+                if isinstance(graph.output, Tensor) and graph.inputs:
+                    torch.autograd.grad(graph.output.sum(), graph.inputs[0])
     except (RuntimeError, NotImplementedError, TypeError, ValueError, AssertionError):
         return None
     waste = _WASTE_CUDA if model.device.name.startswith("cuda") else _WASTE
     return round(waste * peak.bytes) + _BUFFERS
-
-
-class _OnMeta(torch.nn.Module):
-    """A network with other tensors in the place of its own; what is kept of its parts is kept of these, too."""
-
-    def __init__(self, network: torch.nn.Module, tensors: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.network, self._tensors = network, tensors
-
-    def forward(self, view: Tensor) -> Any:
-        return torch.func.functional_call(self.network, self._tensors, (view,))
 
 
 def free_bytes(device: Device) -> int | None:

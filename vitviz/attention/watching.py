@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vitviz.attention.blocks import Frame
 from vitviz.attention.calls import Call
 from vitviz.errors import Cancelled
+from vitviz.models.hooks import of_this_thread
 
 
 class Stack:
@@ -68,8 +69,8 @@ def watched(module: nn.Module, cancel: Callable[[], bool]) -> Iterator[Stack]:
 
     try:
         for name, child in named:
-            handles.append(child.register_forward_pre_hook(before(name)))
-            handles.append(child.register_forward_hook(after))
+            handles.append(child.register_forward_pre_hook(of_this_thread(before(name))))
+            handles.append(child.register_forward_hook(of_this_thread(after)))
         yield stack
     finally:
         for handle in handles:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vitviz.embeddings.tables import absolute_table
 from vitviz.errors import ModelError
 from vitviz.images import Image
+from vitviz.models.hooks import of_this_thread
 from vitviz.models.model import Model
 
 _ATTENDS = ("attn", "attention", "self_attention", "self_attn")
@@ -64,7 +65,10 @@ def patch_tokens(model: Model, image: Image) -> PatchTokens:
         seen["tokens"] = inputs[0]
         raise _Enough
 
-    hooks = [embed.register_forward_hook(embedded), before.register_forward_pre_hook(entered)]
+    hooks = [
+        embed.register_forward_hook(of_this_thread(embedded)),
+        before.register_forward_pre_hook(of_this_thread(entered)),
+    ]
     try:
         with torch.no_grad():
             model.module(model.on_device(model.preprocess(image)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from vitviz.models.twin import meta_twin
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,11 @@ def flops_of(module: nn.Module, view_size: tuple[int, int], channels: int = 3) -
     Counted by torch's own counter on the meta device, so that nothing is computed and fused attention is counted as
     the products that it stands for; None where the network can't run there.
     """
-    # A twin without weights: the module itself may be looked into by another thread meanwhile.
-    meta: dict[int, Any] = {id(p): nn.Parameter(p.to("meta"), requires_grad=False) for p in module.parameters()}
-    meta |= {id(b): b.to("meta") for b in module.buffers() if isinstance(b, Tensor)}
-    dtype = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
-    view = torch.empty(1, channels, *view_size, device="meta", dtype=dtype)
     counter = FlopCounterMode(display=False)
     try:
+        twin, dtype = meta_twin(module)
         with torch.no_grad(), counter:
-            copy.deepcopy(module, meta)(view)
+            twin(torch.empty(1, channels, *view_size, device="meta", dtype=dtype))
     except (RuntimeError, NotImplementedError, TypeError, ValueError, AssertionError):
         return None
     total: int = counter.get_total_flops()
