@@ -13,9 +13,10 @@ from vitviz.attention import layer
 from vitviz.attention import trace as tracing
 from vitviz.errors import ModelError
 from vitviz.models import loading
+from vitviz.models.report import Report
 from vitviz.models.wish import ModelWish
 from vitviz.ui.fallback import is_out_of_memory
-from vitviz.ui.loaded import Loaded
+from vitviz.ui.loaded import Loaded, stamp_of
 from vitviz.ui.opening import Opener
 
 KB = 1000
@@ -185,3 +186,31 @@ def test_chunks_shrink_only_so_far(monkeypatch):
     monkeypatch.setattr(layer, "_CHUNK_BYTES", 8 * 2**20)
     assert layer.shrink_chunks() and layer._CHUNK_BYTES == 2 * 2**20
     assert not layer.shrink_chunks() and layer._CHUNK_BYTES == 2 * 2**20
+
+
+def written(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_file_that_has_changed_is_read_again_when_it_is_opened_and_not_for_another_picture(tmp_path):
+    path, loaded = written(tmp_path / "last.pth", "epoch 1"), Loaded()
+    one, other = (SimpleNamespace(module=model(1).module, report=Report()) for _ in range(2))
+    assert loaded.get(wish(str(path)), lambda: one, current=True) is one
+    assert loaded.get(wish(str(path)), lambda: pytest.fail("read twice"), current=True) is one
+    written(path, "epoch 10")
+    assert loaded.get(wish(str(path)), lambda: pytest.fail("not asked for")) is one
+    assert loaded.get(wish(str(path), crop="squash"), lambda: other, current=True) is other
+    assert "has changed since it was opened" in str(other.report)
+    assert loaded.get(wish(str(path), crop="squash"), lambda: pytest.fail("read twice"), current=True) is other
+    path.unlink()
+    assert loaded.get(wish(str(path), crop="squash"), lambda: pytest.fail("it is gone"), current=True) is other
+
+
+def test_folder_has_changed_when_a_file_in_it_has(tmp_path):
+    written(tmp_path / "config.json", "{}")
+    before = stamp_of(tmp_path)
+    assert before and stamp_of(tmp_path) == before
+    written(tmp_path / "config.json", '{"a": 1}')
+    assert stamp_of(tmp_path) != before
+    assert stamp_of(tmp_path / "nothing") == () == stamp_of(tmp_path / ("x" * 300))

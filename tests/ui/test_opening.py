@@ -12,6 +12,7 @@ from vitviz.attention import trace as tracing
 from vitviz.errors import Cancelled, ModelError
 from vitviz.images import Image
 from vitviz.models import loading
+from vitviz.models.report import Report
 from vitviz.models.wish import ModelWish
 from vitviz.ui import opening
 from vitviz.ui.jobs import THREAD_NAME
@@ -45,7 +46,7 @@ class Stage:
         if source == "bad":
             raise ModelError("bad is no model.")
         self.loaded.append(source)
-        return SimpleNamespace(source=source, options=options)
+        return SimpleNamespace(source=source, options=options, report=Report())
 
     def trace(self, model, image, *, progress, cancel):
         progress(1.0, "Layer 0")
@@ -268,3 +269,25 @@ def test_the_first_picture_is_shown_while_its_model_loads(stage, worker, qtbot, 
     assert stage.read == ["cat.png"]  # once for both
     with qtbot.assertNotEmitted(opener.pictured), qtbot.waitSignal(opener.opened, timeout=30000):
         opener.open(picture=tmp_path / "dog.png")
+
+
+def test_changed_files_are_read_again_where_they_are_opened(qtbot, stage, worker, opener, log, tmp_path):
+    model, cat = tmp_path / "last.pth", path(tmp_path, "cat")
+    model.write_text("epoch 1")
+    cat.write_text("a cat")
+    for _ in range(2):
+        opener.open(picture=cat, model=ModelWish(str(model)))
+        settle(qtbot, worker)
+    assert (stage.loaded, stage.read) == ([str(model)], ["cat.png"])
+    cat.write_text("an edited cat")
+    model.write_text("epoch 10")
+    opener.open(picture=cat)
+    settle(qtbot, worker)
+    assert (stage.loaded, stage.read) == ([str(model)], ["cat.png"] * 2), "the model is the one that is looked into"
+    opener.open(model=ModelWish(str(model)))
+    settle(qtbot, worker)
+    assert (stage.loaded, stage.read) == ([str(model)] * 2, ["cat.png"] * 2)
+    cat.unlink()
+    opener.open(model=ModelWish("b"))
+    settle(qtbot, worker)
+    assert stage.read == ["cat.png"] * 2 and log[-1] == ("opened", "b", "cat.png")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitviz.render.cost_table import bytes_text
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 4 * 10**9
 _PICTURE_SIDE = ("crop", "mean", "std")  # what a wish says of the picture and not of the network
+Stamp = tuple[tuple[str, int, int], ...]  # of files: name, time of the last change, size
 
 
 class Loaded:
@@ -24,16 +27,35 @@ class Loaded:
         self.most = most
         self.shown: Callable[[], Iterable[Model]] = lambda: ()
         self._models: OrderedDict[ModelWish, Model] = OrderedDict()
+        self._stamps: dict[ModelWish, Stamp] = {}
 
-    def get(self, wish: ModelWish, load: Callable[[], Model]) -> Model:
-        """The model of a wish: the one in memory, one of the same network with another view, or what `load` gives."""
+    def get(self, wish: ModelWish, load: Callable[[], Model], *, current: bool = False) -> Model:
+        """The model of a wish: the one in memory, one of the same network with another view, or what `load` gives.
+
+        With `current` a file that has changed since it was read is read again.
+        """
+        network, changed = _network(wish), current and self._let_go_of_changed(wish)
         found = self._models.get(wish)
         if found is None:
-            network = _network(wish)
             twin = next((model for other, model in self._models.items() if _network(other) == network), None)
+            stamp = stamp_of(Path(wish.source))  # before it is read: what is written meanwhile counts as a change
             found = load() if twin is None else _with_view(twin, wish)
+            if twin is None:
+                self._stamps[network] = stamp
+        if changed:
+            found.report.add("memory", "the file has changed since it was opened, and was read again")
         self.put(wish, found)
         return found
+
+    def _let_go_of_changed(self, wish: ModelWish) -> bool:
+        """Forget what was read of a file that is another one now; panes that show it keep it."""
+        network = _network(wish)
+        known, now = self._stamps.get(network, ()), stamp_of(Path(wish.source))
+        if not known or not now or known == now:
+            return False
+        for other in [each for each in self._models if _network(each) == network]:
+            del self._models[other]
+        return True
 
     def put(self, wish: ModelWish, model: Model) -> None:
         """Keep a model, as the newest; the oldest go where there are too many bytes."""
@@ -66,6 +88,15 @@ class Loaded:
         count = len({id(_module(model)) for model in list(self._models.values())})
         models = "1 model" if count == 1 else f"{count} models"
         return f"{models} in memory, {bytes_text(self.bytes)} of at most {bytes_text(self.most)}"
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What tells whether a file, or the files of a folder, were written since; nothing where there is none."""
+    try:
+        found = [path, *(Path(entry) for entry in os.scandir(path))] if path.is_dir() else [path]
+        return tuple(sorted((each.name, (s := each.stat()).st_mtime_ns, s.st_size) for each in found))
+    except (OSError, ValueError):
+        return ()
 
 
 def _network(wish: ModelWish) -> ModelWish:

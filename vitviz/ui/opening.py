@@ -16,7 +16,7 @@ from vitviz.render.overlay import Canvas
 from vitviz.ui import engine
 from vitviz.ui.fallback import Step, attempt, steps
 from vitviz.ui.jobs import Progress, Worker
-from vitviz.ui.loaded import Loaded
+from vitviz.ui.loaded import Loaded, Stamp, stamp_of
 from vitviz.ui.newest import Newest
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ class Opener(QObject):
         self._shown: Wish | None = None
         self.loaded = loaded or Loaded()
         self._tight: dict[ModelWish, int] = {}  # where memory ran out: the step that held
-        self._image: tuple[Path | Image, Image] | None = None
+        self._image: tuple[Path | Image, Image, Stamp] | None = None
         self._waiting = False
+        self._current = False  # whether the model is to be as it is on the disk now
         self._job.finished.connect(self._finished)
         self._job.failed.connect(self._failed)
         self._job.cancelled.connect(self._cancelled)
@@ -105,6 +106,7 @@ class Opener(QObject):
 
     def _wait(self, on: bool) -> None:
         self._waiting = on
+        self._current = self._current and on
         self.waiting_changed.emit()
 
     def open(self, *, picture: Path | Image | None = None, model: ModelWish | None = None) -> None:
@@ -117,7 +119,9 @@ class Opener(QObject):
         self._wish = wish
         if self._shown is None and picture is not None:
             self._early.submit(lambda progress: self._look(wish))
-        self._job.submit(lambda progress: self._work(wish, progress))
+        # Until it is shown, whatever other picture is wished meanwhile.
+        self._current = current = self._current or model is not None
+        self._job.submit(lambda progress: self._work(wish, progress, current))
         self._wait(True)
 
     def adopt(self, other: Opener, shown: Opened | None) -> None:
@@ -130,7 +134,7 @@ class Opener(QObject):
         """Show what was opened elsewhere, as if it had been wished here."""
         self._wish, self._shown = opened.wish, opened.wish
         self.loaded.put(opened.wish.model, opened.model)
-        self._image = None if opened.wish.picture is None else (opened.wish.picture, opened.image)
+        self._image = None if opened.wish.picture is None else (opened.wish.picture, opened.image, ())
         self.opened.emit(opened)
 
     def cancel(self) -> None:
@@ -142,12 +146,11 @@ class Opener(QObject):
     def _look(self, wish: Wish) -> tuple[Image, Any]:
         """Runs in the worker, before torch is there: the picture alone."""
         image = self._read(wish)
-        self._image = (wish.picture, image) if wish.picture is not None else None
         height, width = image.size
         whole = View(image.size, image.size, (0.0, 0.0, width, height))
         return image, Canvas.for_screen(image, whole, LARGEST).picture()
 
-    def _work(self, wish: Wish, progress: Progress) -> Opened:
+    def _work(self, wish: Wish, progress: Progress, current: bool) -> Opened:
         """Runs in the worker; the only place where torch and timm come in."""
         image = self._read(wish)
         progress(None, "Starting torch and timm, once")
@@ -158,7 +161,7 @@ class Opener(QObject):
         devices = available()
 
         def run(step: Step) -> tuple[Model, Trace]:
-            model = self._load(step.wish, wish.model, progress)
+            model = self._load(step.wish, wish.model, progress, current)
             progress.check()
             return model, trace(model, image, progress=_part(progress, 0.6, 1.0), cancel=progress.cancelled)
 
@@ -168,7 +171,6 @@ class Opener(QObject):
         if held is not every[0]:
             self._tight[wish.model] = every.index(held)
         note = f"Memory ran out: {held.words}." if held.words else ""
-        self._image = (wish.picture, image) if wish.picture is not None else None
         return Opened(wish, image, model, seen, tuple((f"{d.name}: {d.title}", d.name) for d in devices), note)
 
     def _read(self, wish: Wish) -> Image:
@@ -178,11 +180,14 @@ class Opener(QObject):
             from vitviz.ui.samples import pictures
 
             return read_image(pictures()[0])
-        if self._image is not None and self._image[0] == wish.picture:
+        stamp = stamp_of(wish.picture)  # before it is read
+        if self._image is not None and self._image[0] == wish.picture and stamp in (self._image[2], ()):
             return self._image[1]
-        return read_image(wish.picture)
+        image = read_image(wish.picture)
+        self._image = (wish.picture, image, stamp)
+        return image
 
-    def _load(self, wish: ModelWish, wanted: ModelWish, progress: Progress) -> Model:
+    def _load(self, wish: ModelWish, wanted: ModelWish, progress: Progress, current: bool) -> Model:
         from vitviz.models.loading import load_model
 
         def ask(names: tuple[str, ...]) -> str:
@@ -198,6 +203,7 @@ class Opener(QObject):
                 # Another picture does not make this model less wanted.
                 cancel=lambda: progress.cancelled() and self._wish.model != wanted,
             ),
+            current=current,
         )
 
     @Slot(object)
