@@ -260,3 +260,29 @@ def test_the_row_of_a_head_that_is_off_is_shown_and_called_off(qtbot, window, se
     assert "(off)" not in window.map_view.title.text() and "1 of 2 heads" in window.map_view.note.text()
     window.store.update(ablation=Ablation([(1, 0), (1, 1)]))
     assert not settled().map.values.any() and "All heads of layer 1 are off" in window.map_view.note.text()
+
+
+def test_pane_beside_one_without_a_head_has_all_heads_on_and_can_switch_its_own(qtbot, window, settled):
+    right_click(qtbot, window, 1, 0)
+    settled()
+    window.comparing.add.trigger()
+    first, second = window.panes.columns
+    assert second.pane.opened.trace.ablation == Ablation() == second.store.state.ablation
+    assert first.pane.opened.trace.ablation == Ablation([(1, 0)]) == first.store.state.ablation
+    right_click(qtbot, window, 2, 1)
+    assert settled() is second.pane and second.pane.opened.trace.ablation == Ablation([(2, 1)])
+    right_click(qtbot, window, 2, 1)
+    assert settled().opened.trace.ablation == Ablation()
+
+
+def test_trace_of_a_script_without_a_head_comes_with_its_state_and_the_way_back(window, opened, settled):
+    off = Ablation([(1, 0)])
+    altered = vitviz.trace(opened.model, opened.image, ablation=off)
+    window.opener.present(Opened(opened.wish, opened.image, opened.model, altered))
+    QApplication.processEvents()
+    assert window.store.state.ablation == off and not window.worker.is_busy()
+    expected = vitviz.trace(opened.model, opened.image, ablation=Ablation([(2, 1)]))
+    window.store.update(ablation=Ablation([(2, 1)]))
+    np.testing.assert_allclose(settled().opened.trace.logits, expected.logits, atol=1e-5)
+    window.store.update(ablation=Ablation())
+    np.testing.assert_allclose(settled().opened.trace.logits, opened.trace.logits, atol=1e-5)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QDialog, QDialogButtonBox, QFileDialog, QToolButton
 
-from vitviz.errors import UnknownArchitectureError
+from vitviz.errors import UnknownArchitectureError, ViewWantedError
 from vitviz.images import Image
 from vitviz.models.wish import ModelWish
 from vitviz.ui.corrections import CorrectionDialog
@@ -488,3 +488,26 @@ def test_begin_opens_the_wish_of_the_command_line(qtbot, cat, monkeypatch):
 
 def test_no_dialog_is_left(window):
     assert dialogs(QDialog) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ViewWantedError(60, (16, 16)),
+        NetworkWantedError("a.pth", ("teacher", "student")),
+        UnknownArchitectureError("a.pth holds no positions."),
+    ],
+)
+def test_answer_goes_to_the_pane_that_asks(two, monkeypatch, error):
+    first, second = two.panes.columns
+    assert two.panes.current_column is second
+    asked = []
+    for name, column in (("first", first), ("second", second)):
+        monkeypatch.setattr(column.opener, "open", lambda name=name, **given: asked.append(name))
+    first.opener.failed.emit(Wish(None, ModelWish("a.pth")), error)
+    assert two.panes.current_column is first
+    (dialog,) = dialogs(ViewDialog) + dialogs(NetworkDialog) + dialogs(NameDialog)
+    if isinstance(dialog, NameDialog):
+        dialog.name.setText("test_vit")
+    dialog.accept()
+    assert asked == ["first"]

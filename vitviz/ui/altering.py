@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -13,7 +14,19 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State
 
+if TYPE_CHECKING:
+    from vitviz.attention.trace import Trace
+
 KIND = "ablation"
+
+
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    """What was asked for from `plain`, None where that was not seen yet: with all heads on, and as wished."""
+
+    plain: Opened | None
+    whole: Opened
+    altered: Opened
 
 
 class Alteration(QObject):
@@ -32,11 +45,17 @@ class Alteration(QObject):
         self._pane, self._job = pane, Newest(worker, f"{KIND} {pane.number}", self)
         self._plain: Opened | None = None  # what is shown, with all heads on
         self._shown: Opened | None = None
+        self._made: Opened | None = None  # by the last pass of this pane
         pane.traced.connect(self._traced)
         pane.store.changed.connect(self._changed)
         self._job.finished.connect(self._finished)
         self._job.failed.connect(self._failed)
         self._job.cancelled.connect(self._go_back)
+
+    @property
+    def plain(self) -> Opened | None:
+        """What is shown, with all heads on; None where only the altered model was seen."""
+        return self._plain
 
     def cancel(self) -> None:
         """Give up the pass that runs; what is shown stays."""
@@ -46,6 +65,10 @@ class Alteration(QObject):
     def _traced(self, opened: Opened) -> None:
         before, shown, self._shown = self._plain, self._shown, opened
         if opened.trace.ablation:
+            if opened is not self._made:  # it comes from elsewhere, as of a script
+                if before is None or before.model is not opened.model or before.image is not opened.image:
+                    self._plain = None  # only the altered model was seen there
+                self._pane.store.update(ablation=opened.trace.ablation)
             return
         self._plain = opened
         if before is not None and before.model is not opened.model and not _same_heads(before, opened):
@@ -63,33 +86,36 @@ class Alteration(QObject):
             self._alter()
 
     def _alter(self) -> None:
-        wish, plain = self._pane.store.state.ablation, self._plain
-        if plain is None or self._shown is None:
+        wish, plain, base = self._pane.store.state.ablation, self._plain, self._shown
+        if base is None:
             return
-        shown = self._shown.trace.ablation
+        shown = base.trace.ablation
         if wish == shown or not (wish or shown):
             self._job.cancel()
             return
-        if not wish:
+        if not wish and plain is not None:
             self._job.cancel()
             self._pane.show(plain)
             return
 
-        def work(progress: Progress) -> tuple[Opened, Opened]:
+        def work(progress: Progress) -> _Passes:
             from vitviz.attention.trace import trace
 
-            seen = trace(
-                plain.model, plain.image, ablation=wish, plain=plain.trace, progress=progress, cancel=progress.cancelled
+            def seen(**how: Any) -> Trace:
+                return trace(base.model, base.image, progress=progress, cancel=progress.cancelled, **how)
+
+            whole = plain or replace(base, trace=seen())
+            return _Passes(
+                plain, whole, replace(whole, trace=seen(ablation=wish, plain=whole.trace)) if wish else whole
             )
-            return plain, replace(plain, trace=seen)
 
         self._job.submit(work)
 
     @Slot(object)
-    def _finished(self, result: tuple[Opened, Opened]) -> None:
-        plain, altered = result
-        if plain is self._plain:
-            self._pane.show(altered)
+    def _finished(self, result: _Passes) -> None:
+        if result.plain is self._plain and self._shown is not None and self._shown.model is result.whole.model:
+            self._plain, self._made = result.whole, result.altered
+            self._pane.show(result.altered)
 
     @Slot(object)
     def _failed(self, error: Exception) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from vitviz.attention.values import Ablation
-from vitviz.errors import UnknownArchitectureError, VitvizError
+from vitviz.errors import UnknownArchitectureError, ViewWantedError, VitvizError
 from vitviz.images import Image
 from vitviz.models.wish import ModelWish
 from vitviz.ui.current import CurrentPane
@@ -97,7 +97,7 @@ class Panes(QWidget):
 
     def _fail(self, column: PaneColumn, wish: Wish, error: Exception) -> None:
         """Tell it; what needs an answer is asked about the pane that becomes current."""
-        if isinstance(error, NetworkWantedError | UnknownArchitectureError):
+        if isinstance(error, NetworkWantedError | UnknownArchitectureError | ViewWantedError):
             self.set_current(column)
         self.failed.emit(wish, error)
 
@@ -133,7 +133,8 @@ class Panes(QWidget):
         # A twin until its own model is there: the docks always have something to speak of.
         column.opener.adopt(current.opener, current.pane.opened)
         if current.pane.opened is not None:
-            column.show_opened(current.pane.opened)
+            # With its heads on, where that was seen.
+            column.show_opened(current.alteration.plain or current.pane.opened)
         self._mark()
         self.splitter.setSizes([1000] * len(self.columns))
         self.added.emit(column)
