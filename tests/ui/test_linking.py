@@ -95,3 +95,15 @@ def test_zoom_is_shared_until_it_is_unlinked(two):
 
 def test_links_begin_as_they_are_said():
     assert Links() == Links(cursor=True, zoom=True, layer="depth", head=True, colours=True)
+
+
+def test_class_goes_to_a_pane_that_knows_the_same_classes_alone(window, ragged):
+    window.comparing.add.trigger()
+    first, second = columns(window)
+    window.store.update(method="relevance", target=2)
+    assert (first.store.state.method, first.store.state.target) == ("relevance", 2)
+    window.opener.opened.emit(ragged)
+    columns(window)
+    first.store.update(target=None)
+    window.store.update(target=3)
+    assert second.store.state.target == 3 and first.store.state.target is None

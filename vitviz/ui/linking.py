@@ -11,6 +11,7 @@ from vitviz.attention.values import Place, Query
 from vitviz.ui.pane_column import PaneColumn
 from vitviz.ui.panes import Panes
 from vitviz.ui.store import State, resolve
+from vitviz.ui.targets import same_classes
 
 LayerLink = Literal["depth", "number", "own"]
 
@@ -23,7 +24,7 @@ class Links:
         cursor: the query, hovered or pinned, and its direction.
         zoom: the part of the picture that is shown.
         layer: by relative depth ("depth": the last goes with the last), by number, or every pane its own.
-        head: the number of the head, or the fusion; so are method and target.
+        head: the number of the head, or the fusion; so are the method and, where both know the same classes, the class.
         colours: how maps are drawn.
         scale: the ends of the colours, from the least to the largest of all panes.
     """
@@ -61,8 +62,10 @@ def _linked(links: Links, source: PaneColumn, target: PaneColumn) -> dict[str, A
     if links.layer != "own" and heads and others:
         fields["layer"] = layer_for(state.layer, len(heads), len(others), links.layer)
     if links.head:
-        fields["head"] = state.head
-        fields |= {name: getattr(state, name) for name in ("method", "target") if hasattr(state, name)}
+        fields |= {"head": state.head, "method": state.method}
+        one, other = source.pane.opened, target.pane.opened
+        if one is not None and other is not None and same_classes(one.trace, other.trace):
+            fields["target"] = state.target
     if links.colours:
         fields["style"] = state.style
     return fields
