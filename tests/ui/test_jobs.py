@@ -369,3 +369,19 @@ def test_thread_survives_the_death_of_its_object(qtbot):
     qtbot.wait(20)
     released.set()
     assert worker.close(5)
+
+
+def test_what_was_written_before_cancel_came_to_it_is_told(qtbot, worker, log):
+    begun, go = threading.Event(), threading.Event()
+
+    def write(_progress):
+        begun.set()
+        assert go.wait(10)
+        return "written"
+
+    worker.submit("export", write, supersede=False)
+    assert begun.wait(10)
+    worker.cancel("export")
+    go.set()
+    wait_idle(qtbot, worker)
+    assert [entry[3] for entry in log if entry[0] == "finished"] == ["written"]

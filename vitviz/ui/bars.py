@@ -49,6 +49,7 @@ class Bars(QObject):
 
     def _follow_work(self) -> None:
         window = self._window
+        self._kind = ""  # of the job whose progress is told
         window.worker.progressed.connect(self._progressed)
         window.worker.busy.connect(self._busy)
         self.status.cancel_asked.connect(self._cancel)
@@ -76,6 +77,8 @@ class Bars(QObject):
         self._say(self._given_up())
         for runner in (window.panes, window.costing, window.folder_exporter, window.analysis, window.pane.methods):
             runner.cancel()
+        if self._kind:
+            window.worker.cancel(self._kind)
 
     def _given_up(self) -> str:
         """What Cancel ends, and that what is on the screen stays."""
@@ -97,6 +100,7 @@ class Bars(QObject):
 
     @Slot(int, str, float, str)
     def _progressed(self, number: int, kind: str, fraction: float, text: str) -> None:
+        self._kind = kind
         self.status.busy(fraction, text)
         self._window.panes.announce(text)
 
@@ -105,4 +109,5 @@ class Bars(QObject):
         if busy:
             self.status.begin()
         else:
+            self._kind = ""
             self.status.idle()

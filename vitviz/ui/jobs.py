@@ -53,6 +53,7 @@ class _Job:
     number: int
     kind: str
     work: Work | None
+    ends: bool = False  # as it would have: what it has done is told even where it was cancelled too late
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
@@ -105,14 +106,15 @@ class Worker(QObject):
         """Queue `work` and return its number, or 0 after `close`.
 
         A waiting job of this kind is replaced; a running one is asked to cancel and its result dropped,
-        unless `supersede` is False: then it ends as it would have.
+        unless `supersede` is False: then it ends as it would have, and is told to have finished where it did although
+        it was asked to cancel, since its file is written.
         """
         with self._condition:
             if self._closed:
                 return 0
             self._cancel(kind, waiting_only=not supersede)
             self._last_number += 1
-            job = _Job(self._last_number, kind, work)
+            job = _Job(self._last_number, kind, work, not supersede)
             self._unsettled[job.number] = job
             self._waiting.append(job)
             if self._thread is None:
@@ -231,7 +233,7 @@ class Worker(QObject):
             self._unsettled.pop(job.number, None)
             if self._report is not None and self._report[0] == job.number:
                 self._report = None
-        if event.name == "cancelled" or job.cancel.is_set():
+        if event.name == "cancelled" or (job.cancel.is_set() and not (job.ends and event.name == "finished")):
             self.cancelled.emit(job.number, job.kind)
         elif event.name == "finished":
             self.finished.emit(job.number, job.kind, event.content)
