@@ -1,11 +1,15 @@
 """Sessions, dropped figures, the session after a crash, and a view as lines of Python."""
 
 import json
+import os
 import runpy
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -22,7 +26,8 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 import vitviz
 from vitviz.attention.methods import METHODS
 from vitviz.attention.values import Ablation, Place
-from vitviz.errors import FileError
+from vitviz.errors import Cancelled, FileError
+from vitviz.models import loading
 from vitviz.models.wish import ModelWish
 from vitviz.ui.messages import ErrorBox
 from vitviz.ui.sessions import MAX_BYTES, SUFFIX, decode, encode, named, read_session
@@ -412,3 +417,56 @@ def test_script_of_a_rollout_runs(tmp_path, files, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scope = ran(lines, tmp_path)
     assert scope["m"].selection.options.fusion == "max" and scope["trace"].ablation == Ablation({(1, 0)})
+
+
+@pytest.mark.parametrize("end", ["cancel", "close", "another"])
+def test_session_that_is_given_up_half_way_leaves_its_links_and_awaits_nothing(qtbot, real, monkeypatch, end):
+    real.linking.update(layer="number")
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.panes.add(ModelWish("demo", device="cpu"))
+    session, links = real.restorer.session(), real.linking.links
+    load, hold = loading.load_model, threading.Event()
+
+    def slow(source, **how):
+        while source == "slow" and not hold.is_set():
+            if how["cancel"]():
+                raise Cancelled("given up")
+            time.sleep(0.005)
+        return load("demo" if source == "slow" else source, **how)
+
+    monkeypatch.setattr(loading, "load_model", slow)
+    monkeypatch.setattr("vitviz.ui.fetching.needs_network", lambda wish: False)
+    slowly = replace(session.panes[1], model=ModelWish("slow", device="cpu"))
+    with qtbot.waitSignal(real.opened, timeout=60_000):
+        real.restorer.apply(replace(session, panes=(session.panes[0], slowly), links=links))
+    qtbot.waitUntil(lambda: real.worker.running == "open 1", timeout=60_000)
+    assert real.linking.links != links
+    second = real.panes.columns[1]
+    if end == "cancel":
+        qtbot.waitUntil(real.status.cancel.isVisible, timeout=20_000)
+        real.status.cancel.click()
+    elif end == "close":
+        real.panes.close_column(second)
+    else:
+        second.opener.open(model=ModelWish("demo", device="cpu"))
+    qtbot.waitUntil(lambda: not real.worker.is_busy(), timeout=60_000)
+    assert real.linking.links == links and not real.restorer._waiting
+    hold.set()
+    if end != "close":
+        before = second.store.state
+        with qtbot.waitSignal(real.opened, timeout=60_000):
+            second.opener.open(model=slowly.model)
+        assert second.store.state.layer == before.layer and not errors(real)
+
+
+def test_session_keeps_a_name_that_is_no_unicode(real):
+    session = replace(real.restorer.session(), picture=Path(os.fsdecode(b"/tmp/caf\xe9.png")))
+    assert decode(encode(session), "s") == session
+
+
+@pytest.mark.parametrize(("field", "value"), [("layout", "abc"), ("geometry", "***"), ("method", "token norm")])
+def test_session_that_no_window_can_show_is_refused_before_it_changes_one(real, field, value):
+    content = json.loads(encode(real.restorer.session()))
+    (content["panes"][0]["state"] if field == "method" else content)[field] = value
+    with pytest.raises(FileError, match=r"s is no session of vitviz"):
+        decode(json.dumps(content).encode(), "s")

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QByteArray, QObject, QTimer, Signal, Slot
-from PySide6.QtWidgets import QMessageBox
 
 from vitviz.errors import FileError
 from vitviz.images import Image
 from vitviz.models.wish import ModelWish
 from vitviz.render.studies.study import Study, StudyPlan
 from vitviz.ui import files
+from vitviz.ui.fetching import ask_fetch
 from vitviz.ui.fitting import fit_to_screen
 from vitviz.ui.jobs import Progress
 from vitviz.ui.linking import Links
-from vitviz.ui.messages import message_box, show_error
+from vitviz.ui.messages import show_error
 from vitviz.ui.opening import Opened
 from vitviz.ui.panes import MOST
-from vitviz.ui.recipes import View, needs_network, picture_of, views_of
+from vitviz.ui.recipes import View, picture_of, views_of
 from vitviz.ui.sessions import SUFFIX, PaneView, Session, named, read_session, write_session
 from vitviz.ui.store import State
 
@@ -57,6 +57,8 @@ class Restorer(QObject):
         super().__init__(window)
         self._window = window
         self._waiting: dict[PaneColumn, _Awaited] = {}
+        self._back = 0  # panes that show what they should
+        self._lost = False  # whether another does not, and will not
         self._links: Links | None = None
         self._figure = False  # which knows of no links; a session does
         self._notes: list[str] = []
@@ -65,7 +67,23 @@ class Restorer(QObject):
         window.worker.finished.connect(self._finished)
         window.worker.failed.connect(self._failed)
         window.panes.opened.connect(self._opened)
-        window.panes.failed.connect(self._given_up)
+        window.panes.removed.connect(self._lose)
+        for column in window.panes:
+            self._watch(column)
+        window.panes.added.connect(self._watch)
+
+    def _watch(self, column: PaneColumn) -> None:
+        # What is awaited comes before the waiting ends; another wish, Cancel or a failure ends it without.
+        column.opener.waiting_changed.connect(lambda: column.opener.is_waiting or self._lose(column))
+
+    @Slot(object)
+    def _lose(self, column: PaneColumn) -> None:
+        """Await nothing more of a pane; the others are put back."""
+        if self._waiting.pop(column, None) is None:
+            return
+        self._lost = True
+        if not self._waiting:
+            self._end()
 
     def session(self) -> Session | None:
         """The window as it is now; None as long as nothing is shown."""
@@ -176,7 +194,7 @@ class Restorer(QObject):
             links = replace(self._window.linking.links, scale=getattr(recipe, "scale", None) == "figure")
             self._begin(filled, picture, links if len(views) > 1 else None, left, study)
 
-        self._ask_fetch(wishes, begin)
+        ask_fetch(self._window, wishes, begin)
 
     def _as_shown(self, view: View) -> ModelWish:
         """The wish of a model; as it stands in a pane where one shows these very weights."""
@@ -203,7 +221,7 @@ class Restorer(QObject):
             gone = f"The picture of this session is no longer at {session.picture}"
             show_error(self._window, FileError(f"{gone}: put it back, then open the session again."))
             return
-        self._ask_fetch([pane.model for pane in session.panes], lambda: self._apply(session))
+        ask_fetch(self._window, [pane.model for pane in session.panes], lambda: self._apply(session))
 
     def _apply(self, session: Session) -> None:
         w, panes = self._window, self._window.panes
@@ -226,9 +244,12 @@ class Restorer(QObject):
         left: Sequence[str] = (),
         study: Study[Any] | None = None,
     ) -> None:
+        if self._waiting:
+            self._relink()  # what was being put back is no longer awaited
         self._study = study
         self._waiting = dict(awaited)
         self._links, self._notes, self._left = links, [], list(left)
+        self._back, self._lost = 0, False
         self._figure = any(each.figure is not None for each in awaited.values())
         # Until all panes have their own state none is copied from another.
         self._window.linking.update(cursor=False, layer="own", head=False, colours=False) if links else None
@@ -242,6 +263,7 @@ class Restorer(QObject):
             if column.pane.opened is not opened or opened.wish.model != view.model:
                 continue
             del self._waiting[column]
+            self._back += 1
             if sha256 is not None and opened.image.sha256 != sha256:
                 self._notes.append(f"{opened.image.name} is another picture now than when this was saved.")
             if view.sha256 != opened.model.sha256:
@@ -266,33 +288,14 @@ class Restorer(QObject):
 
     def _end(self) -> None:
         unlinked = self._relink()
+        if not self._back:
+            return
         differing = [*dict.fromkeys(self._notes), "The maps may differ."] if self._notes else []
         if words := [*self._left, *differing]:
             show_error(self._window, FileError(" ".join(words)))
         if self._study is not None:
             self._window.show_study(self._study)
         # After what the window has to say of the picture, which the user did not open as one.
-        QTimer.singleShot(0, self, lambda: self.told.emit(f"The view is back.{unlinked}"))
+        back = "The view is back but for what was given up." if self._lost else "The view is back."
+        QTimer.singleShot(0, self, lambda: self.told.emit(f"{back}{unlinked}"))
         self.restored.emit()
-
-    @Slot(object, object)
-    def _given_up(self, wish: object, error: object) -> None:
-        if self._waiting:
-            self._waiting.clear()
-            self._relink()
-
-    def _ask_fetch(self, wishes: list[ModelWish], then: Callable[[], object]) -> None:
-        """Opening a file opens no connection: models of the hub are fetched only when the user says so."""
-        shown = {c.pane.opened.wish.model for c in self._window.panes if c.pane.opened is not None}
-        missing = [w.source for w in wishes if w not in shown and needs_network(w)]
-        if not missing:
-            then()
-            return
-        text = (
-            f"This view is of {', '.join(dict.fromkeys(missing))}, which is no file on this machine. "
-            "Fetch it from the model hub, if it is not there yet?"
-        )
-        box = message_box(self._window, "Fetch a model?", text, QMessageBox.Icon.Question)
-        box.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No)
-        box.accepted.connect(then)
-        box.open()

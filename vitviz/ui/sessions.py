@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from vitviz.atomic import write_bytes
+from vitviz.attention.methods import METHODS
 from vitviz.errors import FileError, in_one_line
 from vitviz.models.wish import ModelWish
 from vitviz.ordinary import read_ordinary
@@ -68,7 +70,8 @@ def named(path: Path) -> Path:
 def encode(session: Session) -> bytes:
     """The session as JSON."""
     content = {"format": FORMAT, "version": VERSION, **to_json(session)}
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    # In ASCII, so that a name that is no Unicode can be written as well.
+    return json.dumps(content, indent=1, allow_nan=False).encode()
 
 
 def write_session(path: Path, session: Session) -> None:
@@ -92,6 +95,10 @@ def decode(data: bytes, name: str) -> Session:
         session = from_json(Session, content)
         for pane in session.panes:
             color_table(pane.state.style.colormap)
+            if pane.state.method not in METHODS:
+                raise ValueError(f"no view has the method {pane.state.method!r}")
+        for text in (session.geometry, session.layout):
+            base64.b64decode(text, validate=True)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileError(
             f"{name} is no session of vitviz ({in_one_line(error, 200)}): open a file that File > Save session wrote, "
