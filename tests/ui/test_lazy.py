@@ -1,6 +1,9 @@
 """Panels follow their pane where they are seen, once they were told of its trace."""
 
+import threading
+
 import pytest
+from PySide6.QtWidgets import QApplication
 
 from vitviz.ui.current import CurrentPane
 from vitviz.ui.lazy import LazyPanel
@@ -74,3 +77,28 @@ def test_hidden_panel_draws_what_is_true_when_it_is_shown(panel, panes, opened):
     assert panel.drawn == []
     panel.show()
     assert panel.drawn == [(opened, 5)]
+
+
+READERS = {
+    "Filters": lambda window: window.weights.filters.text,
+    "Relative bias": lambda window: window.analysis.bias.title,
+    "Positions": lambda window: window.weights.positions.text,
+}
+
+
+@pytest.mark.parametrize("title", READERS)
+def test_reading_of_weights_that_was_cancelled_is_said_and_begins_anew_when_shown_again(qtbot, window, in_front, title):
+    said, goes_on = READERS[title](window), threading.Event()
+    window.worker.submit("before it", lambda progress: goes_on.wait(20))
+    in_front(title)
+    assert said.text().startswith("Reading")
+    window.worker.cancel()
+    goes_on.set()
+    qtbot.waitUntil(lambda: said.text().startswith("Cancelled"), timeout=20000)
+    in_front("Statistics")
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20000)
+    assert said.text().startswith("Cancelled")
+    in_front(title)
+    qtbot.waitUntil(lambda: not window.worker.is_busy(), timeout=20000)
+    QApplication.processEvents()
+    assert not said.text().startswith(("Cancelled", "Reading")) and said.text()

@@ -19,7 +19,8 @@ from vitviz.ui.bias_view import BiasView
 from vitviz.ui.color_bar import ColorBar
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
-from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.lazy import GIVEN_UP, LazyPanel
+from vitviz.ui.newest import Newest
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
 from vitviz.ui.steady_label import SteadyLabel
@@ -37,7 +38,7 @@ class BiasPanel(LazyPanel):
 
     def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pane, self._worker = pane, worker
+        self._pane, self._job = pane, Newest(worker, KIND, self)
         self._tables: tuple[Any, dict[str, Any]] | None = None  # the model and its tables
         self._asked: Any = None
         self.table: BiasTable | None = None
@@ -58,8 +59,9 @@ class BiasPanel(LazyPanel):
         self.view.clicked.connect(self._clicked)
         pane.traced.connect(self.touch)
         self.watch(pane, "layer", "head")
-        worker.finished.connect(self._finished)
-        worker.failed.connect(self._failed)
+        self._job.finished.connect(self._finished)
+        self._job.failed.connect(self._failed)
+        self._job.cancelled.connect(self._cancelled)
         self._nothing("")
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
@@ -86,20 +88,24 @@ class BiasPanel(LazyPanel):
 
             return model, relative_position_bias(model) if has_relative_position_bias(model.module) else {}
 
-        self._worker.submit(KIND, work)
+        self._job.submit(work)
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
+    @Slot(object)
+    def _finished(self, result: Any) -> None:
         opened = self._pane.opened
-        if kind == KIND and opened is not None and result[0] is opened.model:
+        if opened is not None and result[0] is opened.model:
             self._asked, self._tables = None, result
             self._follow()
 
-    @Slot(int, str, object)
-    def _failed(self, number: int, kind: str, error: Any) -> None:
-        if kind == KIND:
-            self._asked = None
-            self._nothing(str(error) if isinstance(error, VitvizError) else "The tables could not be read.")
+    @Slot(object)
+    def _failed(self, error: Any) -> None:
+        self._asked = None
+        self._nothing(str(error) if isinstance(error, VitvizError) else "The tables could not be read.")
+
+    @Slot()
+    def _cancelled(self) -> None:
+        self._asked, self._stale = None, True
+        self._nothing(GIVEN_UP)
 
     def _follow(self) -> None:
         """Show the layer and head that are chosen."""

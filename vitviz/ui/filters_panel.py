@@ -17,8 +17,9 @@ from vitviz.render.studies.study import Subject
 from vitviz.ui.choice_box import choice_box
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
-from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.lazy import GIVEN_UP, LazyPanel
 from vitviz.ui.marks import frame_item, set_frame
+from vitviz.ui.newest import Newest
 from vitviz.ui.pane import Pane
 from vitviz.ui.picture_view import PictureView
 from vitviz.ui.settings import Settings
@@ -38,7 +39,7 @@ class FiltersPanel(LazyPanel):
 
     def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pane, self._worker = pane, worker
+        self._pane, self._job = pane, Newest(worker, KIND, self)
         self._model: Model | None = None
         self.filters: Filters | None = None
         self.components: Components | None = None
@@ -65,7 +66,8 @@ class FiltersPanel(LazyPanel):
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._left)
         pane.traced.connect(self.touch)
-        worker.finished.connect(self._finished)
+        self._job.finished.connect(self._finished)
+        self._job.cancelled.connect(self._cancelled)
 
     def set_colors(self, background: QColor, foreground: QColor) -> None:
         """The colours between the tiles."""
@@ -91,12 +93,17 @@ class FiltersPanel(LazyPanel):
             except VitvizError as error:
                 return model, None, None, str(error)
 
-        self._worker.submit(KIND, work)
+        self._job.submit(work)
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind == KIND and result[0] is self._model:
+    @Slot(object)
+    def _finished(self, result: Any) -> None:
+        if result[0] is self._model:
             self._show(*result[1:])
+
+    @Slot()
+    def _cancelled(self) -> None:
+        self._model, self._stale = None, True
+        self.text.setText(GIVEN_UP)
 
     def _show(self, filters: Filters | None, components: Components | None, words: str) -> None:
         self.filters, self.components = filters, components

@@ -10,6 +10,8 @@ from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State
 
+GIVEN_UP = "Cancelled; it is read when this panel is shown again."
+
 
 class LazyPanel(QWidget):
     """Calls `refresh` after `touch`, at once where the panel can be seen, else when it is shown next.

@@ -16,7 +16,8 @@ from vitviz.render.studies.positions import PositionStudy, make_grid, quantity
 from vitviz.render.studies.study import Subject
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.labels import plain_label
-from vitviz.ui.lazy import LazyPanel
+from vitviz.ui.lazy import GIVEN_UP, LazyPanel
+from vitviz.ui.newest import Newest
 from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.patch_link import PatchLink
@@ -45,7 +46,8 @@ class PositionsPanel(LazyPanel):
 
     def __init__(self, pane: Pane, worker: Worker, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pane, self._worker = pane, worker
+        self._pane = pane
+        self._job, self._grids = Newest(worker, KIND, self), Newest(worker, MOSAIC, self)
         self._link = PatchLink(pane)
         self._opened: Opened | None = None
         self._grid: Grid | None = None
@@ -75,7 +77,10 @@ class PositionsPanel(LazyPanel):
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._redraw)
         self.watch(pane, "effective_query", "layer", "head")
-        worker.finished.connect(self._finished)
+        self._job.finished.connect(self._finished)
+        self._job.cancelled.connect(self._cancelled)
+        self._grids.finished.connect(self._gridded)
+        self._grids.cancelled.connect(self._ungridded)
         self.set_colors(QColor("#1b1b1b"), QColor("#e4e4e4"))
 
     def _lay_out(self) -> None:
@@ -124,15 +129,27 @@ class PositionsPanel(LazyPanel):
                 return model, (), str(error), biased
             return model, found, "" if found else f"No position embedding: {why_none(model)}", biased
 
-        self._worker.submit(KIND, work)
+        self._job.submit(work)
 
-    @Slot(int, str, object)
-    def _finished(self, number: int, kind: str, result: Any) -> None:
-        if kind == KIND and self._opened is not None and result[0] is self._opened.model:
+    @Slot(object)
+    def _finished(self, result: Any) -> None:
+        if self._opened is not None and result[0] is self._opened.model:
             self._show(*result[1:])
-        elif kind == MOSAIC and result.positions is self.shown:
-            self.mosaic.take(result)
+
+    @Slot()
+    def _cancelled(self) -> None:
+        self._opened, self._stale = None, True
+        self.text.setText(GIVEN_UP)
+
+    @Slot(object)
+    def _gridded(self, made: Any) -> None:
+        if made.positions is self.shown:
+            self.mosaic.take(made)
             self._redraw()
+
+    @Slot()
+    def _ungridded(self) -> None:
+        self._asked, self._stale = (), True
 
     def _show(self, found: tuple[Positions, ...], words: str, biased: bool = False) -> None:
         self.found, self._position, self.values, self._asked = found, None, None, ()
@@ -201,7 +218,7 @@ class PositionsPanel(LazyPanel):
         if self._asked == asked:
             return
         self._asked = asked
-        self._worker.submit(MOSAIC, lambda progress: make_grid(shown, layer, head))
+        self._grids.submit(lambda progress: make_grid(shown, layer, head))
 
     def limits(self) -> tuple[float, float]:
         """The values at the two ends of the colours."""
