@@ -285,6 +285,62 @@ def test_remade_file_does_not_replace_another_one_unasked(tmp_path, made, capsys
     assert target.read_bytes() == made[2].read_bytes()
 
 
+def in_place(recipe, *options):
+    """Make the figure of a recipe again beside it; the exit status."""
+    return cli.main(["export", "--recipe", str(recipe), "--out", str(recipe.parent), "--device", "cpu", *options])
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["figure there", "figure lost"])
+def test_recipe_that_a_figure_is_made_again_beside_stays_as_it_is(tmp_path, made, capsys, lost):
+    assert run(*made[:2], tmp_path / "a") == 0
+    (figure,) = (tmp_path / "a").glob("*.png")
+    recipe = figure.with_name(f"{figure.name}.json")
+    before = figure.read_bytes(), recipe.read_bytes()
+    if lost:
+        figure.unlink()
+    for options in ([], ["--again"]):
+        assert in_place(recipe, *options) == 0
+        assert (figure.read_bytes(), recipe.read_bytes()) == before
+    capsys.readouterr()
+    # The export that wrote it knows it as its own.
+    assert run(*made[:2], tmp_path / "a") == 0
+    assert "1 was done before" in capsys.readouterr().err
+
+
+def test_recipe_of_a_lost_figure_of_other_bytes_is_not_replaced_unasked(tmp_path, made, capsys):
+    recipe = tmp_path / made[3].name
+    content = json.loads(made[3].read_text())
+    content["made"]["sha256"] = "0" * 64
+    content["versions"]["torch"] = "1.0"
+    recipe.write_text(json.dumps(content))
+    before, target = recipe.read_bytes(), tmp_path / made[2].name
+    capsys.readouterr()
+    for _ in range(2):
+        assert in_place(recipe) == 1
+        said = capsys.readouterr()
+        assert "are not those of then: torch 1.0 then" in said.err and "--again" in said.err and said.out == ""
+        assert f"{recipe} is there and not the recipe of these bytes" in said.err and said.err.count("\n") == 1
+        assert recipe.read_bytes() == before and not target.exists()
+    for _ in range(2):  # elsewhere it is made, and told from that of then each time
+        assert again(recipe, tmp_path / "b") == 1
+        assert "are not those of then" in capsys.readouterr().err
+    assert (tmp_path / "b" / target.name).read_bytes() == made[2].read_bytes() and recipe.read_bytes() == before
+    assert in_place(recipe, "--again") == 1
+    assert json.loads(recipe.read_text())["made"]["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+def test_json_of_another_program_and_a_folder_are_not_written_over_by_a_remade_file(tmp_path, made, capsys):
+    foreign = tmp_path / made[3].name
+    foreign.write_text('{"title": "IMG_1"}')
+    assert again(made[3], tmp_path) == 1
+    assert f"{foreign} is there and not the recipe of these bytes" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [foreign] and foreign.read_text() == '{"title": "IMG_1"}'
+    foreign.unlink()
+    (tmp_path / made[2].name).mkdir()
+    assert again(made[3], tmp_path) == 1
+    assert "is there and another file than this" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("recipe", "usual", "name"),
     [

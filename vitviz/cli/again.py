@@ -12,15 +12,18 @@ from vitviz.errors import FileError, VitvizError
 
 if TYPE_CHECKING:
     from vitviz.images import Image
+    from vitviz.render.product import Product
     from vitviz.render.wanted import Recipe
 
 
 def again(arguments: argparse.Namespace) -> int:
-    """Make the file of a recipe again; the exit status is 1 where its bytes are not those of then."""
+    """Make the file of a recipe again; the exit status is 1 where its bytes are not those of then.
+
+    A recipe that is there and says these bytes stays as it is: it may know more, such as what an export asked for.
+    """
     from vitviz.cli.progress import Steps
     from vitviz.models.loading import load_model
-    from vitviz.render.labels import labels_differ
-    from vitviz.render.product import differences
+    from vitviz.render.product import sidecar_of
     from vitviz.render.reading import read_recipe
 
     recipe = read_recipe(arguments.recipe)
@@ -39,19 +42,62 @@ def again(arguments: argparse.Namespace) -> int:
         each.check(model)
     product = recipe.produce(image, models)
     target = arguments.out / name_again(arguments.recipe.name, product.name)
-    if not arguments.again and target.exists() and target.read_bytes() != product.data:
-        raise FileError(f"{target} is there and another file than this: choose another --out, or add --again.")
-    *paths, _ = product.write(target)
-    for path in paths:
-        print(path)
-    before = recipe.content.get("made", {}).get("sha256")
-    if before is None or before == product.recipe["made"]["sha256"]:
-        return 0
+    before, now = recipe.content.get("made", {}).get("sha256"), product.recipe["made"]["sha256"]
+    changed = "" if before in (None, now) else f"The bytes of {target} are not those of then: {_why(recipe, product)}."
+    stays = _bytes_of(sidecar_of(target)) == now
+    if not arguments.again:
+        _check_free(target, product, changed, stays)
+    for path in product.write(target, recipe=not stays):
+        if path != sidecar_of(target):
+            print(path)
+    if changed:
+        print(f"vitviz: {changed}", file=sys.stderr)
+    return 1 if changed else 0
+
+
+def _why(recipe: Recipe, product: Product) -> str:
+    """What may have changed the bytes."""
+    from vitviz.render.labels import labels_differ
+    from vitviz.render.product import differences
+
     reasons = differences(recipe.content, product.recipe)
     reasons += ["labels that are not those of the recipe"] if labels_differ(recipe.content, product.recipe) else []
-    reasons = reasons or ["the machine, the name of the weights, or labels that an older recipe does not hold"]
-    print(f"vitviz: The bytes of {paths[0]} are not those of then: {'; '.join(reasons)}.", file=sys.stderr)
-    return 1
+    return "; ".join(reasons or ["the machine, the name of the weights, or labels that an older recipe does not hold"])
+
+
+def _bytes_of(recipe: Path) -> str | None:
+    """The sha256 of the bytes that a recipe is of; None where there is no recipe, or it doesn't say."""
+    from vitviz.render.reading import read_recipe
+
+    try:
+        found = read_recipe(recipe).content.get("made", {}).get("sha256")
+    except FileError:
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _check_free(target: Path, product: Product, changed: str, stays: bool) -> None:
+    """FileError where another file is there, or a recipe that is not to stay: the only one of a lost figure, say."""
+    from vitviz.ordinary import is_there
+    from vitviz.render.product import sidecar_of
+
+    way_out = "choose another --out, or add --again."
+    if is_there(target) and not _is(target, product.data):
+        raise FileError(f"{target} is there and another file than this: {way_out}")
+    if is_there(sidecar := sidecar_of(target)) and not stays:
+        told = f"{changed} " if changed else ""
+        raise FileError(f"{told}{sidecar} is there and not the recipe of these bytes: {way_out}")
+
+
+def _is(path: Path, data: bytes) -> bool:
+    """Whether a file has these bytes."""
+    from vitviz.ordinary import NotOrdinaryError, open_ordinary
+
+    try:
+        with open_ordinary(path) as file:
+            return file.read(len(data) + 1) == data
+    except (OSError, NotOrdinaryError):
+        return False
 
 
 def name_again(recipe: str, usual: str) -> str:

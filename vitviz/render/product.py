@@ -51,12 +51,17 @@ class Product:
         about = {"sha256": hashlib.sha256(data).hexdigest(), **(made or {})}
         return cls(name, data, {**content, "made": about}, beside or {})
 
-    def write(self, path: Path) -> list[Path]:
-        """Write the file, what belongs beside it and, as the last one, its recipe `NAME.json`; their paths."""
+    def write(self, path: Path, *, recipe: bool = True) -> list[Path]:
+        """Write the file, what belongs beside it and, as the last one, its recipe `NAME.json`; their paths.
+
+        Without `recipe` the one that is there stays.
+        """
         others = {path.with_name(path.name + suffix): data for suffix, data in self.beside.items()}
-        words = json.dumps(self.recipe, indent=1, ensure_ascii=False, allow_nan=False)
-        recipe = words.encode(errors="backslashreplace")  # a path that is no UTF-8, as JSON writes its letters
-        files = {path: self.data, **others, sidecar_of(path): recipe}
+        files = {path: self.data, **others}
+        if recipe:
+            words = json.dumps(self.recipe, indent=1, ensure_ascii=False, allow_nan=False)
+            # A path that is no UTF-8 is written as JSON writes its letters.
+            files[sidecar_of(path)] = words.encode(errors="backslashreplace")
         for target, data in files.items():
             write_bytes(target, data)
         return list(files)
