@@ -1,5 +1,6 @@
 """The ways to a picture or a model: drop, paste, dialogs; a wrong one is one sentence and changes nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -384,8 +385,11 @@ class TestCorrections:
         dialog.accept()
         assert dialog.isVisible() and sentence in dialog.trouble.text() and asked == []
 
-    def test_all_as_the_model_has_them(self, dialog, window, asked):
-        window.opener._wish = Wish(None, ModelWish("test_vit", num_heads=4, network="teacher", mean=(0.1,) * 3))
+    def test_all_as_the_model_has_them(self, window, asked):
+        wish = Wish(None, ModelWish("test_vit", num_heads=4, network="teacher", mean=(0.1,) * 3))
+        window.pane.show(replace(window.pane.opened, wish=wish))
+        window.sources.ask_corrections()
+        (dialog,) = dialogs(CorrectionDialog)
         dialog.own.click()
         assert not dialog.height_box.isEnabled()
         dialog.accept()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,21 +137,29 @@ class Sources(QObject):
         self._ask_corrections()
 
     def _ask_corrections(self, said: Corrections | None = None, trouble: str = "") -> None:
-        shown = self._opener.current.opened or self._shown
-        if shown is not None:
-            heads = [layer.num_heads for layer in shown.trace.layers]
-            CorrectionDialog(self._window, Known.of(shown.model, heads), self._correct, said, trouble).open()
+        # One that waits for its first model has none to speak of.
+        columns = (self._opener.current_column, *self._opener.columns)
+        column = next((each for each in columns if each.pane.opened is not None), None)
+        if column is None or (shown := column.pane.opened) is None:
+            return
+        known = Known.of(shown.model, [layer.num_heads for layer in shown.trace.layers])
+        # Whatever is opened while the dialog is there, it speaks of this model, in this pane.
+        CorrectionDialog(self._window, known, partial(self._correct, column, shown.wish.model), said, trouble).open()
 
-    def _correct(self, said: Corrections | None) -> None:
+    def _correct(self, column: PaneColumn, model: ModelWish, said: Corrections | None) -> None:
         names = [field.name for field in fields(Corrections)]
         if said is None:
-            network = self._opener.wish.model.network
-            self.change_model(**dict.fromkeys(names) | {"network": network})
+            changed: dict[str, Any] = dict.fromkeys(names) | {"network": model.network}
+        else:
+            changed = {name: value for name in names if (value := getattr(said, name)) is not None}
+        if not changed:
             return
-        changed = {name: value for name in names if (value := getattr(said, name)) is not None}
-        if changed:
-            self.change_model(**changed)
-            self._said = self._opener.current_column, self._opener.wish.model, said
+        if column not in self._opener.columns:
+            self._tell("The pane of this model was closed: open the model again to correct it.")
+            return
+        corrected = replace(model, **changed)
+        column.opener.open(model=corrected)
+        self._said = None if said is None else (column, corrected, said)
 
     def _say_again(self, wish: Wish, error: Exception) -> bool:
         """Ask again with what was said, where corrections are what could not be."""
