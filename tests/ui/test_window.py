@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QMenu, QToolBar
 
 from vitviz.attention.values import Place
 from vitviz.ui.app import create
+from vitviz.ui.export_dialog import ExportDialog
 from vitviz.ui.jobs import THREAD_NAME
 from vitviz.ui.palette import CommandPalette, Offered, commands
 from vitviz.ui.shortcuts import ShortcutSheet
@@ -160,6 +161,44 @@ def test_f11_is_full_screen_and_back(qtbot, focused):
     assert focused.isFullScreen()
     press(qtbot, focused, Key.Key_F11)
     assert not focused.isFullScreen()
+
+
+def test_window_that_was_full_screen_comes_back_so_and_the_first_f11_ends_it(qtbot, window):
+    window.set_full_screen(True)
+    window.close()
+    again = create()
+    again.first_paint = 0.0
+    qtbot.addWidget(again)
+    again.show()
+    again.activateWindow()
+    QApplication.processEvents()
+    assert again.isFullScreen() and again.menus.full_screen.isChecked()
+    press(qtbot, again, Key.Key_F11)
+    assert not again.isFullScreen() and not again.menus.full_screen.isChecked()
+
+
+def test_full_screen_that_something_else_ends_is_no_longer_ticked(qtbot, focused):
+    press(qtbot, focused, Key.Key_F11)
+    focused.showNormal()  # as a window manager does
+    assert not focused.menus.full_screen.isChecked()
+    press(qtbot, focused, Key.Key_F11)
+    assert focused.isFullScreen() and focused.menus.full_screen.isChecked()
+
+
+def test_dialog_of_a_figure_stops_the_play_which_the_next_space_begins_again(qtbot, focused):
+    press(qtbot, focused.map_view.view, Key.Key_Space)
+    assert focused.menus.play.isChecked()
+    press(qtbot, focused, Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+    (dialog,) = focused.findChildren(ExportDialog)
+    assert not focused.menus.play.isChecked() and not focused.browsing._timer.isActive()
+    dialog.reject()
+    focused.activateWindow()
+    focused.map_view.view.setFocus()
+    QApplication.processEvents()
+    press(qtbot, focused.map_view.view, Key.Key_Space)
+    assert focused.menus.play.isChecked() and focused.browsing._timer.isActive()
+    press(qtbot, focused.map_view.view, Key.Key_Space)
+    assert not focused.browsing._timer.isActive()
 
 
 def test_grid_key_draws_the_patches_over_the_map(qtbot, focused):

@@ -23,10 +23,11 @@ class Browsing(QObject):
 
     The cursor is a place in the picture: while it is linked every pane takes its own patch there as query.
     `pointed(Place, QRectF)` with the place under the mouse and the current pane's patch in picture pixels (either may
-    be None), `told(str)` with a word for the status bar.
+    be None), `played(bool)` when the layers begin to play or stop, `told(str)` with a word for the status bar.
     """
 
     pointed = Signal(object, object)
+    played = Signal(bool)
     told = Signal(str)
 
     def __init__(self, parent: QWidget, panes: Panes, linking: Linking, docked: tuple[PictureView, ...] = ()) -> None:
@@ -210,6 +211,7 @@ class Browsing(QObject):
             self._timer.start()
         else:
             self._timer.stop()
+        self.played.emit(on)
 
     @Slot()
     def _play_step(self) -> None:

@@ -223,6 +223,7 @@ class Menus:
         )
         self.play = action(w, "Pla&y the layers", w.browsing.play, shortcut="Space", checked=False)
         menu.addAction(self.play)
+        w.browsing.played.connect(self.play.setChecked)
 
     def _model(self) -> None:
         w, value = self._window, self._window.settings.value

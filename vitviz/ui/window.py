@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from PySide6.QtCore import QByteArray, QEvent, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QRectF, QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow
 
@@ -219,6 +219,12 @@ class MainWindow(QMainWindow):
             self._give_room()
         else:
             self.docks.hold()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.WindowStateChange:  # by the command, by what was remembered, or from outside
+            with QSignalBlocker(self.menus.full_screen):
+                self.menus.full_screen.setChecked(self.isFullScreen())
 
     def event(self, event: QEvent) -> bool:
         handled = super().event(event)
