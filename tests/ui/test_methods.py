@@ -281,3 +281,15 @@ def test_mass_threshold_by_key_by_number_and_by_box(qtbot, window):
     qtbot.waitUntil(lambda: not marked.isVisible())
     assert box.value() == 0
     assert (window.map_view.view.image.image == plain).all()
+
+
+def test_words_that_are_typed_stay_while_the_mouse_goes_over_the_picture(window, hover):
+    window.store.update(method="relevance")
+    target = window.method_controls.target
+    target.setEditText("gree")
+    for place in (Place(20.0, 20.0), Place(80.0, 60.0)):
+        hover(window.map_view.view, window.map_view.view.position_of(place))
+        QApplication.processEvents()
+    assert window.store.state.hover is not None and target.currentText() == "gree"
+    window.store.update(target=3)
+    assert target.currentText() != "gree"

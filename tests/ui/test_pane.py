@@ -8,7 +8,9 @@ from PySide6.QtWidgets import QApplication
 
 import vitviz
 from vitviz.attention.values import Place
+from vitviz.images import Image
 from vitviz.ui import pane as panes
+from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.store import State, Store
 
@@ -193,3 +195,19 @@ def test_class_token_is_given_up_where_there_is_none(pane, ragged):
     pane.show(ragged)
     settle()
     assert pane.store.state.query is None and pane.map.selection.query == "mean"
+
+
+def test_undo_brings_back_no_place_and_no_class_of_another_picture_or_model(window, opened, ragged):
+    small = Image.from_array(np.zeros((30, 40, 3), np.uint8), name="small")
+    window.store.update(query=Place(120.0, 80.0))
+    window.store.update(method="relevance", target=3)
+    window.store.update(query=None)
+    window.opener.present(Opened(opened.wish, small, opened.model, vitviz.trace(opened.model, small)))
+    assert window.store.state.target == 3, "these are the same classes"
+    while window.store.undo():
+        assert window.store.state.query is None
+    window.store.update(method="relevance", target=3)
+    window.store.update(target=None)
+    window.opener.present(ragged)
+    while window.store.undo():
+        assert window.store.state.target is None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import shiboken6
 from pane_cases import CENTRE, click_at, columns, settled
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
@@ -393,3 +394,27 @@ def test_lying_colour_bar_says_what_its_ends_are_shared_over(two):
         assert bar.lying and bar.lines() == ("attention weight", "scale of this map")
         assert all(metrics.horizontalAdvance(line) < bar.width() for line in bar.lines())
         assert bar.height() >= bar.sizeHint().height() > 16 + 3 * metrics.height()
+
+
+def double_click(qtbot, column, place):
+    view, left = column.map_view.view, Qt.MouseButton.LeftButton
+    for press in (qtbot.mouseClick, qtbot.mouseDClick):  # as a mouse does
+        press(view.viewport(), left, pos=view.position_of(place).toPoint())
+        QApplication.processEvents()
+
+
+@pytest.mark.parametrize("pinned", [None, "cls", Place(40.0, 20.0)])
+def test_double_click_fits_and_leaves_what_was_pinned(qtbot, two, pinned):
+    first, second = columns(two)
+    own = None if pinned == "cls" else pinned  # the Swin has no such token
+    second.store.update(query=own)
+    first.store.update(query=pinned)
+    double_click(qtbot, second, CENTRE)
+    assert (first.store.state.query, second.store.state.query) == (pinned, own)
+    double_click(qtbot, first, CENTRE)
+    assert two.panes.current_column is first and first.store.state.query == pinned, "its first half chose the pane"
+    double_click(qtbot, first, CENTRE)
+    assert first.store.state.query == pinned
+    click_at(qtbot, first, CENTRE)
+    query = first.store.state.query
+    assert isinstance(query, Place) and (query.x, query.y) == pytest.approx((62, 42), abs=1)

@@ -108,6 +108,15 @@ def test_click_pins_the_position_and_a_second_click_frees_it(qtbot, panel, windo
         assert (window.store.state.query is not None) == pinned
 
 
+@pytest.mark.parametrize("pinned", [None, "cls", Place(20.0, 20.0)])
+def test_double_click_leaves_what_was_pinned(qtbot, panel, window, pinned):
+    window.store.update(query=pinned)
+    for press in (qtbot.mouseClick, qtbot.mouseDClick):  # as a mouse does
+        press(panel.mosaic.viewport(), Qt.MouseButton.LeftButton, pos=mosaic_point(panel, 3, 3))
+        QApplication.processEvents()
+    assert window.store.state.query == pinned
+
+
 def test_chip_of_the_class_token_shows_its_row_and_follows_the_store(qtbot, panel, window, opened):
     (expected,) = positions_of(opened.model)
     qtbot.mouseClick(panel.chips.buttons["cls"], Qt.MouseButton.LeftButton)

@@ -96,6 +96,15 @@ def test_click_pins_a_patch_and_frees_it(qtbot, panel, window):
         assert isinstance(window.store.state.query, Place) == pinned
 
 
+@pytest.mark.parametrize("pinned", [None, "cls", Place(20.0, 20.0)])
+def test_double_click_leaves_what_was_pinned(qtbot, panel, window, pinned):
+    window.store.update(query=pinned)
+    for press in (qtbot.mouseClick, qtbot.mouseDClick):  # as a mouse does
+        press(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=point_of(panel, (1, 1)))
+        QApplication.processEvents()
+    assert window.store.state.query == pinned
+
+
 def test_between_the_patches_is_no_token(panel, window, hover):
     tiles = panel.view.tiles
     x, y, width, height = tiles.box(0, 0)

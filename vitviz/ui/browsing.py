@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, QRectF, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from vitviz.attention.values import AblateTo, Place
+from vitviz.attention.values import AblateTo, Place, Query
 from vitviz.ui.linking import Linking
 from vitviz.ui.marks import cell_rect
 from vitviz.ui.pane import Pane
@@ -36,6 +36,7 @@ class Browsing(QObject):
         self._store = panes.current.store
         self._docked, self._held = docked, False
         self._under: tuple[int, int] | None = None
+        self._before: list[tuple[PaneColumn, Query | None]] = []  # what panes held when the last click came
         self._timer = QTimer(self)
         self._timer.setInterval(_PLAY_MS)
         self._timer.timeout.connect(self._play_step)
@@ -73,6 +74,7 @@ class Browsing(QObject):
         view.hovered.connect(lambda place: self._hovered(place, column or self._panes.current_column))
         view.left.connect(self._left)
         view.clicked.connect(lambda place: self._clicked(place, column))
+        view.unclicked.connect(self._unclicked)
 
     def _follow(self, column: PaneColumn, dock: PictureView, rect: QRectF) -> None:
         if self._linking.links.zoom or column is self._panes.current_column:
@@ -133,6 +135,7 @@ class Browsing(QObject):
         self.pointed.emit(None, None)
 
     def _clicked(self, place: Place, column: PaneColumn | None) -> None:
+        self._before = []
         if column is None:
             column = self._panes.current_column
         elif column.take_first_click():
@@ -143,7 +146,16 @@ class Browsing(QObject):
         pinned = column.store.state.query
         same = isinstance(pinned, Place) and _patch(column.pane, pinned) == _patch(column.pane, place)
         # The current pane's change is copied by the links; a pane whose model did not see the place takes none.
+        self._before = [(each, each.store.state.query) for each in self._panes]
         column.store.update(query=None if same else place)
+
+    @Slot()
+    def _unclicked(self) -> None:
+        """What was held before the first half of a double click is held again."""
+        before, self._before = self._before, []
+        # The current pane first: the others take what is linked from it, and may have held something else.
+        for column, query in sorted(before, key=lambda each: each[0] is not self._panes.current_column):
+            column.store.update(query=query)
 
     def step_layer(self, step: int) -> None:
         """Go some layers up or down, as far as there are layers."""

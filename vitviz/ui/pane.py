@@ -68,13 +68,18 @@ class Pane(QObject):
         self.maps, self.map, self._asked = None, None, None
         self._good = {"method": "attention"}
         trace = opened.trace
-        # A place of the picture before may lie beside this one, or where the model does not look.
-        for name in ("query", "hover"):
-            place = getattr(self.store.state, name)
-            if isinstance(place, Place) and not trace.view.contains(place.x, place.y):
-                self.store.update(**{name: None})
-        if before is not None and not same_classes(before.trace, trace):
-            self.store.update(target=None)
+        others = before is not None and not same_classes(before.trace, trace)
+
+        def true_here(state: State) -> State:
+            # A place of the picture before may lie beside this one, or where the model does not look.
+            def here(place: Place) -> bool:
+                return trace.view.contains(place.x, place.y)
+
+            query = state.query if not isinstance(state.query, Place) or here(state.query) else None
+            hover = state.hover if state.hover is not None and here(state.hover) else None
+            return replace(state, query=query, hover=hover, target=None if others else state.target)
+
+        self.store.revise(true_here)
         titles = tuple(layer.title for layer in trace.layers)
         heads = tuple(layer.num_heads for layer in trace.layers)
         self.store.face(Reality(heads, tokens_of(trace), titles, trace.logits.size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitviz.attention.values import Place
+from vitviz.attention.values import Place, Query
 from vitviz.models.layout import Grid
 from vitviz.ui.pane import Pane
 
@@ -12,6 +12,7 @@ class PatchLink:
 
     def __init__(self, pane: Pane) -> None:
         self._pane = pane
+        self._before: tuple[Query | None] | None = None  # what was held when the last click came to a patch
 
     def cell_of(self, place: Place, grid: Grid) -> tuple[int, int] | None:
         """The patch under a place of the picture."""
@@ -37,8 +38,26 @@ class PatchLink:
         """The mouse is over no patch."""
         self._pane.store.update(hover=None)
 
-    def click(self, cell: tuple[int, int], grid: Grid) -> None:
-        """Pin the patch, or free it where it is pinned."""
+    def click(self, cell: tuple[int, int] | None, grid: Grid) -> None:
+        """Pin the patch, or free it where it is pinned; beside all patches nothing is done."""
         pinned = self._pane.store.state.query
-        same = isinstance(pinned, Place) and self.cell_of(pinned, grid) == cell
-        self._pane.store.update(query=None if same else self.place_of(cell, grid))
+        if cell is None:
+            self._before = None
+        elif isinstance(pinned, Place) and self.cell_of(pinned, grid) == cell:
+            self._pin(None)
+        else:
+            self._pin(self.place_of(cell, grid))
+
+    def click_token(self, name: str) -> None:
+        """Pin a named token, or free it where it is pinned."""
+        self._pin(None if self._pane.store.state.query == name else name)
+
+    def _pin(self, query: Query | None) -> None:
+        self._before = (self._pane.store.state.query,)
+        self._pane.store.update(query=query)
+
+    def unclick(self) -> None:
+        """What was held before the first half of a double click is held again."""
+        before, self._before = self._before, None
+        if before is not None:
+            self._pane.store.update(query=before[0])

@@ -19,13 +19,15 @@ class PictureView(pg.GraphicsView):
     """Shows uint8 pixels over a rectangle of picture coordinates.
 
     Wheel zooms, drag pans, double click fits. `hovered(Place)` while the mouse is over the picture, `left()` when it
-    leaves, `clicked(Place)` and `right_clicked(Place)` on a click that is no drag, `range_changed(QRectF)` when the
-    user zooms or pans, `fit_asked()` when the user asks for the whole.
+    leaves, `clicked(Place)` and `right_clicked(Place)` on a click that is no drag, `unclicked()` when the last one was
+    the first half of a double click, `range_changed(QRectF)` when the user zooms or pans, `fit_asked()` when the user
+    asks for the whole.
     """
 
     hovered = Signal(object)
     left = Signal()
     clicked = Signal(object)
+    unclicked = Signal()
     right_clicked = Signal(object)
     range_changed = Signal(object)
     fit_asked = Signal()
@@ -147,10 +149,8 @@ class PictureView(pg.GraphicsView):
         self._pressed = None
 
     def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
-        # Its first half was a click of its own: another one takes that back.
-        place = self.place_at(ev.position())
-        if place is not None and ev.button() == Qt.MouseButton.LeftButton:
-            self.clicked.emit(place)
+        if ev.button() == Qt.MouseButton.LeftButton:
+            self.unclicked.emit()
         self._pressed = None
         self.fit()
         self.fit_asked.emit()

@@ -19,11 +19,13 @@ class PositionPictures(QWidget):
     """Draws both, and says which patch of which map lies under the mouse.
 
     `hovered(cell, other)` with the position whose map it is, (row, column), and the patch that it is compared with
-    there, None over the single map; `clicked(cell)`, `left()`.
+    there, None over the single map; `clicked(cell)`, None beside all patches, `unclicked()` where that was the first
+    half of a double click, `left()`.
     """
 
     hovered = Signal(object, object)
     clicked = Signal(object)
+    unclicked = Signal()
     left = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -43,6 +45,7 @@ class PositionPictures(QWidget):
         for view in (self.single, self.mosaic):
             view.hovered.connect(lambda place, view=view: self._hovered(view, place))
             view.clicked.connect(lambda place, view=view: self._clicked(view, place))
+            view.unclicked.connect(self.unclicked)
             view.left.connect(self.left)
 
     def set_canvas(self, background: QColor, foreground: QColor) -> None:
@@ -81,5 +84,4 @@ class PositionPictures(QWidget):
 
     def _clicked(self, view: AxedView, place: Place) -> None:
         cell, _ = self._cell_at(view, place)
-        if cell is not None:
-            self.clicked.emit(cell)
+        self.clicked.emit(cell)

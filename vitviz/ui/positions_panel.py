@@ -73,6 +73,7 @@ class PositionsPanel(LazyPanel):
         self.pictures.hovered.connect(self._hovered)
         self.pictures.left.connect(self._link.leave)
         self.pictures.clicked.connect(self._clicked)
+        self.pictures.unclicked.connect(self._link.unclick)
         self.chips.chosen.connect(self._chip_clicked)
         pane.traced.connect(self.touch)
         pane.restyled.connect(self._redraw)
@@ -265,7 +266,7 @@ class PositionsPanel(LazyPanel):
             self.caption.setText(self._words(self._position, other or cell))
 
     @Slot(object)
-    def _clicked(self, cell: tuple[int, int]) -> None:
+    def _clicked(self, cell: tuple[int, int] | None) -> None:
         if self._grid is not None:
             self._link.click(cell, self._grid)
 

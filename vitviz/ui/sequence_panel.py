@@ -65,6 +65,7 @@ class SequencePanel(LazyPanel):
         self.view.hovered.connect(self._hovered)
         self.view.left.connect(self._left)
         self.view.clicked.connect(self._clicked)
+        self.view.unclicked.connect(self._link.unclick)
         pane.traced.connect(self.touch)
         self.watch(pane, "effective_query")
         worker.finished.connect(self._finished)
@@ -244,11 +245,10 @@ class SequencePanel(LazyPanel):
     @Slot(object)
     def _clicked(self, place: Place) -> None:
         token, grid = self.view.token_at(place), self._grid
-        if token is None or grid is None:
+        if grid is None:
             return
         if isinstance(token, int):
-            name = self.view.prefix[token]
-            self._pane.store.update(query=None if self._pane.store.state.query == name else name)
+            self._link.click_token(self.view.prefix[token])
         else:
             self._link.click(token, grid)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -150,6 +151,11 @@ class Store(QObject):
     def hold(self, on: bool) -> None:
         """Keep the place under the mouse as it is, wherever the mouse goes, until this is off again."""
         self._held = on
+
+    def revise(self, change: Callable[[State], State]) -> None:
+        """Change the state, and all states that undo may bring back, where they are no longer true."""
+        self._past = [change(state) for state in self._past]
+        self._set(change(self._state))
 
     def face(self, reality: Reality) -> None:
         """Another trace is shown: keep what is still legal of the state."""

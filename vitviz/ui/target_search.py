@@ -49,7 +49,7 @@ class TargetSearch(QComboBox):
         self.activated.connect(self._chosen)
         finder.activated.connect(self._found)
         pane.traced.connect(self._traced)
-        store.changed.connect(lambda old, new: self.follow(new))
+        store.changed.connect(self._changed)
 
     @Slot(object)
     def _traced(self, opened: Opened) -> None:
@@ -73,6 +73,11 @@ class TargetSearch(QComboBox):
                     self.setItemData(start + i, i)
         self._names.setStringList(names)
         self.follow(self._store.state)
+
+    @Slot(object, object)
+    def _changed(self, old: State, new: State) -> None:
+        if old.target != new.target:  # what is being typed stays while the mouse goes over the picture
+            self.follow(new)
 
     def follow(self, state: State) -> None:
         """Show what the store holds."""
