@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -97,6 +98,71 @@ def test_recent_is_newest_first_without_doubles_and_limited(qapp):
     assert preferences.value.recent_pictures[:3] == ("18.png", "19.png", "17.png")
     assert len(preferences.value.recent_pictures) == RECENT_LIMIT
     preferences.flush()
+
+
+def test_two_windows_keep_what_the_other_one_changed(qapp):
+    first = Settings()
+    first.update(picture_folder="/pictures")
+    assert first.flush()
+    second = Settings()
+    second.update(theme="dark", opacity=0.2)
+    assert second.flush()
+    first.update(device="cpu", opacity=0.9, geometry=b"first")
+    assert first.flush()
+    kept = Preferences(picture_folder="/pictures", theme="dark", device="cpu", opacity=0.9, geometry=b"first")
+    assert read_preferences(first.path) == (kept, [])
+    second.update(precision="bfloat16")
+    assert second.flush()
+    assert read_preferences(first.path) == (replace(kept, precision="bfloat16"), [])
+
+
+def test_recents_of_two_windows_are_those_of_both_with_the_own_ones_first(qapp):
+    first = Settings()
+    for number in range(RECENT_LIMIT):
+        first.add_recent("pictures", f"{number}.png")
+    first.flush()
+    second = Settings()
+    for name in ("b.png", "3.png"):
+        second.add_recent("pictures", name)
+    second.add_recent("models", "demo-swin")
+    second.flush()
+    for name in ("a.png", "5.png"):
+        first.add_recent("pictures", name)
+    first.flush()
+    value = read_preferences(first.path)[0]
+    assert value.recent_pictures[:6] == ("5.png", "a.png", "3.png", "b.png", "11.png", "10.png")
+    assert len(value.recent_pictures) == RECENT_LIMIT and value.recent_models == ("demo-swin",)
+
+
+@given(st.lists(st.sampled_from("abcdef"), max_size=6), st.lists(st.sampled_from("abcdefgh"), max_size=6))
+def test_recents_of_one_window_are_written_as_they_are(qapp, tmp_path_factory, before, after):
+    one = Settings(tmp_path_factory.mktemp("recents") / "settings.json")
+    for names in (before, after):
+        for name in names:
+            one.add_recent("models", name)
+        assert one.flush()
+        assert read_preferences(one.path)[0] == one.value
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"opacity": 7}'])
+def test_file_that_was_damaged_meanwhile_is_written_whole_again(qapp, content):
+    one = Settings()
+    one.update(opacity=0.2, colormap="magma")
+    one.flush()
+    write(content)
+    one.update(theme="dark")
+    assert one.flush()
+    assert read_preferences(one.path) == (Preferences(opacity=0.2, colormap="magma", theme="dark"), [])
+
+
+def test_what_was_forgotten_meanwhile_is_not_written_again(qapp):
+    one = Settings()
+    one.update(opacity=0.2, theme="dark")
+    one.flush()
+    Settings().reset()
+    one.update(colormap="magma")
+    assert one.flush()
+    assert read_preferences(one.path) == (Preferences(colormap="magma"), [])
 
 
 def test_one_bad_field_does_not_cost_the_others(qapp):

@@ -115,15 +115,22 @@ def settings_path() -> Path:
 
 def read_preferences(path: Path) -> tuple[Preferences, list[str]]:
     """The preferences in a file, and a note on each field that was ignored. Never raises."""
+    fields, problems = _read_fields(path)
+    return Preferences(**fields or {}), problems
+
+
+def _read_fields(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """The fields that a file holds, None where there is no file, and a note on each that was ignored."""
     try:
         content = json.loads(_read_capped(path), parse_constant=_refuse_constant)
         if not isinstance(content, dict):
             raise ValueError("expected an object")
     except FileNotFoundError:
-        return Preferences(), []
+        return None, []
     except (OSError, ValueError, RecursionError) as error:
-        return Preferences(), [f"{path} was ignored: {error}"]
-    fields, problems = {}, []
+        return {}, [f"{path} was ignored: {error}"]
+    fields: dict[str, Any] = {}
+    problems = []
     for key, value in content.items():
         reader = _READERS.get(key)
         if reader is None:
@@ -133,7 +140,7 @@ def read_preferences(path: Path) -> tuple[Preferences, list[str]]:
             fields[key] = reader(value)
         except ValueError as error:
             problems.append(f"{key!r} in the settings was ignored: {error}")
-    return Preferences(**fields), problems
+    return fields, problems
 
 
 def _read_capped(path: Path) -> bytes:
@@ -152,6 +159,7 @@ def _refuse_constant(name: str) -> object:
 class Settings(QObject):
     """The preferences of this run; saved half a second after the last change, and by `flush`.
 
+    Other windows have the same file: only what this one changed is written, what others wrote meanwhile stays.
     `changed(old, new)` is emitted with two Preferences whenever a field has another value.
     `problems` says what was ignored on reading and what could not be saved.
     """
@@ -192,12 +200,23 @@ class Settings(QObject):
             return True
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(self.path, _encode(self.value))
+            write_bytes(self.path, _encode(self._merged()))
         except (OSError, FileError) as error:
             self.problems.append(f"The settings were not saved: {error}")
             return False
         self._saved = self.value
         return True
+
+    def _merged(self) -> Preferences:
+        """What the file holds by now, with what was changed here since it was read or written last."""
+        held, _ = _read_fields(self.path)
+        there = Preferences() if held is None else dataclasses.replace(self._saved, **held)
+        changed: dict[str, Any] = {}
+        for key, reader in _READERS.items():
+            ours, before = getattr(self.value, key), getattr(self._saved, key)
+            if ours != before:
+                changed[key] = reader((*_added(ours, before), *getattr(there, key))) if reader is _recent else ours
+        return dataclasses.replace(there, **changed)
 
     def reset(self) -> None:
         """Forget everything, on the disk too."""
@@ -209,6 +228,15 @@ class Settings(QObject):
             self.path.unlink(missing_ok=True)
         except OSError as error:
             self.problems.append(f"The settings were not removed: {error}")
+
+
+def _added(recent: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
+    """What was put at the head of a list of recents since it was `before`, be it new in it or moved there."""
+    for count in range(len(recent)):
+        kept = [each for each in before if each not in recent[:count]]
+        if list(recent[count:]) == kept[: len(recent) - count]:
+            return recent[:count]
+    return recent
 
 
 def _encode(value: Preferences) -> bytes:
