@@ -29,7 +29,7 @@ def capture(
     """Run `module(view)` once and keep what its attention calls were given.
 
     Args:
-        module: any network in eval mode.
+        module: any network; it runs in eval mode.
         view: (1, C, h, w) on the module's device.
         features: keep the tokens that every block gives on, too.
         prove: compare sampled rows of every call with what the model made of them, which takes a twentieth of a small

@@ -17,6 +17,7 @@ from vitviz.attention.trace import Trace
 from vitviz.errors import Cancelled, ModelError
 from vitviz.images import Image
 from vitviz.models.cost import Flops, flops_of
+from vitviz.models.hooks import in_eval
 from vitviz.models.model import Model
 from vitviz.models.peak import watched
 
@@ -178,7 +179,7 @@ def measure(
     device = view.device
     times: list[float] = []
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), in_eval(model.module):
             with watched(model.module, device) as peak:
                 model.module(view)
             while len(times) < runs or (sum(times) < _AT_LEAST and len(times) < 5 * runs):

@@ -17,6 +17,7 @@ from vitviz.attention.layer import Layer
 from vitviz.attention.sequence import Layout, layout_of, tokens_of_layer
 from vitviz.attention.trace import Trace
 from vitviz.errors import AttentionError, Cancelled, in_one_line
+from vitviz.models.hooks import in_eval
 from vitviz.models.layout import Grid
 from vitviz.models.logits import label_of, probabilities_of
 from vitviz.models.model import Model
@@ -94,7 +95,13 @@ def logit_lens(
     placed = [layer for layer in trace.layers if layer.kind != "pool"]
     last = placed[-1]
     tokens, layout = layout_of(last)
-    readout, error = _proven(_readout(model.module, trace.model_name), tokens, layout, trace)
+    read = _readout(model.module, trace.model_name)
+
+    def quietly(x: Tensor) -> Tensor:
+        with in_eval(model.module):
+            return read(x)
+
+    readout, error = _proven(quietly, tokens, layout, trace)
     found: list[LayerLens | None] = []
     reasons: list[str] = []
     for layer in trace.layers:

@@ -112,9 +112,9 @@ class Trace:
         """
         found = self.layer(layer)
         device = found.device
-        chosen = None if heads is None else torch.tensor(_indices(heads, found.num_heads, "head"), device=device)
+        chosen = None if heads is None else _long(_indices(heads, found.num_heads, "head"), device)
         rows = range(found.num_queries) if queries is None else _indices(queries, found.num_queries, "query")
-        result: np.ndarray = found.rows(chosen, torch.tensor(list(rows), device=device)).cpu().numpy()
+        result: np.ndarray = found.rows(chosen, _long(rows, device)).cpu().numpy()
         return result
 
     @property
@@ -147,6 +147,10 @@ class Trace:
 def _shares(logits: np.ndarray) -> np.ndarray:
     """Probabilities of logits (K,); of a single logit none."""
     return probabilities_of(logits) if logits.size > 1 else np.empty(0, dtype=np.float32)
+
+
+def _long(indices: Sequence[int], device: torch.device) -> torch.Tensor:
+    return torch.tensor(list(indices), dtype=torch.long, device=device)  # also where there are none
 
 
 def _indices(chosen: int | Sequence[int], count: int, what: str) -> list[int]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vitviz.attention.blocks import Frame
 from vitviz.attention.calls import Call
 from vitviz.errors import Cancelled
-from vitviz.models.hooks import of_this_thread
+from vitviz.models.hooks import in_eval, of_this_thread
 
 
 class Stack:
@@ -46,7 +46,7 @@ class Stack:
 
 @contextmanager
 def watched(module: nn.Module, cancel: Callable[[], bool]) -> Iterator[Stack]:
-    """While it lasts, the modules that run are known, and every one of them asks `cancel` first (Cancelled).
+    """While it lasts, the network is in eval mode, and the modules that run are known; each asks `cancel` (Cancelled).
 
     A Linear, a norm or an activation of torch's own makes no attention call: hooks on them would only cost time.
     """
@@ -71,7 +71,8 @@ def watched(module: nn.Module, cancel: Callable[[], bool]) -> Iterator[Stack]:
         for name, child in named:
             handles.append(child.register_forward_pre_hook(of_this_thread(before(name))))
             handles.append(child.register_forward_hook(of_this_thread(after)))
-        yield stack
+        with in_eval(module):
+            yield stack
     finally:
         for handle in handles:
             handle.remove()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vitviz.embeddings.tables import absolute_table
 from vitviz.errors import ModelError
 from vitviz.images import Image
-from vitviz.models.hooks import of_this_thread
+from vitviz.models.hooks import in_eval, of_this_thread
 from vitviz.models.model import Model
 
 _ATTENDS = ("attn", "attention", "self_attention", "self_attn")
@@ -70,7 +70,7 @@ def patch_tokens(model: Model, image: Image) -> PatchTokens:
         before.register_forward_pre_hook(of_this_thread(entered)),
     ]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), in_eval(model.module):
             model.module(model.on_device(model.preprocess(image)))
     except _Enough:
         pass

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vitviz.embeddings.tables import Table, absolute_table
 from vitviz.errors import Cancelled, ModelError, in_one_line
 from vitviz.images import Image, model_input
+from vitviz.models.hooks import in_eval
 from vitviz.models.logits import logits_of, probabilities_of
 from vitviz.models.model import Model
 
@@ -126,7 +127,7 @@ def _run(model: Model, module: nn.Module, image: Image, size: tuple[int, int]) -
     """Logits (K,) of the picture, empty where the network has no classes."""
     view = torch.from_numpy(model_input(image, replace(model.preprocessing, input_size=size)))
     try:
-        with torch.no_grad():
+        with torch.no_grad(), in_eval(module):
             output = module(model.on_device(view))
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         raise ModelError(f"{model.name} failed on a view of {size[0]} x {size[1]} px: {in_one_line(error)}") from error

@@ -30,6 +30,7 @@ from vitviz.models.source import Source, of_folder, resolve
 Step = Callable[[float | None, str], None]
 
 
+@torch.inference_mode(False)  # whoever calls: parameters that were made in that mode can never give gradients
 def load_model(
     source: str | Path | nn.Module = "demo",
     *,

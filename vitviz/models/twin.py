@@ -14,4 +14,4 @@ def meta_twin(module: nn.Module) -> tuple[nn.Module, torch.dtype]:
     meta: dict[int, Any] = {id(p): nn.Parameter(p.to("meta"), requires_grad=False) for p in module.parameters()}
     meta |= {id(b): b.to("meta") for b in module.buffers() if isinstance(b, Tensor)}
     dtype = next((t.dtype for t in module.parameters() if t.is_floating_point()), torch.float32)
-    return copy.deepcopy(module, meta), dtype
+    return copy.deepcopy(module, meta).eval(), dtype
