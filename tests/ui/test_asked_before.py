@@ -1,10 +1,15 @@
 """A dialog acts on the model that it was asked about, whatever is opened while it is there."""
 
-import pytest
-from PySide6.QtWidgets import QApplication
+import json
 
+import pytest
+from cli_cases import write_picture
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from vitviz.attention.values import Ablation, Place
 from vitviz.models.wish import ModelWish
 from vitviz.ui.corrections import CorrectionDialog
+from vitviz.ui.folder_dialog import FolderDialog
 from vitviz.ui.opening import Wish
 
 
@@ -70,3 +75,43 @@ class TestCorrections:
         shown(CorrectionDialog).accept()
         box = shown(ErrorBox)
         assert "was closed" in box.text() and list(wishes.values()) == [[], []]
+
+
+def test_model_that_the_dialog_named_is_saved(qtbot, demo, opened, tmp_path):
+    import vitviz
+
+    window = demo("demo")
+    window.saver.ask()
+    dialog = shown(QFileDialog)
+    assert dialog.selectedFiles()[0].endswith("demo")
+    window.opener.present(opened)
+    with qtbot.waitSignal(window.saver.saved, timeout=60_000):
+        dialog.filesSelected.emit([str(tmp_path / "demo")])
+    dialog.close()
+    assert vitviz.load_model(tmp_path / "demo").architecture != opened.model.architecture
+
+
+def test_view_that_was_asked_about_is_made_of_a_folder(qtbot, two, opened, tmp_path):
+    album, out = tmp_path / "album", tmp_path / "out"
+    album.mkdir()
+    write_picture(album / "0.png", size=(40, 60), seed=0)
+    two.panes.set_current(two.panes.columns[0])
+    two.store.update(layer=2, head=1, query="cls", limits=(0.0, 0.5), ablation=Ablation(frozenset({(1, 0)})))
+    qtbot.waitUntil(lambda: bool(two.pane.opened.trace.ablation), timeout=30_000)
+    QApplication.processEvents()
+    two.menus.export_folder.trigger()
+    for folder in (album, out):
+        dialog = shown(QFileDialog)
+        dialog.filesSelected.emit([str(folder)])
+        dialog.close()
+        QApplication.processEvents()
+    dialog = shown(FolderDialog)
+    two.store.update(ablation=Ablation(), query=Place(62.0, 42.0), limits="map")
+    two.panes.set_current(two.panes.columns[1])
+    QApplication.processEvents()
+    with qtbot.waitSignal(two.folder_exporter.done, timeout=30_000):
+        dialog.export.click()
+    (recipe,) = [json.loads(path.read_text()) for path in out.glob("*.json")]
+    assert recipe["model"]["architecture"] == opened.model.architecture
+    assert (recipe["selection"]["layer"], recipe["selection"]["query"]) == (2, "cls")
+    assert recipe["ablation"]["heads"] == [[1, 0]] and recipe["style"]["limits"] == [0.0, 0.5]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from vitviz.attention.values import Map, Query
+from vitviz.render.style import Limits
 from vitviz.render.tally import Tally
 from vitviz.ui import files
 from vitviz.ui.export_choices import recalled, remembered
@@ -17,6 +19,7 @@ from vitviz.ui.exporting import Exporter
 from vitviz.ui.folder_dialog import FolderDialog, still
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.messages import message_box, show_error
+from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
 from vitviz.ui.words import figure_text
@@ -35,6 +38,17 @@ class Summary:
     text: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What is shown when a folder is asked for: that is made of every picture, whatever is opened meanwhile."""
+
+    opened: Opened
+    shown: Map
+    plan: Plan
+    query: Query | None
+    limits: Limits
+
+
 class FolderExporter(QObject):
     """Exports folders. `told(str)` with a word for the status bar, `done(Tally)` at the end."""
 
@@ -51,46 +65,44 @@ class FolderExporter(QObject):
 
     def ask(self) -> None:
         """Choose a folder of pictures, then one for the figures, then what these are."""
-        if self._pane.map is None:
+        if (view := self._view()) is None:
             return
         dialog = files.ask_open(
             self._window,
             "folder",
             folder=self._settings.value.picture_folder,
-            then=lambda paths: self._ask_out(paths[0]),
+            then=lambda paths: self._ask_out(paths[0], view),
         )
         dialog.setWindowTitle("Export this view of all pictures in a folder: choose the pictures")
 
-    def _ask_out(self, pictures: Path) -> None:
+    def _ask_out(self, pictures: Path, view: _View) -> None:
         dialog = files.ask_open(
             self._window,
             "folder",
             folder=self._settings.value.export_folder,
-            then=lambda paths: self._ask_figure(pictures, paths[0]),
+            then=lambda paths: self._ask_figure(pictures, paths[0], view),
         )
         dialog.setWindowTitle("Choose the folder for the figures")
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
 
-    def _ask_figure(self, pictures: Path, out: Path) -> None:
+    def _ask_figure(self, pictures: Path, out: Path, view: _View) -> None:
         """Say what would be made, and let it be changed, before it is."""
-        opened, shown = self._pane.opened, self._pane.map
-        if opened is None or shown is None:
-            return
+        opened, shown = view.opened, view.shown
         target = shown.selection.target
         label = opened.trace.label(target) if target is not None else ""
         dialog = FolderDialog(
             self._window,
-            self.plan(),
+            view.plan,
             pictures,
             out,
             subject=lambda plan: f"{figure_text(shown, plan, label)} · {shown.model_name}",
         )
-        dialog.accepted_plan.connect(lambda plan: self._begin(pictures, out, plan))
+        dialog.accepted_plan.connect(lambda plan: self._begin(pictures, out, plan, view))
         dialog.open()
 
-    def _begin(self, pictures: Path, out: Path, plan: Plan) -> None:
+    def _begin(self, pictures: Path, out: Path, plan: Plan, view: _View) -> None:
         self._settings.update(export_plan=remembered(plan))
-        self.export(pictures, out, plan)
+        self._export(pictures, out, plan, view)
 
     def plan(self) -> Plan:
         """What is made where nothing else is chosen: the shown map as a still picture, as it was exported last."""
@@ -98,25 +110,30 @@ class FolderExporter(QObject):
 
     def export(self, pictures: Path, out: Path, plan: Plan | None = None) -> None:
         """Write a figure of the view that is shown now for every picture."""
-        opened = self._pane.opened
-        if opened is None or self._pane.map is None:
-            return
+        if (view := self._view()) is not None:
+            self._export(pictures, out, plan or view.plan, view)
+
+    def _view(self) -> _View | None:
+        opened, shown, state = self._pane.opened, self._pane.map, self._pane.store.state
+        if opened is None or shown is None:
+            return None
+        return _View(opened, shown, self.plan(), state.query, state.style.limits)
+
+    def _export(self, pictures: Path, out: Path, plan: Plan, view: _View) -> None:
         from vitviz.attention.trace import trace
         from vitviz.render.folders import items_of, passed_over
         from vitviz.render.many import Job, checked_folder, export_many, wish_of
         from vitviz.render.plan import limits_for, scale_of
 
-        state = self._pane.store.state
-        plan = plan or self.plan()
         # The query as it was chosen, not the token that this one picture's layer made of it.
-        selection = replace(plan.selection, query=state.query)
+        selection = replace(plan.selection, query=view.query)
         # The limits of this one map are none of the others': what they are shared over is worked out for each.
         limits = limits_for(plan.scale, plan.style.limits)
         if plan.over == "map":
-            limits = state.style.limits
+            limits = view.limits
             plan = replace(plan, scale=scale_of(limits, plan.format))
         plan = replace(plan, selection=selection, style=replace(plan.style, limits=limits))
-        model, ablation = opened.model, opened.trace.ablation
+        model, ablation = view.opened.model, view.opened.trace.ablation
 
         def altered(seen: Seen) -> Seen:
             if not ablation:

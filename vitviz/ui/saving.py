@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -11,6 +12,7 @@ from vitviz.atomic import slug
 from vitviz.ui import files
 from vitviz.ui.jobs import Progress, Worker
 from vitviz.ui.messages import show_error
+from vitviz.ui.opening import Opened
 from vitviz.ui.pane import Pane
 from vitviz.ui.settings import Settings
 
@@ -41,12 +43,12 @@ class Saver(QObject):
             folder / slug(Path(opened.model.name).stem),
             ["Folders (*)"],
             title="Save model into a new folder",
-            then=self.save,
+            then=partial(self.save, opened=opened),
         )
 
-    def save(self, folder: Path) -> None:
-        """Write the shown model into a new folder."""
-        opened = self._pane.opened
+    def save(self, folder: Path, opened: Opened | None = None) -> None:
+        """Write a model, the one that is shown now where none is given, into a new folder."""
+        opened = opened or self._pane.opened
         if opened is None:
             return
         model = opened.model
