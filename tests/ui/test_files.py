@@ -1,11 +1,12 @@
 """Files are told apart without harm, and dialogs give what was chosen."""
 
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QUrl
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtCore import QEvent, QMimeData, QUrl
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
 from vitviz.ui import files
 from vitviz.ui.files import ask_open, ask_save, dropped_paths, kind_of
@@ -102,3 +103,82 @@ def test_save_dialog_starts_with_the_suggestion(parent, tmp_path):
     assert dialog.directory().path() == str(tmp_path)
     assert dialog.defaultSuffix() == "svg"
     dialog.close()
+
+
+class TestSaving:
+    """What is typed into the dialog, as a user does."""
+
+    @pytest.fixture
+    def chosen(self):
+        return []
+
+    @pytest.fixture
+    def typed(self, qtbot, parent, tmp_path, chosen):
+        """Type a name and press Save."""
+
+        def typed(name, suggested="map.png", filters=("PNG files (*.png)",), **how):
+            dialog = ask_save(parent, tmp_path / suggested, list(filters), then=chosen.append, **how)
+            self.save_as(qtbot, dialog, name)
+            QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+        return typed
+
+    def save_as(self, qtbot, dialog, name):
+        line = dialog.findChild(QLineEdit, "fileNameEdit")
+
+        def is_typed():  # until Qt has read the folder, it keeps to the file that was suggested
+            line.clear()
+            line.setText(name)
+            return Path(dialog.selectedFiles()[0]).name.startswith(name)
+
+        qtbot.waitUntil(is_typed)
+        dialog.accept()
+
+    def questions(self, parent):
+        return [box for box in parent.findChildren(QMessageBox) if box.isVisible()]
+
+    @pytest.mark.parametrize("name", ["figure 1.2", "figure 1.2.png", "figure 1.2.PNG"])
+    def test_file_that_is_there_is_asked_about_before_it_is_chosen(self, parent, tmp_path, chosen, typed, name):
+        there = tmp_path / (name if name.lower().endswith(".png") else f"{name}.png")
+        there.write_bytes(b"mine")
+        typed(name)
+        (box,) = self.questions(parent)
+        assert str(there) in box.text() and chosen == []
+        next(b for b in box.buttons() if b.text() == "Replace").click()
+        assert chosen == [there]
+
+    def test_file_that_is_not_to_be_replaced_is_asked_for_again(self, qtbot, parent, tmp_path, chosen, typed):
+        (tmp_path / "figure 1.2.png").write_bytes(b"mine")
+        typed("figure 1.2")
+        (box,) = self.questions(parent)
+        box.button(QMessageBox.StandardButton.Cancel).click()
+        (again,) = [each for each in parent.findChildren(QFileDialog) if each.isVisible()]
+        assert chosen == [] and again.selectedFiles() == [str(tmp_path / "figure 1.2.png")]
+        self.save_as(qtbot, again, "figure 1.3")
+        assert chosen == [tmp_path / "figure 1.3.png"] and self.questions(parent) == []
+
+    @pytest.mark.parametrize(
+        ("name", "suggested", "filters", "target"),
+        [
+            ("a", "map.png", ["PNG (*.png)", "SVG (*.svg)"], "a.png"),
+            ("a 1.2", "map.png", ["PNG (*.png)", "SVG (*.svg)"], "a 1.2.png"),
+            ("a.svg", "map.png", ["PNG (*.png)", "SVG (*.svg)"], "a.svg"),
+            ("a.SVG", "map.png", ["Figures (*.png *.svg)"], "a.SVG"),
+            ("a", "map.mask.png", ["PNG (*.png)", "Mask (*.mask.png)"], "a.mask.png"),
+            ("vit.v2", "demo", ["Folders (*)"], "vit.v2"),
+        ],
+    )
+    def test_name_is_completed_by_what_its_filters_have(
+        self, tmp_path, chosen, typed, name, suggested, filters, target
+    ):
+        typed(name, suggested, filters)
+        assert chosen == [tmp_path / target]
+
+    def test_name_may_be_completed_otherwise(self, parent, tmp_path, chosen, typed):
+        from vitviz.ui.sessions import named
+
+        (tmp_path / "a.vitviz.json").write_bytes(b"mine")
+        typed("a.vitviz", "session.vitviz.json", ["Sessions (*.vitviz.json)"], named=named)
+        assert chosen == [] and len(self.questions(parent)) == 1
+        typed("b.json", "session.vitviz.json", ["Sessions (*.vitviz.json)"], named=named)
+        assert chosen == [tmp_path / "b.json"]

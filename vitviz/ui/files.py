@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from vitviz.ordinary import open_ordinary
 from vitviz.picture_files import PICTURE_SUFFIXES
+from vitviz.ui.messages import message_box
 
 Kind = Literal["picture", "checkpoint", "folder", "unknown"]
 
@@ -83,16 +85,44 @@ def ask_save(
     *,
     title: str = "Export",
     then: Callable[[Path], object],
+    named: Callable[[Path], Path] | None = None,
 ) -> QFileDialog:
-    """Ask for one file to write without blocking; overwriting is confirmed by the dialog."""
+    """Ask for one file to write without blocking; `then` gets it with its suffix, and may write over what is there.
+
+    `named` completes a name, where that is not the suggestion's suffix behind one that has none of the filters'.
+    """
+    suffixes = [each.lower() for line in filters for each in re.findall(r"\*(\.[^\s*)]+)", line)]
+    ending = (each for each in sorted(suffixes, key=len, reverse=True) if suggestion.name.lower().endswith(each))
+    suffix = next(ending, "")
+
+    def ask_again(path: Path) -> None:
+        ask_save(parent, path, filters, title=title, then=then, named=named)
+
+    def take(path: Path) -> None:
+        if named is not None:
+            path = named(path)
+        elif not path.name.lower().endswith(tuple(suffixes)):
+            path = path.with_name(path.name + suffix)
+        # A folder can't be written over: whoever is to write into it says so.
+        if not path.exists() or path.is_dir():
+            then(path)
+            return
+        box = message_box(parent, title, f"{path} is there already. Replace it?", QMessageBox.Icon.Question)
+        box.addButton("Replace", QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+        box.accepted.connect(lambda: then(path))
+        box.rejected.connect(lambda: ask_again(path))
+        box.open()
+
     dialog = QFileDialog(parent, title, str(suggestion.parent))
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setFileMode(QFileDialog.FileMode.AnyFile)
     dialog.setNameFilters(filters)
     dialog.selectFile(suggestion.name)
-    if suffix := suggestion.suffix.lstrip("."):
-        dialog.setDefaultSuffix(suffix)
-    return _open(dialog, lambda paths: then(paths[0]))
+    dialog.setDefaultSuffix(suffix)
+    # Qt asks about the name as it was typed, and where it has a dot, as in "figure 1.2", that is not the whole name.
+    dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)
+    return _open(dialog, lambda paths: take(paths[0]))
 
 
 def _open(dialog: QFileDialog, then: Callable[[list[Path]], object]) -> QFileDialog:

@@ -114,7 +114,7 @@ class Restorer(QObject):
             return
         path, filters = self._window.settings.export_folder / f"session{SUFFIX}", [f"Sessions (*{SUFFIX})"]
         then = partial(self.save, session=session)
-        files.ask_save(self._window, path, filters, title="Save session", then=then)
+        files.ask_save(self._window, path, filters, title="Save session", then=then, named=named)
 
     def save(self, path: Path, session: Session | None = None) -> None:
         """Write the session, in the worker."""
