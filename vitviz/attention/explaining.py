@@ -19,7 +19,7 @@ PER_LAYER: tuple[Method, ...] = ("relevance", "gradient rollout")
 
 def start_row(layer: Layer, query: str) -> Tensor:
     """The row over the tokens of the last layer that the output is made from: one token, or all patches alike."""
-    row = torch.zeros(layer.num_queries, device=layer.device)
+    row = torch.zeros(layer.num_queries, dtype=torch.float32, device=layer.device)
     if query == POOL:
         row[0] = 1.0
     elif query in layer.prefix_tokens:
@@ -45,7 +45,7 @@ class Walk:
 
     def _empty(self) -> Tensor:
         layer = self._layers[self._at]
-        return torch.zeros(layer.num_keys, device=layer.device)
+        return torch.zeros(layer.num_keys, dtype=torch.float32, device=layer.device)
 
     def take(self, call: Call, rows: Tensor | None, weights: Tensor | None, gradient: Tensor | None) -> None:
         """Take in some rows of a layer; without rows, the layer is done."""
@@ -112,7 +112,7 @@ class LastLayer:
 
     def __init__(self, layer: Layer, query: str) -> None:
         self._layer, self._start = layer, start_row(layer, query)
-        self._weights = torch.zeros(layer.num_heads, layer.num_keys, device=layer.device)
+        self._weights = torch.zeros(layer.num_heads, layer.num_keys, dtype=torch.float32, device=layer.device)
         self._gradient = torch.zeros_like(self._weights)
 
     def take(self, call: Call, rows: Tensor | None, weights: Tensor | None, gradient: Tensor | None) -> None:

@@ -157,7 +157,7 @@ class Layer:
         """The share of each row that the model spends on padding, (heads, n); 0 but in windowed layers."""
         if self.windows is None:
             count = self.num_heads if heads is None else len(heads)
-            return torch.zeros(count, len(queries), device=self.device)
+            return torch.zeros(count, len(queries), dtype=torch.float32, device=self.device)
         return self._windowed(self.windows).padding(heads, queries)
 
     @torch.inference_mode()
@@ -230,8 +230,8 @@ class Layer:
         if call.probabilities is not None:
             return None, call.probabilities[0, :, first:].float().mean(1)
         assert call.q is not None and call.k is not None
-        total = torch.zeros(self.num_heads, keys, device=self.device)
-        lse = torch.empty(self.num_heads, count, device=self.device)
+        total = torch.zeros(self.num_heads, keys, dtype=torch.float32, device=self.device)
+        lse = torch.empty(self.num_heads, count, dtype=torch.float32, device=self.device)
         # A core's cache holds a block of rows of one head; a GPU is kept busy by many of all heads.
         on_cpu = self.device.type == "cpu"
         room = _CACHE_BYTES if on_cpu else _CHUNK_BYTES // self.num_heads

@@ -26,7 +26,7 @@ def legacy_step(layer: Layer, row: Tensor, options: RolloutOptions) -> Tensor:
     flat = matrix.view(-1)
     smallest = flat.topk(int(flat.numel() * options.discard), largest=False).indices
     flat[smallest[smallest != 0]] = 0
-    matrix += torch.eye(len(matrix), device=matrix.device)
+    matrix += torch.eye(len(matrix), dtype=torch.float32, device=matrix.device)
     matrix /= 2
     return row @ matrix / matrix.sum(-1)
 

@@ -166,7 +166,7 @@ class _Rows:
 
 def _head_rows(trace: Trace, layer: Layer, query: Query, direction: Direction, lenient: bool = False) -> _Rows:
     """One row (or column) per head of a layer: values (H, gh, gw), prefix (H, P), padding (H,)."""
-    none = torch.zeros(layer.num_heads, device=layer.device)
+    none = torch.zeros(layer.num_heads, dtype=torch.float32, device=layer.device)
     token, cell = token_of(trace, layer, query, direction, lenient)
     padding = none
     if layer.kind == "pool":
@@ -191,7 +191,7 @@ def _mean_column(layer: Layer) -> torch.Tensor:
 
 
 def _prefix_weight(layer: Layer) -> torch.Tensor:
-    total = torch.zeros(layer.num_heads, layer.num_queries, device=layer.device)
+    total = torch.zeros(layer.num_heads, layer.num_queries, dtype=torch.float32, device=layer.device)
     for key in range(layer.num_prefix_tokens):
         total += layer.column(None, key)
     return total

@@ -107,14 +107,14 @@ def start(
     """The row at which the walk begins, over the tokens of `top`; the query it stands for, and its patch."""
     if top.kind == "pool" and query in (None, POOL):
         if not top.heads_on:
-            return torch.zeros(top.num_keys, device=top.device), POOL, None
+            return torch.zeros(top.num_keys, dtype=torch.float32, device=top.device), POOL, None
         on = torch.tensor(top.heads_on, device=top.device)
         pooled = fuse(top.rows(on, torch.zeros(1, dtype=torch.long, device=top.device)), top.num_prefix_tokens, options)
         return pooled[0], POOL, None
     if query == POOL:
         raise AttentionError(f"{trace.model_name} has no attention pool at the end: ask for another query.")
     query = trace.default_query if query is None else query
-    row = torch.zeros(top.num_queries, device=top.device)
+    row = torch.zeros(top.num_queries, dtype=torch.float32, device=top.device)
     token, cell = token_of(trace, top, query)
     if token is None:
         row[top.num_prefix_tokens :] = 1.0 / (len(row) - top.num_prefix_tokens)

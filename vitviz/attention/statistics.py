@@ -141,7 +141,7 @@ class _Sums:
         self._keys = _centres(layer.grid, self._prefix, layer.device)
         self._rows = self._looks = 0
         self._distance, self._renormalised, self._entropy = (np.zeros(layer.num_heads) for _ in range(3))
-        self._received = torch.zeros(layer.num_heads, layer.num_keys + 1, device=layer.device)
+        self._received = torch.zeros(layer.num_heads, layer.num_keys + 1, dtype=torch.float32, device=layer.device)
 
     def add(self, queries: Tensor, keys: Tensor, weights: Tensor) -> None:
         """Add blocks (b, n), (b, m), (b, H, n, m); tokens that are -1 are padding, whose rows do not count."""

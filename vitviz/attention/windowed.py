@@ -54,7 +54,7 @@ class WindowedCall:
 
     def mean_row(self, room: int) -> Tensor:
         """The mean over all tokens as queries, (heads, tokens)."""
-        total = torch.zeros(self._call.shape[1], self._count + 1, device=self.tokens.device)
+        total = torch.zeros(self._call.shape[1], self._count + 1, dtype=torch.float32, device=self.tokens.device)
         for tokens, inside in self.blocks(room):
             real = tokens >= 0
             summed = (inside * real[:, None, :, None]).sum(2).transpose(0, 1).flatten(1)

@@ -1,4 +1,4 @@
-"""A network that is being trained is looked into in eval mode, and goes on with its training after."""
+"""What a script has set, training or other types of numbers, changes nothing of what is seen, and stays set."""
 
 import numpy as np
 import pytest
@@ -56,3 +56,27 @@ def test_model_that_is_opened_in_inference_mode_gives_gradients(picture):
 def test_no_heads_and_no_queries_are_no_weights(tiny_vit, picture):
     seen = vitviz.trace(tiny_vit, picture)
     assert seen.weights(0, heads=[]).shape == (0, 25, 25) and seen.weights(0, queries=[]).shape == (2, 0, 25)
+
+
+@pytest.mark.parametrize("family", ["tiny_vit", "tiny_swin"])
+def test_float64_as_the_default_type_of_a_script_changes_nothing(request, picture, family):
+    model = request.getfixturevalue(family)
+
+    def looks():
+        seen = vitviz.trace(model, picture)
+        yield vitviz.rollout(seen).values
+        yield vitviz.relevance(model, picture).values
+        yield vitviz.attention_distance(seen)
+        for query in ("mean", None):
+            yield vitviz.attention_map(seen, layer=0, query=query).values
+            yield vitviz.attention_map(seen, layer=0, query=query, direction="to").values
+
+    expected = list(looks())
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = list(looks())
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, atol=1e-6)
