@@ -13,6 +13,7 @@ from vitviz.attention.methods import METHODS
 from vitviz.ui import samples
 from vitviz.ui.actions import action, choices
 from vitviz.ui.messages import show_about
+from vitviz.ui.model_menus import ModelMenus
 from vitviz.ui.recents import Recents
 from vitviz.ui.theme import MODES
 
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
     from vitviz.ui.window import MainWindow
 
 Standard = QKeySequence.StandardKey
-PRECISIONS = (("float32", "float32"), ("bfloat16", "bfloat16"), ("float16", "float16"))
 OFF = (("Zero", "zero"), ("Its mean over the tokens", "mean"))
-CROPS = (
-    ("As the model asks", ""),
-    ("Centre of the picture", "center"),
-    ("Whole picture, squashed", "squash"),
-    ("Whole picture, with a border", "border"),
-)
 
 
 class Menus:
@@ -226,14 +220,9 @@ class Menus:
         w.browsing.played.connect(self.play.setChecked)
 
     def _model(self) -> None:
-        w, value = self._window, self._window.settings.value
-        menu = w.menuBar().addMenu("&Model")
-        self.devices = menu.addMenu("&Device")
-        self.fill_devices([("Automatic", "auto"), ("CPU", "cpu")])
-        precision = menu.addMenu("&Precision")
-        choices(w, precision, PRECISIONS, value.precision, lambda name, *_: w.sources.set_run(precision=name))
-        crop = menu.addMenu("&Crop")
-        choices(w, crop, CROPS, "", lambda name, *_: w.sources.change_model(crop=name or None))
+        w, menu = self._window, self._window.menuBar().addMenu("&Model")
+        self.model = ModelMenus(w, menu)
+        self.fill_devices = self.model.fill_devices
         menu.addAction(
             action(
                 w,
@@ -258,12 +247,6 @@ class Menus:
         sheet = action(w, "&Shortcuts", w.show_shortcuts, shortcut=("?", "F1"), tip="Keys and mouse gestures")
         for made in (palette, sheet, action(w, "&About vitviz", partial(show_about, w))):
             menu.addAction(made)
-
-    def fill_devices(self, devices: list[tuple[str, str]]) -> None:
-        """Offer these devices as (title, name)."""
-        self.devices.clear()
-        w = self._window
-        choices(w, self.devices, devices, w.settings.value.device, lambda name, *_: w.sources.set_run(device=name))
 
     def follow(self, state: State) -> None:
         """Tick what the store holds."""
