@@ -19,13 +19,18 @@ SOURCE_HELP = 'demo, demo-swin, a weights file, a folder with config.json, or a 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
-def model_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """Add the options of load_model; with `several`, sizes may be lists."""
+def model_arguments(parser: argparse.ArgumentParser, *, several: bool = False, remembered: bool = False) -> None:
+    """Add the options of load_model; with `several`, sizes may be lists.
+
+    With `remembered`, device and precision are None where they are not named: the window has those of its last run.
+    """
     add = parser.add_argument
+    run = (None, None) if remembered else ("auto", "float32")
+    here, exact = ("as chosen last, at first auto", "as chosen last, at first float32") if remembered else run
     add("--architecture", metavar="NAME", help="timm's name, for weights that don't say what they are of")
     add("--random", dest="pretrained", action="store_false", help="random weights instead of trained ones")
-    add("--device", type=device, default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
-    add("--precision", default="float32", choices=PRECISIONS, help="of weights and numbers (default: float32)")
+    add("--device", type=device, default=run[0], metavar="NAME", help=f"auto, cpu, cuda, cuda:1, mps (default: {here})")
+    add("--precision", default=run[1], choices=PRECISIONS, help=f"of weights and numbers (default: {exact})")
     if several:
         add("--image-size", type=sizes, metavar="PX|HxW,…", help="sizes of the model's view")
         add("--patch-size", type=patches, metavar="PX,PX,…", help="patch sizes, resampled")

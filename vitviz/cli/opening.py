@@ -44,7 +44,7 @@ def parser() -> Parser:
     made.add_argument(
         "--model", metavar="SOURCE", action="append", help=f"{SOURCE_HELP}; up to {_PANES} of them, side by side"
     )
-    model_arguments(made)
+    model_arguments(made, remembered=True)
     made.add_argument("--version", action="version", version=f"vitviz {__version__}")
     made.add_argument("--info", action="store_true", help="versions, devices and paths, for a bug report")
     made.add_argument("--reset", action="store_true", help="forget all settings and the layout")
@@ -81,8 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         raise VitvizError(x_libraries.sentence(missing)) from error
 
-    wish, *beside = (ModelWish(source=source, **model_options(arguments)) for source in sources)
-    return app.run(Wish(arguments.picture, wish, tuple(beside)))
+    options = {name: value for name, value in model_options(arguments).items() if value is not None}
+    wish, *beside = (ModelWish(source=source, **options) for source in sources)
+    named = tuple(name for name in ("device", "precision") if name in options)
+    return app.run(Wish(arguments.picture, wish, tuple(beside), given=named))
 
 
 def _information() -> str:

@@ -35,6 +35,11 @@ def available() -> list[Device]:
     return [*found, Device("cpu", f"CPU, {threads} thread" + "s" * (threads > 1))]
 
 
+def matches(wish: str, device: Device) -> bool:
+    """Whether a device is meant by its name or by its kind, "cuda"."""
+    return wish in (device.name, device.name.split(":")[0])
+
+
 def choose(wish: str = "auto") -> Device:
     """The device for a wish such as "auto", "cpu", "cuda", "cuda:1" or "mps"; ModelError where it is not there."""
     devices = available()
@@ -43,7 +48,7 @@ def choose(wish: str = "auto") -> Device:
         reason = "chosen automatically" if best.name != "cpu" else "no CUDA device found"
         return Device(best.name, best.title, reason)
     for device in devices:
-        if wish in (device.name, device.name.split(":")[0]):
+        if matches(wish, device):
             return Device(device.name, device.title, "chosen by you")
     raise ModelError(
         f"There is no device {wish!r} here; there are {', '.join(d.name for d in devices)}: choose one, or 'auto'."

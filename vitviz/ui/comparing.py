@@ -143,8 +143,7 @@ class Comparing(QObject):
     def add_paths(self, paths: list[Path]) -> None:
         """Show checkpoints that were dropped with Shift beside what is shown."""
         for path in paths:
-            value = self._window.settings.value
-            self.add_pane(ModelWish(str(path), device=value.device, precision=value.precision))
+            self.add_pane(ModelWish(str(path), **self._window.sources.run.now))  # type: ignore[arg-type]
 
     def add_with_size(self) -> None:
         """The current model once more; the dialog asks for its sizes."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitviz.render.cost_table import bytes_text
+from vitviz.ui.run_options import RunOptions
 
 if TYPE_CHECKING:
     from vitviz.models.model import Model
@@ -21,10 +22,13 @@ Stamp = tuple[tuple[str, int, int], ...]  # of files: name, time of the last cha
 
 
 class Loaded:
-    """Used by the worker alone, but for `text`. A model that a pane shows stays whatever its size."""
+    """Used by the worker alone, but for `text` and for `run`, what models are opened with.
+
+    A model that a pane shows stays whatever its size.
+    """
 
     def __init__(self, most: int = MOST_BYTES) -> None:
-        self.most = most
+        self.most, self.run = most, RunOptions()
         self.shown: Callable[[], Iterable[Model]] = lambda: ()
         self._models: OrderedDict[ModelWish, Model] = OrderedDict()
         self._stamps: dict[ModelWish, Stamp] = {}

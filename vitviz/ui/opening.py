@@ -29,17 +29,21 @@ LARGEST = 800  # drawn pixels along the longer side; files are drawn at the pict
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be shown: a picture (a path, or one that was pasted), a model, and models beside it to begin with."""
+    """What is to be shown: a picture (a path, or one that was pasted), a model, and models beside it to begin with.
+
+    `given` names what was said of device and precision, which wins over the settings even where it is the usual.
+    """
 
     picture: Path | Image | None = None
     model: ModelWish = field(default_factory=ModelWish)
     beside: tuple[ModelWish, ...] = ()
+    given: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
     """What came of a wish: picture, model, the trace of one through the other, the devices as (title, name), and a
-    note where memory ran out and something was given up."""
+    note where something was given up: memory ran out, or a device of an earlier run is gone."""
 
     wish: Wish
     image: Image
@@ -158,19 +162,21 @@ class Opener(QObject):
         from vitviz.attention.trace import trace
         from vitviz.models.devices import available
 
-        devices = available()
+        devices, wished = available(), wish.model
+        wanted, gone = self.loaded.run.here(wished, devices)
+        wish = replace(wish, model=wanted)
 
         def run(step: Step) -> tuple[Model, Trace]:
-            model = self._load(step.wish, wish.model, progress, current)
+            model = self._load(step.wish, wished, progress, current)
             progress.check()
             return model, trace(model, image, progress=_part(progress, 0.6, 1.0), cancel=progress.cancelled)
 
-        device = devices[0].name if wish.model.device == "auto" else wish.model.device
-        every = steps(wish.model, device, self.loaded.drop)
-        (model, seen), held = attempt(every[self._tight.get(wish.model, 0) :], run)
+        device = devices[0].name if wanted.device == "auto" else wanted.device
+        every = steps(wanted, device, self.loaded.drop)
+        (model, seen), held = attempt(every[self._tight.get(wanted, 0) :], run)
         if held is not every[0]:
-            self._tight[wish.model] = every.index(held)
-        note = f"Memory ran out: {held.words}." if held.words else ""
+            self._tight[wanted] = every.index(held)
+        note = " ".join(filter(None, (gone, f"Memory ran out: {held.words}." if held.words else "")))
         return Opened(wish, image, model, seen, tuple((f"{d.name}: {d.title}", d.name) for d in devices), note)
 
     def _read(self, wish: Wish) -> Image:
@@ -208,7 +214,9 @@ class Opener(QObject):
 
     @Slot(object)
     def _finished(self, result: Opened) -> None:
-        self._shown, self._waiting = result.wish, False
+        self.loaded.run.follow(self._wish.model, result.wish.model)
+        self._shown = self._wish = result.wish
+        self._waiting = False
         self.opened.emit(result)
         self._wait(False)
 

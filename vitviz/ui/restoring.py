@@ -121,8 +121,7 @@ class Restorer(QObject):
         session = session or self.session()
         if session is None:
             return
-        target = named(path)
-        saved = session
+        target, saved = named(path), session
 
         def work(progress: Progress) -> str:
             write_session(target, saved)
@@ -140,7 +139,7 @@ class Restorer(QObject):
         """Put back what a session, an exported figure or a recipe says; all reading is done in the worker."""
         shown = self._window.pane.opened
         recent = [Path(name) for name in self._window.settings.value.recent_pictures]
-        image, device = None if shown is None else shown.image, self._window.settings.value.device
+        image, device = None if shown is None else shown.image, self._window.sources.run.now["device"]
 
         def work(progress: Progress) -> object:
             if path.name.endswith(SUFFIX):
@@ -260,7 +259,8 @@ class Restorer(QObject):
     def _opened(self, opened: Opened) -> None:
         for column, awaited in list(self._waiting.items()):
             view, sha256 = awaited.pane, awaited.picture
-            if column.pane.opened is not opened or opened.wish.model != view.model:
+            # The device that it was saved with may be gone; the model is the same on another one.
+            if column.pane.opened is not opened or replace(opened.wish.model, device=view.model.device) != view.model:
                 continue
             del self._waiting[column]
             self._back += 1

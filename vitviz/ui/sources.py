@@ -33,10 +33,9 @@ class Sources(QObject):
     def __init__(self, window: QWidget, opener: Panes, settings: Settings, start: Wish) -> None:
         super().__init__(window)
         self._window, self._opener, self._settings = window, opener, settings
-        value = settings.value
-        device = value.device if start.model.device == "auto" else start.model.device
-        precision = value.precision if start.model.precision == "float32" else start.model.precision
-        self._start = replace(start, model=replace(start.model, device=device, precision=precision))
+        self.run = opener.loaded.run
+        self.run.begin(start.model, start.given, settings.value)
+        self._start = replace(start, model=replace(start.model, **self.run.now))  # type: ignore[arg-type]
         self._shown: Opened | None = None
         self._said: tuple[PaneColumn, ModelWish, Corrections] | None = None  # the last corrections, until they hold
         opener.opened.connect(self._opened)
@@ -54,8 +53,7 @@ class Sources(QObject):
 
     def open_source(self, source: str, *, architecture: str | None = None, pretrained: bool = True) -> None:
         """Look at the same picture through another model."""
-        value = self._settings.value
-        wish = ModelWish(source, architecture, pretrained, device=value.device, precision=value.precision)
+        wish = ModelWish(source, architecture, pretrained, **self.run.now)  # type: ignore[arg-type]
         picture = samples.pictures()[0] if self._opener.wish.picture is None else None
         self._opener.open(model=wish, picture=picture)
 
@@ -66,6 +64,7 @@ class Sources(QObject):
     def set_run(self, **fields: str) -> None:
         """Choose the device or the precision, now and for the next run."""
         self._settings.update(**fields)
+        self.run.choose(**fields)
         self.change_model(**fields)
 
     def open_paths(self, paths: list[Path]) -> None:
