@@ -76,7 +76,9 @@ def test_a_model_without_classes_says_so(window, asked, opened):
     assert not panel.run.isEnabled() and "no classes" in panel.caption.text()
 
 
-def test_export_asks_where_and_writes_each_form(asked, run, opened, monkeypatch, tmp_path):
+def test_export_asks_where_and_writes_each_form_whatever_is_opened_meanwhile(
+    window, asked, run, opened, monkeypatch, tmp_path
+):
     panel, _ = asked
     asked_for, told = [], []
     panel.told.connect(told.append)
@@ -88,11 +90,14 @@ def test_export_asks_where_and_writes_each_form(asked, run, opened, monkeypatch,
     for action in panel.save.menu().actions():
         action.trigger()
     assert len(asked_for) == len(panel.save.menu().actions()) > 0
+    window.opener.opened.emit(replace(opened, trace=replace(opened.trace)))
+    assert panel.result is None
     for suggestion, filters, then in asked_for:
         suffix = suggestion.suffix
         assert opened.trace.model_name.replace("_", "-") in suggestion.name.replace("_", "-") and suffix in filters[0]
         then(tmp_path / f"written{suffix}")
         assert (tmp_path / f"written{suffix}").stat().st_size > 100
     assert len(told) == len(asked_for) and all(text.startswith("Written: ") for text in told)
+    run()
     panel.export(tmp_path / "no folder" / "written.csv")
     assert "no folder" in panel.caption.text()

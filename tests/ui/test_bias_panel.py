@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog
 
 import vitviz
 from vitviz.attention.values import Place
@@ -90,3 +90,17 @@ def test_export_writes_the_shown_layer(qtbot, swin, tmp_path):
         panel.buttons.export(tmp_path / "bias.npz")
     assert "bias.npz.json" in told.args[0]
     np.testing.assert_array_equal(np.load(tmp_path / "bias.npz")["bias"], panel.table.values)
+
+
+def test_export_writes_the_layer_that_was_asked_about(qtbot, swin, tmp_path):
+    panel = show(qtbot, swin)
+    swin.store.update(layer=1)
+    asked = panel.table
+    panel.buttons.export_button.click()
+    (dialog,) = [each for each in swin.findChildren(QFileDialog) if each.isVisible()]
+    swin.store.update(layer=2)
+    assert panel.table is not asked
+    with qtbot.waitSignal(panel.buttons.written, timeout=20000):
+        dialog.filesSelected.emit([str(tmp_path / "bias.npz")])
+    dialog.close()
+    np.testing.assert_array_equal(np.load(tmp_path / "bias.npz")["bias"], asked.values)

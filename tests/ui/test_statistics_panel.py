@@ -223,6 +223,19 @@ def test_the_table_is_written_as_csv(panel, tmp_path, wanted):
     assert "heads.csv" in panel.note.text()
 
 
+def test_table_that_was_asked_about_is_written(qtbot, window, panel, tmp_path, monkeypatch, wanted, ragged):
+    asked = []
+    monkeypatch.setattr("vitviz.ui.files.ask_save", lambda *given, then, **how: asked.append(then))
+    panel._ask_export()
+    before = panel.numbers.found
+    window.opener.opened.emit(ragged)
+    anew(qtbot, panel, before)
+    asked[0](tmp_path / "heads.csv")
+    rows = list(csv.DictReader((tmp_path / "heads.csv").open()))
+    assert len(rows) == wanted.entropy.size
+    assert float(rows[5]["distance_vit_px"]) == pytest.approx(wanted.distance_vit[2, 1], rel=1e-6)
+
+
 def test_a_folder_gives_the_mean_and_leaves_out_what_is_no_picture(qtbot, panel, tmp_path, opened):
     import vitviz
 

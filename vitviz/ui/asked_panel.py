@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -172,18 +173,20 @@ class AskedPanel(QWidget, Generic[R]):
             return
         stem = slug(f"{Path(result.trace.image_name).stem} {result.trace.model_name} {self.stem(result)}")
         path = Path.home() / f"{stem}{form.suffix}"
-        files.ask_save(self, path, [f"{form.kind} (*{form.suffix})"], title="Export", then=self.export)
+        files.ask_save(
+            self, path, [f"{form.kind} (*{form.suffix})"], title="Export", then=partial(self.export, result=result)
+        )
 
-    def export(self, path: Path) -> None:
-        """Write the result in the form that the path's suffix names, else in the last one."""
-        if self.result is None:
+    def export(self, path: Path, result: R | None = None) -> None:
+        """Write a result, the shown one where none is given, in the form of the path's suffix, else the last one."""
+        if (result := result or self.result) is None:
             return
         form = next((form for form in self._forms if path.suffix.lower() == form.suffix), None)
         if form is None:
             form = self._forms[-1]
             path = path.with_name(path.name + form.suffix)
         try:
-            write_bytes(path, form.made(self.result))
+            write_bytes(path, form.made(result))
         except FileError as error:
             self.caption.setText(str(error))
             return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
@@ -22,6 +24,9 @@ from vitviz.ui.lazy import LazyPanel
 from vitviz.ui.messages import show_error
 from vitviz.ui.pane import Pane
 from vitviz.ui.wrapping import Wrapping, narrow
+
+if TYPE_CHECKING:
+    from vitviz.attention.statistics import HeadStatistics
 
 _SHORT = {
     "distance_vit_px": "distance (ViT), px",
@@ -233,17 +238,19 @@ class StatisticsPanel(LazyPanel):
         from vitviz.atomic import slug
 
         path = Path.home() / f"{slug(found.model_name)}-head-statistics.csv"
-        files.ask_save(self, path, ["CSV tables (*.csv)"], title="Export head statistics", then=self.write)
+        files.ask_save(
+            self, path, ["CSV tables (*.csv)"], title="Export head statistics", then=partial(self.write, found=found)
+        )
 
-    def write(self, path: Path) -> None:
-        """Write the table."""
+    def write(self, path: Path, found: HeadStatistics | None = None) -> None:
+        """Write a table, the shown one where none is given."""
         from vitviz.atomic import write_bytes
         from vitviz.attention.tables import csv_text
 
-        if self.numbers.found is None:
+        if (found := found or self.numbers.found) is None:
             return
         try:
-            write_bytes(path, csv_text(self.numbers.found).encode())
+            write_bytes(path, csv_text(found).encode())
         except VitvizError as error:
             show_error(self, error)
             return

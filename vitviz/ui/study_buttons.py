@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +97,12 @@ class StudyButtons(QWidget):
             self._settings.export_folder / f"{what.study.stem(what.subject)}.png",
             [f"{title} (*{suffix_of(kind)})" for title, kind in FORMATS if kind in formats],
             title=f"Export {what.study.name}",
-            then=self.export,
+            then=partial(self.export, what=what),
         )
 
-    def export(self, path: Path) -> None:
-        """Write the figure as the path's ending says, PNG where it says nothing known."""
-        if (what := self._what()) is None:
+    def export(self, path: Path, what: ShownStudy | None = None) -> None:
+        """Write a figure, that of what is shown now where none is given, as the path's ending says, else as PNG."""
+        if (what := what or self._what()) is None:
             return
         name, formats = path.name.lower(), sorted(what.study.formats(), key=lambda kind: -len(suffix_of(kind)))
         kind: StudyFormat = next((each for each in formats if name.endswith(suffix_of(each))), "png")
