@@ -16,6 +16,8 @@ from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from vitviz.ui.jobs import THREAD_NAME, Worker
+from vitviz.ui.pane import Pane
+from vitviz.ui.store import State, Store
 
 
 def _top_levels():
@@ -91,6 +93,15 @@ def ragged(picture, make):
     sizes = {"img_size": (64, 64), "window_size": 4, "embed_dim": 12, "num_classes": 5}
     model = make("swin_tiny_patch4_window7_224", (64, 64), depths=(1, 1, 1, 1), num_heads=(3, 6, 12, 24), **sizes)
     return Opened(Wish(picture, ModelWish("ragged")), picture, model, vitviz.trace(model, picture))
+
+
+@pytest.fixture
+def pair(worker, opened, ragged):
+    """Two panes without a window: a ViT of 6 layers, and a Swin of 4 at its second."""
+    first, second = Pane(Store(State()), worker), Pane(Store(State(layer=1)), worker, number=1)
+    first.show(opened)
+    second.show(ragged)
+    return first, second
 
 
 @pytest.fixture

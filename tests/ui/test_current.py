@@ -12,16 +12,8 @@ SIGNALS = ("traced", "maps_changed", "map_changed", "restyled")
 
 
 @pytest.fixture
-def two(worker, opened, ragged):
-    first, second = Pane(Store(State()), worker), Pane(Store(State(layer=1)), worker, number=1)
-    first.show(opened)
-    second.show(ragged)
-    return first, second
-
-
-@pytest.fixture
-def current(two):
-    return CurrentPane(two[0])
+def current(pair):
+    return CurrentPane(pair[0])
 
 
 @pytest.fixture
@@ -42,43 +34,43 @@ def test_every_signal_of_a_pane_and_of_a_store_is_forwarded():
     assert signals_of(Store) == signals_of(CurrentStore)
 
 
-def test_stands_for_the_pane_by_its_names(current, two, opened):
+def test_stands_for_the_pane_by_its_names(current, pair, opened):
     assert current.opened is opened
-    assert (current.map, current.maps, current.limits()) == (two[0].map, two[0].maps, two[0].limits())
+    assert (current.map, current.maps, current.limits()) == (pair[0].map, pair[0].maps, pair[0].limits())
     current.store.update(layer=2)
-    assert two[0].store.state.layer == 2 == current.store.state.layer
-    assert current.store.undo() and two[0].store.state.layer == 5
+    assert pair[0].store.state.layer == 2 == current.store.state.layer
+    assert current.store.undo() and pair[0].store.state.layer == 5
     with pytest.raises(AttributeError):
         _ = current.nonsense
 
 
-def test_another_pane_tells_all_that_it_shows(current, two, heard, ragged):
-    current.follow(two[1])
+def test_another_pane_tells_all_that_it_shows(current, pair, heard, ragged):
+    current.follow(pair[1])
     assert heard == [
-        ("changed", two[1].store.state),
+        ("changed", pair[1].store.state),
         ("traced", ragged),
-        ("maps_changed", two[1].maps),
-        ("map_changed", two[1].map),
+        ("maps_changed", pair[1].maps),
+        ("map_changed", pair[1].map),
     ]
     heard.clear()
-    current.follow(two[1])
+    current.follow(pair[1])
     assert heard == []
 
 
-def test_pane_that_is_not_current_is_not_heard(current, two, heard):
-    current.follow(two[1])
+def test_pane_that_is_not_current_is_not_heard(current, pair, heard):
+    current.follow(pair[1])
     heard.clear()
-    two[0].store.update(layer=0, opacity=0.1)
+    pair[0].store.update(layer=0, opacity=0.1)
     QApplication.processEvents()
     assert heard == []
-    two[1].store.update(opacity=0.2)
+    pair[1].store.update(opacity=0.2)
     assert [name for name, _ in heard] == ["restyled", "changed"]
 
 
-def test_style_of_another_pane_is_told(current, two, heard):
-    two[1].store.update(opacity=0.9)
-    current.follow(two[1])
-    assert ("restyled", two[1].store.state.style) in heard
+def test_style_of_another_pane_is_told(current, pair, heard):
+    pair[1].store.update(opacity=0.9)
+    current.follow(pair[1])
+    assert ("restyled", pair[1].store.state.style) in heard
 
 
 def test_pane_that_shows_nothing_yet_says_nothing(current, worker, heard):

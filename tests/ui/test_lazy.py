@@ -7,8 +7,6 @@ from PySide6.QtWidgets import QApplication
 
 from vitviz.ui.current import CurrentPane
 from vitviz.ui.lazy import LazyPanel
-from vitviz.ui.pane import Pane
-from vitviz.ui.store import State, Store
 
 
 class Counting(LazyPanel):
@@ -30,18 +28,9 @@ class Counting(LazyPanel):
 
 
 @pytest.fixture
-def panes(worker, opened, ragged):
-    """A ViT of 6 layers, and a Swin of 4 at its second."""
-    first, second = Pane(Store(State()), worker), Pane(Store(State(layer=1)), worker, number=1)
-    first.show(opened)
-    second.show(ragged)
-    return first, second
-
-
-@pytest.fixture
-def panel(qtbot, panes):
+def panel(qtbot, pair):
     """The Swin's pane is the current one."""
-    panel = Counting(CurrentPane(panes[1]))
+    panel = Counting(CurrentPane(pair[1]))
     qtbot.addWidget(panel)
     panel.show()
     return panel
@@ -53,27 +42,27 @@ def test_change_of_the_layer_is_followed(panel, ragged):
     assert panel.drawn == [(ragged, 2)]
 
 
-def test_state_of_another_pane_is_not_drawn_of_the_trace_before(panel, panes, opened, ragged):
-    panel.pane.follow(panes[0])
+def test_state_of_another_pane_is_not_drawn_of_the_trace_before(panel, pair, opened, ragged):
+    panel.pane.follow(pair[0])
     assert panel.drawn == [(opened, 5)]
-    panel.pane.follow(panes[1])
+    panel.pane.follow(pair[1])
     panel.pane.store.update(layer=3)
     assert panel.drawn[1:] == [(ragged, 1), (ragged, 3)]
 
 
-def test_state_of_another_trace_is_not_drawn_of_the_one_before(panel, panes, opened, ragged):
-    panes[1].store.update(layer=3)
+def test_state_of_another_trace_is_not_drawn_of_the_one_before(panel, pair, opened, ragged):
+    pair[1].store.update(layer=3)
     panel.drawn.clear()
-    panes[1].show(opened)
-    panes[1].store.update(layer=5)
+    pair[1].show(opened)
+    pair[1].store.update(layer=5)
     panel.drawn.clear()
-    panes[1].show(ragged)
+    pair[1].show(ragged)
     assert panel.drawn == [(ragged, 3)]
 
 
-def test_hidden_panel_draws_what_is_true_when_it_is_shown(panel, panes, opened):
+def test_hidden_panel_draws_what_is_true_when_it_is_shown(panel, pair, opened):
     panel.hide()
-    panel.pane.follow(panes[0])
+    panel.pane.follow(pair[0])
     assert panel.drawn == []
     panel.show()
     assert panel.drawn == [(opened, 5)]

@@ -45,7 +45,6 @@ class Alteration(QObject):
         self._pane, self._job = pane, Newest(worker, f"{KIND} {pane.number}", self)
         self._plain: Opened | None = None  # what is shown, with all heads on
         self._shown: Opened | None = None
-        self._made: Opened | None = None  # by the last pass of this pane
         pane.traced.connect(self._traced)
         pane.store.changed.connect(self._changed)
         self._job.finished.connect(self._finished)
@@ -65,10 +64,9 @@ class Alteration(QObject):
     def _traced(self, opened: Opened) -> None:
         before, shown, self._shown = self._plain, self._shown, opened
         if opened.trace.ablation:
-            if opened is not self._made:  # it comes from elsewhere, as of a script
-                if before is None or before.model is not opened.model or before.image is not opened.image:
-                    self._plain = None  # only the altered model was seen there
-                self._pane.store.update(ablation=opened.trace.ablation)
+            if before is None or before.model is not opened.model or before.image is not opened.image:
+                self._plain = None  # it comes from elsewhere, as of a script, where only the altered model was seen
+            self._pane.store.update(ablation=opened.trace.ablation)
             return
         self._plain = opened
         if before is not None and before.model is not opened.model and not _same_heads(before, opened):
@@ -105,16 +103,15 @@ class Alteration(QObject):
                 return trace(base.model, base.image, progress=progress, cancel=progress.cancelled, **how)
 
             whole = plain or replace(base, trace=seen())
-            return _Passes(
-                plain, whole, replace(whole, trace=seen(ablation=wish, plain=whole.trace)) if wish else whole
-            )
+            altered = replace(whole, trace=seen(ablation=wish, plain=whole.trace)) if wish else whole
+            return _Passes(plain, whole, altered)
 
         self._job.submit(work)
 
     @Slot(object)
     def _finished(self, result: _Passes) -> None:
         if result.plain is self._plain and self._shown is not None and self._shown.model is result.whole.model:
-            self._plain, self._made = result.whole, result.altered
+            self._plain = result.whole
             self._pane.show(result.altered)
 
     @Slot(object)

@@ -143,7 +143,7 @@ class Comparing(QObject):
     def add_paths(self, paths: list[Path]) -> None:
         """Show checkpoints that were dropped with Shift beside what is shown."""
         for path in paths:
-            self.add_pane(ModelWish(str(path), **self._window.sources.run.now))  # type: ignore[arg-type]
+            self.add_pane(self._window.sources.run.on(ModelWish(str(path))))
 
     def add_with_size(self) -> None:
         """The current model once more; the dialog asks for its sizes."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QObject, QTimer, Signal, Slot
 
@@ -24,7 +24,7 @@ from vitviz.ui.messages import show_error
 from vitviz.ui.opening import Opened
 from vitviz.ui.panes import MOST
 from vitviz.ui.recipes import View, picture_of, views_of
-from vitviz.ui.sessions import SUFFIX, PaneView, Session, named, read_session, write_session
+from vitviz.ui.sessions import SUFFIX, PaneView, Session, named, read_session, session_of, write_session
 from vitviz.ui.store import State
 
 if TYPE_CHECKING:
@@ -87,25 +87,7 @@ class Restorer(QObject):
 
     def session(self) -> Session | None:
         """The window as it is now; None as long as nothing is shown."""
-        w, panes = self._window, self._window.panes
-        views = []
-        for column in panes:
-            opened = column.pane.opened
-            if opened is None:
-                return None
-            state = replace(column.store.state, hover=None)
-            views.append(PaneView(opened.wish.model, state, opened.model.sha256))
-        image = panes.current_column.pane.opened.image  # type: ignore[union-attr]
-        return Session(
-            panes=tuple(views),
-            picture=image.path.resolve() if image.path else None,
-            sha256=image.sha256,
-            current=panes.columns.index(panes.current_column),
-            links=w.linking.links,
-            geometry=base64.b64encode(bytes(w.saveGeometry().data())).decode("ascii"),
-            layout=base64.b64encode(w.docks.save()).decode("ascii"),
-            theme=cast(Any, w.settings.value.theme),
-        )
+        return session_of(self._window)
 
     def ask_save(self) -> None:
         """Choose where the session goes."""

@@ -34,6 +34,10 @@ class RunOptions:
             else:
                 self.now[name] = self._remembered[name] = remembered
 
+    def on(self, wish: ModelWish) -> ModelWish:
+        """The wish with these."""
+        return replace(wish, **self.now)  # type: ignore[arg-type]
+
     def choose(self, **fields: str) -> None:
         """Name others from now on."""
         for name, value in fields.items():

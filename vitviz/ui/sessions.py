@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from vitviz.atomic import write_bytes
 from vitviz.attention.methods import METHODS
@@ -18,6 +18,9 @@ from vitviz.render.style import color_table
 from vitviz.ui.linking import Links
 from vitviz.ui.panes import MOST
 from vitviz.ui.store import State
+
+if TYPE_CHECKING:
+    from vitviz.ui.window import MainWindow
 
 FORMAT, VERSION = "vitviz session", 1
 MAX_BYTES = 2**20
@@ -57,6 +60,29 @@ class Session:
     def __post_init__(self) -> None:
         if not 1 <= len(self.panes) <= MOST or not 0 <= self.current < len(self.panes):
             raise ValueError(f"a session has 1 to {MOST} panes, one of which is current")
+
+
+def session_of(window: MainWindow) -> Session | None:
+    """The window as it is now; None as long as nothing is shown."""
+    panes = window.panes
+    views = []
+    for column in panes:
+        opened = column.pane.opened
+        if opened is None:
+            return None
+        state = replace(column.store.state, hover=None)
+        views.append(PaneView(opened.wish.model, state, opened.model.sha256))
+    image = panes.current_column.pane.opened.image  # type: ignore[union-attr]
+    return Session(
+        panes=tuple(views),
+        picture=image.path.resolve() if image.path else None,
+        sha256=image.sha256,
+        current=panes.columns.index(panes.current_column),
+        links=window.linking.links,
+        geometry=base64.b64encode(bytes(window.saveGeometry().data())).decode("ascii"),
+        layout=base64.b64encode(window.docks.save()).decode("ascii"),
+        theme=cast(Any, window.settings.value.theme),
+    )
 
 
 def named(path: Path) -> Path:

@@ -35,7 +35,7 @@ class Sources(QObject):
         self._window, self._opener, self._settings = window, opener, settings
         self.run = opener.loaded.run
         self.run.begin(start.model, start.given, settings.value)
-        self._start = replace(start, model=replace(start.model, **self.run.now))  # type: ignore[arg-type]
+        self._start = replace(start, model=self.run.on(start.model))
         self._shown: Opened | None = None
         self._said: tuple[PaneColumn, ModelWish, Corrections] | None = None  # the last corrections, until they hold
         opener.opened.connect(self._opened)
@@ -53,7 +53,7 @@ class Sources(QObject):
 
     def open_source(self, source: str, *, architecture: str | None = None, pretrained: bool = True) -> None:
         """Look at the same picture through another model."""
-        wish = ModelWish(source, architecture, pretrained, **self.run.now)  # type: ignore[arg-type]
+        wish = self.run.on(ModelWish(source, architecture, pretrained))
         picture = samples.pictures()[0] if self._opener.wish.picture is None else None
         self._opener.open(model=wish, picture=picture)
 
