@@ -45,22 +45,24 @@ class TestCorrections:
         shown(CorrectionDialog).accept()
         assert wishes[column] == [{"model": ModelWish("ragged")}]
 
-    def test_pane_that_the_dialog_speaks_of_is_corrected_where_another_is_current(self, two, wishes):
+    @staticmethod
+    def _corrected_from_another(two):
+        """A mean is said of the second pane, while the first is current; both."""
         first, second = two.panes
         two.sources.ask_corrections()
         two.panes.set_current(first)
         shown(CorrectionDialog).mean_line.setText("0.1")
         shown(CorrectionDialog).accept()
+        return first, second
+
+    def test_pane_that_the_dialog_speaks_of_is_corrected_where_another_is_current(self, two, wishes):
+        first, second = self._corrected_from_another(two)
         assert wishes == {first: [], second: [{"model": ModelWish("ragged", mean=(0.1,) * 3)}]}
 
     def test_correction_that_can_not_be_is_asked_again_about_the_same_pane(self, two, wishes):
         from vitviz.errors import ModelError
 
-        first, second = two.panes
-        two.sources.ask_corrections()
-        two.panes.set_current(first)
-        shown(CorrectionDialog).mean_line.setText("0.1")
-        shown(CorrectionDialog).accept()
+        _, second = self._corrected_from_another(two)
         second.opener.failed.emit(Wish(None, ModelWish("ragged", mean=(0.1,) * 3)), ModelError("It can't be."))
         again = shown(CorrectionDialog)
         assert again.trouble.text() == "It can't be." and again.mean_line.text() == "0.1, 0.1, 0.1"

@@ -182,3 +182,9 @@ class TestSaving:
         assert chosen == [] and len(self.questions(parent)) == 1
         typed("b.json", "session.vitviz.json", ["Sessions (*.vitviz.json)"], named=named)
         assert chosen == [tmp_path / "b.json"]
+
+    def test_name_that_the_system_can_not_look_up_goes_to_whoever_writes_and_says_so(self, parent, tmp_path, chosen):
+        dialog = ask_save(parent, tmp_path / "map.png", ["PNG files (*.png)"], then=chosen.append)
+        dialog.filesSelected.emit([str(tmp_path / ("x" * 300))])
+        dialog.close()
+        assert chosen == [tmp_path / ("x" * 300 + ".png")] and self.questions(parent) == []

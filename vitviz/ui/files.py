@@ -11,7 +11,7 @@ from typing import Literal
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from vitviz.ordinary import open_ordinary
+from vitviz.ordinary import is_folder, is_there, open_ordinary
 from vitviz.picture_files import PICTURE_SUFFIXES
 from vitviz.ui.messages import message_box
 
@@ -104,7 +104,7 @@ def ask_save(
         elif not path.name.lower().endswith(tuple(suffixes)):
             path = path.with_name(path.name + suffix)
         # A folder can't be written over: whoever is to write into it says so.
-        if not path.exists() or path.is_dir():
+        if not is_there(path) or is_folder(path):
             then(path)
             return
         box = message_box(parent, title, f"{path} is there already. Replace it?", QMessageBox.Icon.Question)
